@@ -1,0 +1,66 @@
+# Everything a fresh clone needs: `make demo` and `make test`. The first call builds .venv, later ones find the stamp.
+#   demo  the real daemon on a copy of sample_memory/     test  the tests (a few minutes at most)
+#   slow  the tests that take longer                      bench the table of measures
+#   lint  types  floors  spec   and   check = all four and test
+
+SHELL := /bin/bash
+BIN := .venv/bin
+STAMP := .venv/.executord-stamp
+UV := $(shell command -v uv 2>/dev/null)
+# The first Python that is new enough; `make PYTHON=python3.12 test` chooses another.
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+# One list of what `make test` leaves out, also for `make spec`.
+SELECTION = $(shell $(BIN)/python -c 'from tests.spec_report import SELECTION; print(SELECTION)')
+RUNNABLE := slow and not systemd and not browser and not engine and not real_cli
+
+.DEFAULT_GOAL := test
+.PHONY: demo test slow lint types floors spec bench check venv clean
+
+venv: $(STAMP)
+
+# uv with the committed lock where it is there; else venv and pip, which take the tools from the same list in
+# pyproject.toml (pip before 25.1 knows no dependency groups).
+$(STAMP): pyproject.toml uv.lock
+ifneq ($(UV),)
+	$(UV) sync --frozen
+else
+	@test -n "$(PYTHON)" || { echo "executord needs Python 3.11 or newer: install python3.11 and python3-venv" >&2; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["dev"], sep="\n")' \
+		> .venv/dev-requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e . -r .venv/dev-requirements.txt
+endif
+	@touch $@
+
+demo: $(STAMP)
+	$(BIN)/executord demo
+
+test: $(STAMP)
+	$(BIN)/python -m pytest -n auto -m "$(SELECTION)"
+
+# 5: nothing was selected, which is no fault.
+slow: $(STAMP)
+	$(BIN)/python -m pytest -m "$(RUNNABLE)" || test $$? -eq 5
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(STAMP)
+	$(BIN)/mypy
+
+floors: $(STAMP)
+	$(BIN)/lint-imports
+
+spec: $(STAMP)
+	$(BIN)/python -m tests.spec_report
+
+bench: $(STAMP)
+	$(BIN)/python -m tests.bench
+
+check: lint types floors test spec
+
+clean:
+	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find daemon tests -name __pycache__ -type d -prune -exec rm -rf {} +

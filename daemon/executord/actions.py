@@ -1,0 +1,80 @@
+"""Everything the daemon can do to the world: a closed union of frozen values.
+
+Counterpart: `hands.py`, which performs them; nothing else does. A rule names an action, the journal notes it,
+the hand carries it out. The words in `word` are the journal's [CON-6].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class Embed:
+    """A value that is copied from a YAML file of the tree when the text is rendered.
+
+    So long texts pass through the daemon without standing in its memory or its journal [CON-6].
+    `path` counts from the memory, `key` is the key in that file (None: the whole mapping).
+    """
+
+    path: str
+    key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """A message into an agent's inbox."""
+
+    word: ClassVar[str] = "send"
+    to: str
+    kind: str
+    body: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A rename inside the case's folder; both paths count from it. Never replaces [MEM-14]."""
+
+    word: ClassVar[str] = "move"
+    source: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A YAML file of ours under `outputs/`, counted from the case's folder."""
+
+    word: ClassVar[str] = "write"
+    path: str
+    body: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """An inbox message moved to `.processed/` or `.rejected/` [MEM-20, CON-5]."""
+
+    word: ClassVar[str] = "file"
+    name: str
+    folder: str  # the inbox folder it came to
+    rejected: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Explain:
+    """The `.reason.yaml` beside a rejected file [CON-5]."""
+
+    word: ClassVar[str] = "write"
+    rejected_path: str  # of the filed message, from the memory
+    body: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A fact for the journal and nothing else."""
+
+    word: ClassVar[str] = "record"
+
+
+Action = Send | Move | Write | File | Explain | Record

@@ -1,0 +1,180 @@
+"""What is to be done for a case, and from when on.
+
+A line is `Due(at, name, action)`: what, from when on, and a name that is carried out once in the life of the case.
+Rules are pure functions from a case to its lines; no rule sees the clock. Two shapes: a *task rule* `(case, task)`
+whose lines are kept for as long as the facts they were made from stay the same, and a *case rule* `(case)`, cheap by
+counters. Property of the tests: kept agenda = fresh agenda [PERF-4].
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from executord.actions import Action
+from executord.case import Task
+from executord.casebook import Case
+from executord.evolve import replace
+from executord.policy import Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """One line: `action` from `at` on, once, under `name`; `rule` is the id of the rule that says so.
+
+    `place`: the action is a dispatch that needs a place with an agent; which one is chosen when it is due [EXE-11].
+    """
+
+    at: datetime
+    name: str
+    rule: str
+    action: Action | None
+    task: str | None = None
+    attempt: int | None = None
+    why: str = ""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    order: int = 0  # the rule's place in the order of speech
+    place: Place | None = None
+
+    @property
+    def key(self) -> tuple[datetime, int, str]:
+        """Lines are carried out in this order."""
+        return (self.at, self.order, self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What a dispatch needs: `slack` is the instant limit - effort, after which another agent may have it [EXE-10]."""
+
+    named: str | None
+    slack: datetime | None
+    priority: int
+    age: datetime
+    forced: bool = False
+    bound: bool = False
+
+
+EARLY = 20  # subjects up to this place in the order of speech take in what lies there
+_Entry = tuple[datetime, int, str, int, str | None]
+
+TaskRule = Callable[[Case, Task, Policy], Iterator[Due]]
+CaseRule = Callable[[Case, Policy], Iterator[Due]]
+
+
+class Agenda:
+    """The lines of one case, kept up to date by what changed."""
+
+    def __init__(
+        self, case: Case, policy: Policy, task_rules: tuple[TaskRule, ...], case_rules: tuple[CaseRule, ...]
+    ) -> None:
+        self._case, self._policy = case, policy
+        self._task_rules, self._case_rules = task_rules, case_rules
+        self._lines: dict[str | None, tuple[Due, ...]] = {}
+        self._early: list[_Entry] = []  # what lies there, to be taken in before any letter is judged
+        self._heap: list[_Entry] = []
+        self._version: dict[str | None, int] = {}
+        self._size = 0
+        self.waiting: dict[str, Due] = {}  # task → its dispatch, where it needs a place
+        self.on_waiting: Callable[[str, Due | None], None] | None = None  # told of each change of `waiting`
+        case.dirty.update(case.tasks)
+        case.head_dirty = True
+
+    def refresh(self) -> None:
+        """Make again the lines of what changed."""
+        case = self._case
+        case.settle_graph()
+        while case.dirty:
+            dirty, case.dirty = case.dirty, set()
+            for task_id in dirty:
+                task = case.tasks.get(task_id)
+                lines: tuple[Due, ...] = ()
+                if task is not None and task.sealed and not _over(task):
+                    task = case.tasks[task_id] = replace(task, sealed=False)  # its file came back, or changed
+                if task is not None and not task.sealed:
+                    lines = tuple(line for rule in self._task_rules for line in rule(case, task, self._policy))
+                self._set(task_id, lines)
+                if task is not None and not lines and _over(task):
+                    case.tasks[task_id] = _sealed(task)
+        if case.head_dirty:
+            case.head_dirty = False
+            self._set(None, tuple(line for rule in self._case_rules for line in rule(case, self._policy)))
+
+    def _set(self, key: str | None, lines: tuple[Due, ...]) -> None:
+        old = self._lines.get(key, ())
+        if lines == old:
+            return
+        if lines:
+            self._lines[key] = lines
+        else:
+            self._lines.pop(key, None)
+        version = self._version.get(key, 0) + 1
+        self._version[key] = version
+        self._size += len(lines) - len(old)
+        place = next((line for line in lines if line.place is not None), None)
+        if key is not None and self.waiting.get(key) != place:
+            if place is not None:
+                self.waiting[key] = place
+            else:
+                del self.waiting[key]
+            if self.on_waiting is not None:
+                self.on_waiting(key, place)
+        for line in lines:
+            if line.place is None:
+                heapq.heappush(self._early if line.order <= EARLY else self._heap, (*line.key, version, key))
+        if len(self._heap) > 64 + 4 * self._size:
+            self._heap = [entry for entry in self._heap if self._version.get(entry[4]) == entry[3]]
+            heapq.heapify(self._heap)
+
+    def _first(self, heap: list[_Entry]) -> Due | None:
+        while heap:
+            _, _, name, version, key = heap[0]
+            if self._version.get(key) == version:
+                return next(line for line in self._lines[key] if line.name == name)
+            heapq.heappop(heap)
+        return None
+
+    def arrival(self, now: datetime) -> Due | None:
+        """The first line that takes in what lies there; letters are judged after all of these."""
+        self.refresh()
+        first = self._first(self._early)
+        return first if first is not None and first.at <= now else None
+
+    def next(self, now: datetime) -> Due | None:
+        """The first line that is due and needs no place; None if there is none."""
+        early = self.arrival(now)
+        if early is not None:
+            return early
+        first = self._first(self._heap)
+        return first if first is not None and first.at <= now else None
+
+    def next_at(self) -> datetime | None:
+        """When the first line comes due; dispatches that wait for a place do not count."""
+        self.refresh()
+        firsts = (self._first(self._early), self._first(self._heap))
+        return min((line.at for line in firsts if line is not None), default=None)
+
+    def lines(self) -> list[Due]:
+        """All lines, in the order in which they would be carried out."""
+        self.refresh()
+        return sorted((line for lines in self._lines.values() for line in lines), key=lambda line: line.key)
+
+
+def _over(task: Task) -> bool:
+    """Whether a task has ended and nothing more is owed."""
+    return (
+        task.ended is not None
+        and not task.result_owed
+        and not task.owed
+        and (not task.present or task.folder == "completed")
+        and task.gone_at is None
+        and (
+            task.file is None or (task.present and task.file.sha256 == task.sha256 and task.file.folder == task.folder)
+        )
+    )
+
+
+def _sealed(task: Task) -> Task:
+    return replace(task, sealed=True)

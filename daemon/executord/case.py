@@ -1,0 +1,413 @@
+"""What lies in a case's folder, as plain values.
+
+Counterparts: `reading.py` makes the specs from what people wrote, `fold.py` the rest from the journal; `casebook.py`
+holds them together. All are frozen.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from executord.errors import Finding
+from executord.evolve import replace
+
+Folder = Literal["pending", "in_progress", "completed", "blocked"]
+FOLDERS: tuple[Folder, ...] = ("pending", "in_progress", "completed")
+SEQUENTIAL_TIERS = (0, 1, 2)
+UNPLANNED = 1 << 30  # plan position of a task that the plan does not name: behind all that it names
+
+
+# --- what people wrote ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class TaskSpec:
+    """A task as its file (or the plan) describes it; `None` = it does not say [MEM-7].
+
+    `resolution` and `response` stand as written (a span or a moment), `effort_s` is seconds of work.
+    """
+
+    id: str
+    title: str = ""
+    description: str = ""
+    assignee: str | None = None
+    supporting: tuple[str, ...] = ()
+    requires: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+    priority: str | None = None
+    response: Any = None
+    resolution: Any = None
+    effort_s: int | None = None
+    criteria: tuple[str, ...] = ()
+    communication: str | None = None
+    output_format: Any = None
+    component: str | None = None
+    workstream: str | None = None
+    tags: tuple[str, ...] = ()
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class TaskFile:
+    """One YAML file in `tasks/`. `faults` not empty: it cannot be dispatched [MEM-11]."""
+
+    name: str
+    folder: Folder
+    sha256: str
+    spec: TaskSpec
+    faults: tuple[Finding, ...] = ()
+    changed_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Customer:
+    """Whom the work is for."""
+
+    name: str = ""
+    segment: str | None = None
+    contact: str | None = None
+    timezone: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InstructionSpec:
+    """`instruction.yaml` as written [CON-2]."""
+
+    title: str = ""
+    description: str = ""
+    priority: str | None = None
+    tier: int | None = None
+    deliverable_type: str | None = None
+    customer: Customer | None = None
+    created: datetime | None = None
+    response: Any = None
+    resolution: Any = None
+    domain: str | None = None
+    tags: tuple[str, ...] = ()
+    liaison: str | None = None
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """Nothing in `before` starts until all in `after` have ended [EXE-6]; `before` empty = what comes later."""
+
+    id: str
+    after: tuple[str, ...]
+    before: tuple[str, ...] = ()
+    review: str | None = None
+    phase: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """`workflow/plan.yaml` and its neighbours [EXE-1]. `tasks` in plan order; the specs it holds itself stand by id."""
+
+    tier: int | None = None
+    deliverable_type: str | None = None
+    tasks: tuple[str, ...] = ()
+    specs: Mapping[str, TaskSpec] = field(default_factory=dict)
+    checkpoints: tuple[Checkpoint, ...] = ()
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+# --- what the journal says -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class FileFact:
+    """A file under `outputs/` when a claim named it. `fault`: why it does not count, None if it does [EXE-13]."""
+
+    path: str
+    size: int = 0
+    sha256: str = ""
+    fault: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A worker's word that a task is done [EXE-13]. `letter` is where its message was filed, from the memory."""
+
+    at: datetime
+    letter: str
+    summary: str = ""
+    files: tuple[FileFact, ...] = ()
+    concerns: tuple[str, ...] = ()
+    has_output: bool = False
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class HandClaim:
+    """What is there to show for a task whose file a hand put into `completed/` [MEM-18]."""
+
+    summary: str = ""
+    has_output: bool = False
+    files: tuple[FileFact, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """The n-th dispatch of a task."""
+
+    n: int
+    agent: str
+    at: datetime
+    state: str = "live"  # live done failed declined reassigned withdrawn
+    accepted_at: datetime | None = None
+    sign_at: datetime | None = None
+    working: bool = False
+    percent: int | None = None
+    note: str | None = None
+    eta: str | None = None
+    closed_at: datetime | None = None
+    reason: str | None = None
+    refusals: int = 0
+    points: tuple[str, ...] = ()
+    claim: Claim | None = None
+    late: int = 0
+    letter: str | None = None  # the message that closed it
+
+    @property
+    def live(self) -> bool:
+        """Whether its holder may still answer."""
+        return self.state == "live"
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """On hold since `at`, by a named person, until `release` or `until` [EXE-25]."""
+
+    n: int
+    by: str
+    at: datetime
+    reason: str
+    until: datetime | None
+    pauses_clock: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """completed (verified), deferred or cancelled; `by` and `reason` for the last two [EXE-3]."""
+
+    state: str
+    at: datetime
+    by: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """The holder cannot go on [EXE-17]."""
+
+    n: int
+    at: datetime
+    by: str
+    kind: str
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """Something that a taken message obliges us to: carried out by a line, then gone."""
+
+    name: str
+    kind: str
+    at: datetime
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One task: its file and what the journal says of it."""
+
+    id: str
+    key: tuple[Any, ...] = ()
+    planned: bool = False
+    spec: TaskSpec = field(default_factory=lambda: TaskSpec(""))
+    file: TaskFile | None = None
+    rivals: tuple[str, ...] = ()  # other files with this id, from the case's folder
+    clash: str | None = None  # where its file belongs another one lies: that place, from the case's folder
+    gone_at: datetime | None = None  # when its file was first missed
+    gone_looks: int = 0
+    # from the journal
+    since: datetime | None = None  # the last line of the journal that changed its state
+    admitted: int = 0
+    present: bool = False  # admitted and not deleted since
+    deleted: bool = False  # ended because its file was deleted: it opens again if the file comes back
+    found: HandClaim | None = None  # what lies beside a file that a hand put into completed/
+    folder: Folder | None = None
+    name: str | None = None  # of its file
+    sha256: str | None = None
+    edits: int = 0
+    moves: int = 0
+    hand_moves: int = 0
+    forced: bool = False  # put into in_progress by hand: dispatched whatever it waits for
+    attempts: tuple[Attempt, ...] = ()
+    spent: int = 0  # attempts that count against the tier's number, since the last retry
+    ended: Ended | None = None
+    results: int = 0
+    result_owed: bool = False
+    escalated: str | None = None  # why a decision is awaited
+    escalations: int = 0
+    hold: Hold | None = None
+    holds: int = 0
+    blocked: Blocked | None = None
+    blockers: int = 0
+    bound: str | None = None  # the agent named by reassign, or promised a handoff
+    bound_why: str | None = None
+    excluded: frozenset[str] = frozenset()
+    released: frozenset[str] = frozenset()  # dependencies and checkpoints let go by name ("*" = all)
+    overrides: tuple[tuple[str, Any, Any], ...] = ()  # (field, value, what the file said then) [MEM-22]
+    updates: tuple[int, ...] = ()  # accepted customer updates
+    owed: tuple[Owed, ...] = ()
+    done: frozenset[str] = frozenset()  # names of its lines; dropped when it has ended for good
+    sealed: bool = False
+
+    @property
+    def live(self) -> Attempt | None:
+        """The live attempt, if there is one."""
+        last = self.attempts[-1] if self.attempts else None
+        return last if last is not None and last.live else None
+
+    @property
+    def attempt(self) -> int:
+        """The number of the last attempt, 0 before the first."""
+        return self.attempts[-1].n if self.attempts else 0
+
+    def field(self, name: str) -> Any:
+        """A field as it stands: a message's word as long as the file says what it said then [MEM-22]."""
+        value = getattr(self.spec, name)
+        for key, new, then in reversed(self.overrides):
+            if key == name:
+                return new if then == value else value
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """How an instruction ended."""
+
+    at: datetime
+    by: str
+    reason: str
+    state: str  # cancelled deferred
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """Nothing is done until the cause is gone or a person decides [MEM-25]."""
+
+    n: int
+    at: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """An instruction without its tasks."""
+
+    id: str
+    spec: InstructionSpec = field(default_factory=InstructionSpec)
+    plan: Plan | None = None
+    faults: tuple[Finding, ...] = ()
+    first_seen: datetime | None = None
+    quiet_since: datetime | None = None  # when something in the folder changed last [EXE-23]
+    ours: bool = True
+    # from the journal
+    opened_at: datetime | None = None
+    created: datetime | None = None
+    tier: int | None = None
+    tier_why: str | None = None
+    deliverable_type: str | None = None
+    type_why: str | None = None
+    plan_sha: str | None = None
+    replans: int = 0
+    ready_by: str | None = None  # who sent plan_ready
+    hold: Hold | None = None
+    holds: int = 0
+    paused: str | None = None  # who paused it
+    closed: Closed | None = None
+    parked: Parked | None = None
+    parks: int = 0
+    updates: int = 0
+    priority: tuple[Any, Any] | None = None  # (value, what the file said then)
+    released: frozenset[str] = frozenset()  # checkpoints
+    reviews: frozenset[str] = frozenset()  # checkpoints whose reviewer was asked
+    owed: tuple[Owed, ...] = ()
+    done: frozenset[str] = frozenset()
+
+    @property
+    def priority_now(self) -> str:
+        """The priority as it stands; `medium` where nothing says otherwise [MEM-11]."""
+        written = self.spec.priority
+        if self.priority is not None and self.priority[1] == written:
+            return str(self.priority[0])
+        return written or "medium"
+
+    @property
+    def title(self) -> str:
+        """The title, or the id where there is none."""
+        return self.spec.title or self.id
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A message in our inbox, read but not yet taken [MSG-1].
+
+    `at` is its event time as far as it can be told without its subject, `seen_at` when we saw it,
+    `written_at` what its `timestamp` says (None: nothing), `file_at` the file's mtime [MSG-10].
+    """
+
+    name: str
+    folder: str
+    sha256: str
+    seen_at: datetime
+    file_at: datetime
+    at: datetime
+    type: str = ""
+    body: Mapping[str, Any] = field(default_factory=dict)
+    sender: str | None = None
+    instruction: str | None = None
+    task: str | None = None
+    attempt: int | None = None
+    written_at: datetime | None = None
+    fault: Finding | None = None  # it cannot be read
+    warnings: tuple[Finding, ...] = ()
+    files: tuple[FileFact, ...] = ()  # of the paths it names
+    refusal: Finding | None = None  # found by the service: no such case, not known, …
+
+    @property
+    def order(self) -> tuple[datetime, str, str]:
+        """The order in which letters are settled [MSG-11]."""
+        return (self.at, self.name, self.folder)
+
+
+_NUMBER = re.compile(r"(\d+)")
+
+
+def natural(text: str) -> tuple[Any, ...]:
+    """A sort key in which T2 comes before T10 [EXE-1]."""
+    return tuple((1, int(p), "") if p.isdigit() else (0, 0, p) for p in _NUMBER.split(text) if p)
+
+
+def owe(task: Task, *owed: Owed) -> Task:
+    """The task with more owed."""
+    return replace(task, owed=(*task.owed, *owed))
+
+
+def expected_spec(plan: Plan | None, task_id: str) -> TaskSpec:
+    """What is known of a task without a file: what the plan says of it."""
+    return (plan.specs.get(task_id) if plan is not None else None) or TaskSpec(task_id, title=task_id)
+
+
+def lasting(done: frozenset[str]) -> frozenset[str]:
+    """The names that rules still ask for when a task has ended: the others are dropped, or a case would only grow."""
+    return frozenset(n for n in done if n.startswith("result ") or " held-" in n)
+
+
+HOLD_AT_MOST = timedelta(hours=72)

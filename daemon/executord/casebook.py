@@ -1,0 +1,386 @@
+"""The one container that changes: a case with its tasks, and the facts that follow from them.
+
+Counterparts: `case.py`, the frozen values in it; `fold.py` and `sight.py`, the only ones that change it. Owned by one
+thread. It keeps the counters that the rules read (open dependencies, the frontier of a sequence, gates), so that the
+cost of a look follows what changed and not the size of the case [PERF-4]; `dirty` names the tasks whose lines must be
+made again.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from executord.case import (
+    SEQUENTIAL_TIERS,
+    UNPLANNED,
+    Checkpoint,
+    Ended,
+    Head,
+    Letter,
+    Task,
+    expected_spec,
+    natural,
+)
+
+
+class Case:
+    """An instruction while it is being executed. Changed only by `fold.py` and by the store's reading."""
+
+    def __init__(self, case_id: str) -> None:
+        self.id = case_id
+        self.head = Head(case_id)
+        self.tasks: dict[str, Task] = {}
+        self.n = 0  # number of the last journal line
+        self.last_at: datetime | None = None
+        self.letters: list[Letter] = []  # waiting, in order
+        self.mail: dict[str, tuple[int, frozenset[str]]] = {}  # file name → arrivals, contents (sha256[:16]) [MSG-2]
+        self.mail_ids: set[str] = set()
+        self.sent: dict[tuple[str, int, str], int] = {}  # (task, attempt, kind) → how many
+        self.asides: dict[str, int] = {}  # names of ours that somebody's file lay on → how often [MEM-23]
+        self.plan_sha: str | None = None
+        self.plan_seen: datetime | None = None
+        self.instruction_mtime: datetime | None = None
+        self.instruction_gone = False
+        self.gone = 0  # task files that are missing and not yet counted as deleted [MEM-25]
+        self.gone_since: datetime | None = None
+        self.extras: tuple[str, ...] = ()  # files in completed/ that match no task [MEM-19]
+        self.clashed: set[str] = set()  # tasks whose file cannot be moved to where it belongs [MEM-14]
+        self.dirty: set[str] = set()
+        self.head_dirty = True
+        self.on_holder: Callable[[str, str | None, str | None], None] | None = None  # told who holds a task now
+        self.counts = {"pending": 0, "in_progress": 0, "completed": 0, "blocked": 0}
+        # derived
+        self._order: list[tuple[tuple[Any, ...], str]] = []
+        self._frontier: str | None = None
+        self._open_total = 0
+        self.planned_total = 0
+        self.dependants: dict[str, set[str]] = {}
+        self.open_deps: dict[str, int] = {}
+        self.dead_deps: dict[str, frozenset[str]] = {}
+        self.unknown_deps: dict[str, frozenset[str]] = {}
+        self.cycles: dict[str, tuple[str, ...]] = {}
+        self.casefold: dict[str, set[str]] = {}
+        self._cycles_stale = False
+        self._gates: list[Gate] = []
+        self._gates_before: dict[str, list[Gate]] = {}
+        self._gates_after: dict[str, list[Gate]] = {}
+
+    # -- reading -------------------------------------------------------------------------------------------
+
+    @property
+    def open_tasks(self) -> int:
+        """How many tasks have not ended."""
+        return self._open_total
+
+    @property
+    def frontier(self) -> str | None:
+        """The first task in plan order that has not ended [EXE-5]."""
+        return self._frontier
+
+    def in_order(self) -> list[Task]:
+        """All tasks in plan order."""
+        return [self.tasks[i] for _, i in self._order]
+
+    def last_in_order(self) -> str | None:
+        """The id of the last task in plan order [EXE-4]."""
+        return self._order[-1][1] if self._order else None
+
+    def before(self, task: Task) -> Task | None:
+        """The task before this one in plan order."""
+        index = bisect_left(self._order, (task.key, task.id))
+        return self.tasks[self._order[index - 1][1]] if index > 0 else None
+
+    def position(self, task: Task) -> tuple[int, int]:
+        """Where the task stands: (n, of how many), from 1."""
+        return bisect_left(self._order, (task.key, task.id)) + 1, len(self._order)
+
+    @property
+    def gates(self) -> list[Gate]:
+        """Checkpoints and ends of phases."""
+        return self._gates
+
+    def gates_before(self, task_id: str) -> list[Gate]:
+        """The gates that must be open before this task starts."""
+        return self._gates_before.get(task_id, [])
+
+    def gate_open(self, gate: Gate) -> bool:
+        """Whether everything before it has ended and, where a reviewer is named, he has let it go [EXE-6]."""
+        return (gate.open_members <= 0 and (gate.review is None or gate.id in self.head.released)) or (
+            gate.id in self.head.released
+        )
+
+    def ensure(self, task_id: str) -> Task:
+        """The task of this id; one that the journal names before its file is read is made."""
+        known = self.tasks.get(task_id)
+        return known or Task(task_id, key=(UNPLANNED, natural(task_id)), spec=expected_spec(None, task_id))
+
+    # -- changing ------------------------------------------------------------------------------------------
+
+    def set_head(self, head: Head) -> None:
+        """Put a new head; every line may follow from it."""
+        old, self.head = self.head, head
+        self.head_dirty = True
+        if _seen_by_tasks(old) != _seen_by_tasks(head):
+            self.dirty.update(self.tasks)
+
+    def put(self, task: Task) -> None:
+        """Put a task's new value and keep the counters."""
+        old = self.tasks.get(task.id)
+        if old is task:
+            return
+        self.tasks[task.id] = task
+        self.dirty.add(task.id)
+        if old is None:
+            insort(self._order, (task.key, task.id))
+            self.planned_total += 1
+            if task.ended is None:
+                self._open_total += 1
+            self._known(task)
+            same = self.casefold.setdefault(task.id.casefold(), set())
+            same.add(task.id)
+            if len(same) > 1:
+                self.dirty.update(same)
+        elif old.key != task.key:
+            self._order.remove((old.key, old.id))
+            insort(self._order, (task.key, task.id))
+        if old is None or old.spec.requires != task.spec.requires or old.spec.after != task.spec.after:
+            self._relink(old, task)
+        was, now = (old.ended if old else None), task.ended
+        if old is not None and (was is None) != (now is None):
+            self._open_total += 1 if now is None else -1
+        if old is None or _verdict(was) != _verdict(now):
+            self._ended_changed(task, old)
+        if (old.folder if old and old.present else None) != (task.folder if task.present else None):
+            if old is not None and old.present and old.folder is not None:
+                self.counts[old.folder] -= 1
+            if task.present and task.folder is not None:
+                self.counts[task.folder] += 1
+            if self.gone:
+                self.weigh_gone()
+        was_live, is_live = (old.live if old else None), task.live
+        was_agent, is_agent = was_live.agent if was_live else None, is_live.agent if is_live else None
+        if was_agent != is_agent and self.on_holder is not None:
+            self.on_holder(task.id, was_agent, is_agent)
+        if self._frontier is None or old is None or was is not now or (old is not None and old.key != task.key):
+            self._move_frontier(task)
+        if (old.clash if old else None) != task.clash:
+            (self.clashed.add if task.clash is not None else self.clashed.discard)(task.id)
+        if (old.gone_at if old else None) != task.gone_at:
+            self.gone += 1 if task.gone_at is not None else -1
+            self.gone_since = max(filter(None, (self.gone_since, task.gone_at)), default=None) if self.gone else None
+            self.weigh_gone()
+        self.head_dirty = True
+
+    def weigh_gone(self) -> None:
+        """Whether what is gone is most of what was there has to be asked again [MEM-25]."""
+        self.dirty.update(t.id for t in self.tasks.values() if t.gone_at is not None)
+        self.head_dirty = True
+
+    def set_gates(self, checkpoints: Iterable[Checkpoint]) -> None:
+        """Checkpoints and phases of a new plan."""
+        ids = [i for _, i in self._order]
+        rank = {i: r for r, i in enumerate(ids)}
+        self._gates = []
+        self._gates_before, self._gates_after = {}, {}
+        for cp in checkpoints:
+            gate = Gate(cp.id, cp.review, cp.phase, cp.after, cp.before)
+            self._gates.append(gate)
+            before: Iterable[str] = cp.before
+            if not cp.before:
+                last = max((rank[i] for i in cp.after if i in rank), default=len(ids))
+                before = ids[last + 1 :]
+            gate.before_ids = tuple(before)
+            for task_id in gate.before_ids:
+                self._gates_before.setdefault(task_id, []).append(gate)
+            for task_id in cp.after:
+                self._gates_after.setdefault(task_id, []).append(gate)
+                task = self.tasks.get(task_id)
+                if task is None or task.ended is None:
+                    gate.open_members += 1
+                else:
+                    gate.last_end = max(gate.last_end or task.ended.at, task.ended.at)
+        self.dirty.update(self.tasks)
+        self.head_dirty = True
+
+    def _known(self, task: Task) -> None:
+        for other in self.dependants.get(task.id, ()):
+            unknown = self.unknown_deps.get(other)
+            if unknown and task.id in unknown:
+                self.unknown_deps[other] = unknown - {task.id}
+                self.dirty.add(other)
+
+    def _relink(self, old: Task | None, task: Task) -> None:
+        if old is not None:
+            for dep in (*old.spec.requires, *old.spec.after):
+                self.dependants.get(dep, set()).discard(task.id)
+        known_after = [d for d in task.spec.after if d in self.tasks]
+        for dep in (*task.spec.requires, *task.spec.after):
+            self.dependants.setdefault(dep, set()).add(task.id)
+        self.unknown_deps[task.id] = frozenset(d for d in task.spec.requires if d not in self.tasks)
+        self._count(task.id, {*task.spec.requires, *known_after})
+        if task.id in self.cycles or (self.dependants.get(task.id) and task.spec.requires):
+            self._cycles_stale = True
+
+    def _count(self, task_id: str, deps: Iterable[str]) -> None:
+        count, dead = 0, set()
+        hard = set(self.tasks[task_id].spec.requires)
+        for dep in deps:
+            other = self.tasks.get(dep)
+            if other is None or other.ended is None:
+                count += 1
+            elif other.ended.state != "completed" and dep in hard:
+                dead.add(dep)
+        self.open_deps[task_id] = count
+        self.dead_deps[task_id] = frozenset(dead)
+
+    def _ended_changed(self, task: Task, old: Task | None) -> None:
+        was, now = (old.ended if old else None), task.ended
+        for other_id in self.dependants.get(task.id, ()):
+            other = self.tasks.get(other_id)
+            if other is None:
+                continue
+            if old is None and task.id in other.spec.after and task.id not in other.spec.requires:
+                self._count(other_id, {*other.spec.requires, *(d for d in other.spec.after if d in self.tasks)})
+                self.dirty.add(other_id)
+                continue
+            before = self.open_deps.get(other_id, 0)
+            if (was is None) != (now is None) and old is not None:
+                self.open_deps[other_id] = before + (1 if now is None else -1)
+            elif old is None and now is not None:
+                self.open_deps[other_id] = before - 1
+            dead = self.dead_deps.get(other_id, frozenset())
+            is_dead = now is not None and now.state != "completed" and task.id in other.spec.requires
+            self.dead_deps[other_id] = dead | {task.id} if is_dead else dead - {task.id}
+            if (self.open_deps.get(other_id, 0) == 0) != (before == 0) or self.dead_deps[other_id] != dead:
+                self.dirty.add(other_id)
+        for gate in self._gates_after.get(task.id, ()):
+            if (was is None) != (now is None) and old is not None:
+                gate.open_members += 1 if now is None else -1
+                if now is not None:
+                    gate.last_end = max(gate.last_end or now.at, now.at)
+                if gate.open_members <= (1 if now is None else 0):
+                    self.dirty.update(i for i in gate.before_ids if i in self.tasks)
+                    self.head_dirty = True
+
+    def _move_frontier(self, task: Task) -> None:
+        if self.head.tier not in (None, *SEQUENTIAL_TIERS):
+            return
+        old = self._frontier
+        if task.ended is None and (
+            old is None or (task.key, task.id) < (self.tasks[old].key, old) or self.tasks[old].ended is not None
+        ):
+            self._frontier = task.id
+        now = self._frontier
+        if now is not None and self.tasks[now].ended is not None:
+            start = bisect_left(self._order, (self.tasks[now].key, now))
+            later = (self._order[k][1] for k in range(start, len(self._order)))
+            self._frontier = next((i for i in later if self.tasks[i].ended is None), None)
+        if old != self._frontier:
+            self.dirty.update(i for i in (old, self._frontier) if i is not None)
+
+    def recount_frontier(self) -> None:
+        """Look for the frontier anew; needed when the tier changes."""
+        self._frontier = next((i for _, i in self._order if self.tasks[i].ended is None), None)
+        self.dirty.update(self.tasks)
+
+    def remove(self, task_id: str) -> None:
+        """Forget a task that was only expected and that a new plan no longer names."""
+        rest = [t for t in self.tasks.values() if t.id != task_id]
+        gates = [Checkpoint(g.id, g.after, g.before, g.review, g.phase) for g in self._gates]
+        fresh = Case(self.id)
+        fresh.head = self.head
+        for task in rest:
+            fresh.put(task)
+        for name in ("tasks", "dirty", "counts", "_order", "_frontier", "_open_total", "planned_total", "dependants",
+                     "open_deps", "dead_deps", "unknown_deps", "cycles", "casefold"):  # fmt: skip
+            setattr(self, name, getattr(fresh, name))
+        self._cycles_stale = True
+        self.set_gates(gates)
+
+    def settle_graph(self) -> None:
+        """Look for dependency cycles if the graph has changed; once per look, not once per file."""
+        if self._cycles_stale:
+            self._cycles_stale = False
+            self._find_cycles()
+
+    def _find_cycles(self) -> None:
+        """Tasks on a dependency cycle, by Tarjan's strongly connected components, without recursion [EXE-2]."""
+        index: dict[str, int] = {}
+        low: dict[str, int] = {}
+        on_stack: set[str] = set()
+        stack: list[str] = []
+        found: dict[str, tuple[str, ...]] = {}
+        for root in self.tasks:
+            if root in index:
+                continue
+            work: list[tuple[str, int]] = [(root, 0)]
+            while work:
+                node, child = work.pop()
+                if child == 0:
+                    index[node] = low[node] = len(index)
+                    stack.append(node)
+                    on_stack.add(node)
+                deps = self.tasks[node].spec.requires
+                descended = False
+                for k in range(child, len(deps)):
+                    dep = deps[k]
+                    if dep not in self.tasks:
+                        continue
+                    if dep not in index:
+                        work.append((node, k + 1))
+                        work.append((dep, 0))
+                        descended = True
+                        break
+                    if dep in on_stack:
+                        low[node] = min(low[node], index[dep])
+                if descended:
+                    continue
+                if low[node] == index[node]:
+                    group: list[str] = []
+                    while True:
+                        member = stack.pop()
+                        on_stack.discard(member)
+                        group.append(member)
+                        if member == node:
+                            break
+                    if len(group) > 1 or node in deps:
+                        ring = tuple(sorted(group, key=natural))
+                        found.update(dict.fromkeys(group, ring))
+                if work:
+                    parent = work[-1][0]
+                    low[parent] = min(low[parent], low[node])
+        changed = {i for i in {*found, *self.cycles} if found.get(i) != self.cycles.get(i)}
+        self.cycles = found
+        self.dirty.update(changed)
+
+
+@dataclass(slots=True)
+class Gate:
+    """A checkpoint with its counter."""
+
+    id: str
+    review: str | None
+    phase: bool
+    after: tuple[str, ...]
+    before: tuple[str, ...]
+    before_ids: tuple[str, ...] = ()
+    open_members: int = 0
+    last_end: datetime | None = None
+
+
+def _verdict(ended: Ended | None) -> str | None:
+    return ended.state if ended else None
+
+
+def _seen_by_tasks(head: Head) -> tuple[Any, ...]:
+    """The facts of a head that task rules read."""
+    return (
+        head.id, head.spec, head.plan, head.ours, head.opened_at, head.created, head.tier, head.deliverable_type,
+        head.hold, head.paused, head.closed, head.parked, head.priority, head.released, head.ready_by,
+        head.quiet_since if head.plan is None and head.ready_by is None else None,
+        head.updates,
+    )  # fmt: skip

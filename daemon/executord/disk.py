@@ -1,0 +1,286 @@
+"""The one place that changes files in the memory: stage, publish, move, append. The ownership guard lives here [MEM-2].
+
+Counterpart: `store.py`, which only reads. Nothing here replaces a file that somebody else wrote: publishing and moving
+are no-replace, a name already taken is a state and not an error [MEM-14]. `before` is called ahead of each change of
+the disk, so that tests can die there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import os
+import stat
+from collections.abc import Callable, Iterable, Iterator
+
+from executord.errors import CannotWrite, NotOurs
+
+_AT_FDCWD = -100
+_RENAME_NOREPLACE = 1
+_libc = ctypes.CDLL(None, use_errno=True)
+
+INBOX = "_communication/inbox"
+OWN_INBOXES = ("executor", "support-executor")
+DOT = ".x-"  # our staged files begin so
+_OWN_DOTS = frozenset({".lock", ".probe", ".paused.yaml", ".processed", ".rejected", ".sessions"})
+
+
+class Disk:
+    """Changes to one tree. `root` is absolute; every other path counts from it, with `/`."""
+
+    def __init__(self, root: str, *, durable: bool = True, before: Callable[[str, str], None] | None = None) -> None:
+        self.root = root
+        self._durable = durable
+        self._before = before or (lambda _op, _path: None)
+        self._real: set[str] | None = None  # folders found to be no links, while changes are made together
+
+    # -- the guard -----------------------------------------------------------------------------------------
+
+    def guard(self, path: str) -> None:
+        """Raise `NotOurs` unless the daemon may write at this path; no symlink is followed out [MEM-2, SEC-1]."""
+        parts = path.split("/")
+        if not _allowed(parts) or any(p in ("", ".", "..") for p in parts):
+            raise NotOurs(
+                f"the daemon does not write {path!r}", path=path, fix="this is a fault of the daemon; report it"
+            )
+        folder = path.rpartition("/")[0]
+        if self._real is not None and folder in self._real:
+            return
+        here = self.root
+        for part in parts[:-1]:
+            here = f"{here}/{part}"
+            try:
+                mode = os.lstat(here).st_mode
+            except FileNotFoundError:
+                return
+            if not stat.S_ISDIR(mode):
+                raise NotOurs(
+                    f"{here} is not a folder of the memory but {'a link' if stat.S_ISLNK(mode) else 'a file'}",
+                    path=path,
+                    fix="put a real folder there",
+                )
+        if self._real is not None:
+            self._real.add(folder)
+
+    @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        """Of the changes made inside, which follow at once on one another, each folder is looked at but once."""
+        self._real = set()
+        try:
+            yield
+        finally:
+            self._real = None
+
+    # -- changes -------------------------------------------------------------------------------------------
+
+    def make_folder(self, path: str) -> None:
+        """The folder, with its parents, if it is not there."""
+        full = f"{self.root}/{path}"
+        if os.path.isdir(full):
+            return
+        own = path.split("/")[:2] == ["_communication", "inbox"] and path.split("/")[2:] in [[n] for n in OWN_INBOXES]
+        self.guard(f"{path}/{DOT}" if own else f"{path}/x.yaml")
+        self._before("mkdir", path)
+        try:
+            os.makedirs(full, exist_ok=True)
+        except OSError as error:
+            raise _cannot(path, error) from error
+
+    def stage(self, path: str, data: bytes) -> None:
+        """Write a whole file under its dot name. Raises `CannotWrite`, with nothing left behind."""
+        self.guard(path)
+        self._before("stage", path)
+        full = f"{self.root}/{path}"
+        try:
+            fd = os.open(full, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o660)
+            try:
+                _write_all(fd, data)
+            finally:
+                os.close(fd)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                os.unlink(full)
+            raise _cannot(path, error) from error
+
+    def publish(self, source: str, target: str) -> bool:
+        """Rename without replacing. False: the target is there already, or the source is gone."""
+        self.guard(target)
+        self._before("rename", target)
+        return rename(f"{self.root}/{source}", f"{self.root}/{target}")
+
+    def replace(self, path: str, dot: str, data: bytes) -> None:
+        """Write a view of ours over its older self."""
+        self.stage(dot, data)
+        self.guard(path)
+        self._before("replace", path)
+        try:
+            os.rename(f"{self.root}/{dot}", f"{self.root}/{path}")
+        except OSError as error:
+            raise _cannot(path, error) from error
+
+    def link(self, source: str, target: str) -> None:
+        """A second name for a part of the journal, before a new part takes the first."""
+        self.guard(target)
+        self._before("link", target)
+        try:
+            os.link(f"{self.root}/{source}", f"{self.root}/{target}", follow_symlinks=False)
+        except FileExistsError:
+            return
+        except OSError as error:
+            raise _cannot(target, error) from error
+
+    def rename_over(self, source: str, target: str) -> None:
+        """Put a new part of our journal in the place of the one that has its own name now."""
+        self.guard(target)
+        self._before("replace", target)
+        os.rename(f"{self.root}/{source}", f"{self.root}/{target}")
+
+    def append(self, path: str, data: bytes, size: int) -> None:
+        """Add whole lines to a journal that is `size` bytes long; a longer one has a torn tail, which is cut off."""
+        self.guard(path)
+        self._before("append", path)
+        full = f"{self.root}/{path}"
+        try:
+            fd = os.open(full, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o660)
+            try:
+                if os.fstat(fd).st_size != size:
+                    os.ftruncate(fd, size)
+                os.lseek(fd, size, os.SEEK_SET)
+                try:
+                    _write_all(fd, data)
+                except OSError:
+                    with contextlib.suppress(OSError):
+                        os.ftruncate(fd, size)
+                    raise
+            finally:
+                os.close(fd)
+        except OSError as error:
+            raise _cannot(path, error) from error
+
+    def sync(self, paths: Iterable[str], *, placed: bool = False) -> None:
+        """Make these files durable, with the folders that hold them; nothing to do where that is not promised.
+
+        `placed`: their names are durable already, so their folders need not be written again.
+        """
+        if not self._durable:
+            return
+        names = list(dict.fromkeys(paths))
+        if not names:
+            return
+        self._before("sync", names[0])
+        if len(names) > 2:
+            self.sync_all()
+            return
+        folders = () if placed else (os.path.dirname(n) for n in names)
+        for path in dict.fromkeys([*names, *folders]):
+            fd = os.open(f"{self.root}/{path}", os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                os.fsync(fd)
+            finally:
+                os.close(fd)
+
+    def sync_all(self) -> None:
+        """Make everything written so far durable, renames included."""
+        if not self._durable:
+            return
+        fd = os.open(self.root, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            if _libc.syncfs(fd) != 0:
+                code = ctypes.get_errno()
+                raise _cannot(self.root, OSError(code, os.strerror(code)))
+        finally:
+            os.close(fd)
+
+    def remove_staged(self, path: str) -> None:
+        """Remove a dot file of ours that no line names: the one kind of thing that the daemon deletes [MEM-20]."""
+        if not os.path.basename(path).startswith(DOT):
+            raise NotOurs(f"{path!r} is not a staged file of ours", path=path)
+        self.guard(path)
+        self._before("unlink", path)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(f"{self.root}/{path}")
+
+    def remove_packed(self, folder: str, names: Iterable[str]) -> None:
+        """Take away the loose files of a day whose stream is on disk [MEM-20]."""
+        parts = folder.split("/")
+        if len(parts) != 5 or parts[2] not in OWN_INBOXES or parts[3] != ".processed":
+            raise NotOurs(f"{folder!r} is no day of .processed/", path=folder)
+        self.guard(f"{folder}/x.yaml")
+        for name in names:
+            self._before("unlink", f"{folder}/{name}")
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(f"{self.root}/{folder}/{name}")
+        with contextlib.suppress(OSError):  # a file came meanwhile: the next day takes it along
+            os.rmdir(f"{self.root}/{folder}")
+
+    def touch(self, path: str) -> None:
+        """Write the canary file [OPS-24]."""
+        self.guard(path)
+        fd = os.open(f"{self.root}/{path}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o660)
+        os.close(fd)
+
+
+def rename(source: str, target: str) -> bool:
+    """`renameat2(RENAME_NOREPLACE)`, else link and unlink; False if the target exists or the source does not.
+
+    Two names of one inode make a plain rename a silent no-op that leaves both; the no-replace form answers EEXIST.
+    """
+    result = _libc.renameat2(_AT_FDCWD, os.fsencode(source), _AT_FDCWD, os.fsencode(target), _RENAME_NOREPLACE)
+    if result == 0:
+        return True
+    code = ctypes.get_errno()
+    if code in (errno.EEXIST, errno.ENOENT):
+        return False
+    if code in (errno.EINVAL, errno.ENOSYS):
+        try:
+            os.link(source, target, follow_symlinks=False)
+        except (FileExistsError, FileNotFoundError):
+            return False
+        os.unlink(source)
+        return True
+    raise _cannot(target, OSError(code, os.strerror(code)))
+
+
+def _write_all(fd: int, data: bytes) -> None:
+    """`os.write` may be short without an error: a full disk shows only at the next write."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+def _cannot(path: str, error: OSError) -> CannotWrite:
+    hints = {
+        errno.ENOSPC: "make room on the disk; the daemon goes on by itself",
+        errno.EDQUOT: "raise the quota; the daemon goes on by itself",
+        errno.EROFS: "mount it writable; the daemon goes on by itself",
+        errno.EACCES: "give the daemon's user write permission there",
+        errno.EPERM: "give the daemon's user write permission there",
+    }
+    code = error.errno or 0
+    return CannotWrite(f"cannot write: {os.strerror(code)}", path=path, fix=hints.get(code))
+
+
+def _allowed(parts: list[str]) -> bool:
+    """The ownership list of MEM-2, for one path."""
+    match parts:
+        case ["_communication", "inbox", agent, name] if agent not in OWN_INBOXES:
+            return _staged(name) or (not name.startswith(".") and name.endswith(".yaml"))
+        case ["_communication", "inbox", agent, name, *_] if agent in OWN_INBOXES:
+            return name in _OWN_DOTS or _staged(name)
+        case ["_archive", case_id]:
+            return not case_id.startswith((".", "_"))
+        case [case_id, "tasks", folder, name]:
+            return _is_case(case_id) and folder in ("in_progress", "completed") and not name.startswith(".")
+        case [case_id, "outputs", folder, name]:
+            return _is_case(case_id) and folder in ("partial", "final") and (name.endswith(".yaml") or _staged(name))
+        case _:
+            return False
+
+
+def _is_case(name: str) -> bool:
+    return not name.startswith((".", "_"))
+
+
+def _staged(name: str) -> bool:
+    return name.startswith(DOT)

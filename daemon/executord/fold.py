@@ -1,0 +1,358 @@
+"""What a line of the journal means for its case: the same for a line just noted and for one read again [MEM-17].
+
+The one table that holds the moves [EXE-3]: `FOLD` names, for each verb, what it changes. Nothing here looks at
+files, clocks or configuration, so reading a journal gives the state that writing it gave.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from executord.case import Attempt, Blocked, Claim, Ended, FileFact, Owed, Parked, Task, expected_spec, lasting, owe
+from executord.casebook import Case
+from executord.evolve import replace
+from executord.letters import moment
+from executord.messages import MESSAGES, Taken
+from executord.transitions import (
+    close_attempt,
+    end_task,
+    escalate,
+    notice,
+    release_instruction,
+    release_task,
+    spend,
+    with_attempt,
+)
+from executord.values import read_stamp
+
+Entry = Mapping[str, Any]
+OPERATOR = "operator"
+
+
+def fold(case: Case, entry: Entry) -> None:
+    """Put one line into the case."""
+    name = entry["name"]
+    at = read_stamp(entry["at"])
+    case.n, case.last_at = entry["n"], at
+    verb = name.split(" ", 1)[0]
+    task_id = entry.get("task")
+    step = FOLD.get(verb)
+    if step is not None:
+        step(case, entry, at)
+    if entry["action"] == "send" and entry.get("type"):
+        key = (task_id or "", entry.get("attempt") or 0, entry["type"])
+        case.sent[key] = case.sent.get(key, 0) + 1
+    if task_id is not None:
+        task = case.ensure(task_id)
+        owed = tuple(o for o in task.owed if o.name != name) if task.owed else ()
+        since = at if verb in _CHANGING else task.since
+        done = task.done | {name}
+        case.put(replace(task, owed=owed, done=lasting(done) if _over(task) and not owed else done, since=since))
+        if case.head.owed:
+            _paid(case, name)
+    else:
+        _paid(case, name)
+        if verb not in ("file", "reason", "reject", "clarify"):
+            case.set_head(replace(case.head, done=case.head.done | {name}))
+
+
+def _over(task: Task) -> bool:
+    """Whether a task has ended and lies where it belongs, as far as the journal says."""
+    return task.ended is not None and not task.result_owed and (not task.present or task.folder == "completed")
+
+
+def _paid(case: Case, name: str) -> None:
+    if any(o.name == name for o in case.head.owed):
+        case.set_head(replace(case.head, owed=tuple(o for o in case.head.owed if o.name != name)))
+
+
+_CHANGING = {"admit", "edit", "hand-move", "delete", "file", "assign", "release", "move"}
+
+
+def _facts(entry: Entry) -> Mapping[str, Any]:
+    return entry.get("facts") or {}
+
+
+def _open(case: Case, entry: Entry, at: datetime) -> None:
+    facts = _facts(entry)
+    case.set_head(
+        replace(
+            case.head,
+            opened_at=at,
+            created=moment(facts, "created"),
+            tier=facts["tier"],
+            tier_why=facts.get("tier_why"),
+            deliverable_type=facts["deliverable_type"],
+            type_why=facts.get("type_why"),
+            plan_sha=facts.get("plan"),
+        )
+    )
+    case.recount_frontier()
+
+
+def _replan(case: Case, entry: Entry, at: datetime) -> None:
+    facts = _facts(entry)
+    case.set_head(
+        replace(
+            case.head,
+            tier=facts["tier"],
+            tier_why=facts.get("tier_why"),
+            deliverable_type=facts["deliverable_type"],
+            type_why=facts.get("type_why"),
+            plan_sha=facts.get("plan"),
+            replans=case.head.replans + 1,
+        )
+    )
+    case.recount_frontier()
+
+
+def _admit(case: Case, entry: Entry, at: datetime) -> None:
+    facts = _facts(entry)
+    task = case.ensure(entry["task"])
+    folder = facts["folder"]
+    reopened = task.deleted
+    task = replace(
+        task,
+        present=True,
+        deleted=False,
+        admitted=task.admitted + 1,
+        name=facts.get("file"),
+        folder=folder,
+        sha256=facts["sha256"],
+        sealed=False,
+        ended=None if reopened else task.ended,
+    )
+    if folder == "blocked":
+        task = _blocked_by_hand(task, at, str(facts.get("blocked") or "its file was put into tasks/blocked/"))
+    elif folder == "in_progress" and task.live is None and task.ended is None:
+        task = replace(task, forced=True)
+    elif folder == "completed" and task.ended is None:
+        task = replace(
+            task,
+            ended=Ended("completed", at, OPERATOR, "found in tasks/completed/ when the instruction was taken over"),
+            result_owed=not facts.get("has_result"),
+        )
+    case.put(task)
+
+
+def _blocked_by_hand(task: Task, at: datetime, said: str) -> Task:
+    k = task.blockers + 1
+    return replace(task, blocked=Blocked(k, at, OPERATOR, "missing_information", said), blockers=k)
+
+
+def _edit(case: Case, entry: Entry, at: datetime) -> None:
+    facts = _facts(entry)
+    task = case.ensure(entry["task"])
+    task = replace(task, sha256=facts["sha256"], edits=task.edits + 1, name=facts["file"])
+    if task.live is not None:
+        text = f"{facts['file']} was edited; what it says now counts"
+        task = owe(task, notice(task, f"#{task.edits} edited", at, task.live.agent, text))
+    case.put(task)
+
+
+def _hand_move(case: Case, entry: Entry, at: datetime) -> None:
+    facts = _facts(entry)
+    task = case.ensure(entry["task"])
+    old, new = facts["from"], facts["to"]
+    k = task.hand_moves + 1
+    name = facts.get("file", task.name)
+    task = replace(task, hand_moves=k, folder=new, name=name, sealed=False, found=None)
+    if old == "completed" and task.ended is not None:
+        task = replace(task, ended=None, result_owed=False, spent=0, escalated=None, updates=())
+    if new == "pending":
+        holder = task.live.agent if task.live else None
+        task = close_attempt(task, "withdrawn", at, "its file was moved back to tasks/pending/ by hand")
+        task = replace(task, forced=False, escalated=None)
+        if holder is not None:
+            text = "the task was taken back by hand; please stop working on it"
+            task = owe(task, notice(task, f"#{k} taken-back", at, holder, text, "reassignment_notice"))
+    elif new == "in_progress":
+        task = replace(task, forced=task.live is None, escalated=None)
+    elif new == "blocked" and task.blocked is None:
+        blockers = task.blockers + 1
+        said = "its file was put into tasks/blocked/"
+        task = replace(task, blocked=Blocked(blockers, at, OPERATOR, "missing_information", said), blockers=blockers)
+    elif new == "completed":
+        task = _claimed_by_hand(case, task, facts, at, k)
+    elif new == "blocked" and task.blocked is None:
+        task = _blocked_by_hand(task, at, "its file was put into tasks/blocked/")
+    case.put(task)
+
+
+def _claimed_by_hand(case: Case, task: Task, facts: Mapping[str, Any], at: datetime, k: int) -> Task:
+    points = tuple(facts.get("points", ()))
+    claim = Claim(
+        at,
+        facts.get("source") or "",
+        summary=facts.get("summary") or "",
+        files=tuple(FileFact(f["path"], f["size"], f["sha256"]) for f in facts.get("files", ())),
+        has_output=bool(facts.get("output")),
+        by=OPERATOR,
+    )
+    if not points:
+        holder = task.live.agent if task.live else None
+        if task.live is not None:
+            task = with_attempt(task, state="done", claim=claim, closed_at=at, points=())
+        else:
+            attempt = Attempt(task.attempt + 1, OPERATOR, at, "done", claim=claim, closed_at=at)
+            task = replace(task, attempts=(*task.attempts, attempt))
+        if holder is not None:
+            text = "its file was put into tasks/completed/ by hand and the claim was verified"
+            task = owe(task, notice(task, f"#{k} completed-by-hand", at, holder, text))
+        return replace(
+            task, ended=Ended("completed", at), result_owed=True, blocked=None, escalated=None, bound=None, forced=False
+        )
+    if task.live is None:
+        return replace(task, forced=True)
+    n = task.live.n
+    refusals = task.live.refusals + 1
+    task = with_attempt(task, refusals=refusals, points=points)
+    if facts.get("final"):
+        task = close_attempt(task, "failed", at, f"claim refused {refusals} times")
+        return spend(task, case, at, f"claim of attempt {n} refused {refusals} times: {points[0]}")
+    return owe(task, Owed(f"rework {task.id} a{n} #{refusals}", "rework", at, {"points": list(points), "k": refusals}))
+
+
+def _delete(case: Case, entry: Entry, at: datetime) -> None:
+    task = case.ensure(entry["task"])
+    was_ended = task.ended is not None
+    spec = expected_spec(case.head.plan, task.id)
+    task = replace(task, spec=spec, present=False, folder=None, gone_at=None, gone_looks=0, file=None, sealed=False)
+    if not was_ended:
+        task = end_task(task, "cancelled", at, OPERATOR, "its file was deleted")
+        task = replace(task, deleted=True)
+    task = owe(task, notice(task, f"#{task.admitted} deleted", at, "planner", _deletion_text(task, was_ended)))
+    case.put(task)
+
+
+def _deletion_text(task: Task, was_ended: bool) -> str:
+    if was_ended:
+        return f"the file of {task.id}, which had ended, was deleted; its result stays"
+    return f"the file of {task.id} was deleted: the task is cancelled. Put the file back to open it again"
+
+
+def _file(case: Case, entry: Entry, at: datetime) -> None:
+    facts = _facts(entry)
+    arrived = facts["file"]
+    count, contents = case.mail.get(arrived, (0, frozenset()))
+    case.mail[arrived] = (count + 1, contents | {facts["sha256"]})
+    if facts.get("id"):
+        case.mail_ids.add(facts["id"])
+    outcome = facts["outcome"]
+    if outcome == "rejected":
+        k = count + 1
+        owed = [Owed(f"reason {arrived} #{k}", "reason", at, {**facts, "path": entry["path"], "event": entry["n"]})]
+        reply = facts.get("reply")
+        if reply and facts.get("from"):
+            owed.append(
+                Owed(
+                    f"{'clarify' if reply == 'clarification_request' else 'reject'} {arrived} #{k}",
+                    "reply",
+                    at,
+                    {**facts, "kept_as": entry["path"]},
+                )
+            )
+        case.set_head(replace(case.head, owed=(*case.head.owed, *owed)))
+        return
+    if outcome == "duplicate":
+        return
+    message = MESSAGES[facts["type"]]
+    task_id = entry.get("task")
+    task = case.ensure(task_id) if task_id is not None else None
+    if task is not None:
+        case.put(replace(task, sealed=False))
+        task = case.tasks[task.id]
+    sent_at = moment(facts, "at") or at
+    message.take(case, task, Taken(facts["from"], sent_at, entry.get("attempt"), facts, entry["path"]))
+
+
+def _assign(case: Case, entry: Entry, at: datetime) -> None:
+    task = case.ensure(entry["task"])
+    attempt = Attempt(entry["attempt"], entry["to"], at)
+    case.put(
+        replace(
+            task, attempts=(*task.attempts, attempt), bound=None, bound_why=None, escalated=None, forced=False,
+            blocked=None,
+        )
+    )  # fmt: skip
+
+
+def _handoff(case: Case, entry: Entry, at: datetime) -> None:
+    task = case.ensure(entry["task"])
+    if task.bound != entry["to"]:
+        case.put(replace(task, bound=entry["to"], bound_why=task.bound_why or "promised a handoff"))
+
+
+def _move(case: Case, entry: Entry, at: datetime) -> None:
+    task = case.ensure(entry["task"])
+    folder = _facts(entry)["folder"]
+    file = replace(task.file, folder=folder) if task.file is not None else None
+    case.put(replace(task, folder=folder, moves=task.moves + 1, file=file))
+
+
+def _result(case: Case, entry: Entry, at: datetime) -> None:
+    task = case.ensure(entry["task"])
+    case.put(replace(task, results=task.results + 1, result_owed=False))
+
+
+def _checkpoint(case: Case, entry: Entry, at: datetime) -> None:
+    case.set_head(replace(case.head, reviews=case.head.reviews | {_facts(entry)["checkpoint"]}))
+
+
+def _release(case: Case, entry: Entry, at: datetime) -> None:
+    task_id = entry.get("task")
+    if task_id is None:
+        release_instruction(case, at, "executor")
+        return
+    task = case.ensure(task_id)
+    case.put(release_task(task, at, "executor"))
+
+
+def _park(case: Case, entry: Entry, at: datetime) -> None:
+    k = case.head.parks + 1
+    case.set_head(replace(case.head, parked=Parked(k, at, entry["why"]), parks=k))
+
+
+def _set_aside(case: Case, entry: Entry, at: datetime) -> None:
+    name = _facts(entry)["file"]
+    case.asides[name] = case.asides.get(name, 0) + 1
+    task = case.tasks.get(entry.get("task") or "")
+    if task is not None:
+        old, new = (p.removeprefix(f"{case.id}/") for p in (_facts(entry)["from"], entry["path"]))
+        case.put(replace(task, attempts=tuple(_moved_file(a, old, new) for a in task.attempts)))
+
+
+def _moved_file(attempt: Attempt, old: str, new: str) -> Attempt:
+    """The attempt, its claim naming a file where it lies now."""
+    claim = attempt.claim
+    if claim is None or all(f.path != old for f in claim.files):
+        return attempt
+    files = tuple(replace(f, path=new) if f.path == old else f for f in claim.files)
+    return replace(attempt, claim=replace(claim, files=files))
+
+
+def _nobody(case: Case, entry: Entry, at: datetime) -> None:
+    case.put(escalate(case.ensure(entry["task"]), at, entry["why"]))
+
+
+#: Verb → what it changes. A verb that is absent changes nothing but what is owed and what was sent.
+FOLD: dict[str, Callable[[Case, Entry, datetime], None]] = {
+    "open": _open,
+    "replan": _replan,
+    "admit": _admit,
+    "edit": _edit,
+    "hand-move": _hand_move,
+    "delete": _delete,
+    "file": _file,
+    "handoff": _handoff,
+    "assign": _assign,
+    "move": _move,
+    "result": _result,
+    "set-aside": _set_aside,
+    "nobody": _nobody,
+    "checkpoint": _checkpoint,
+    "release": _release,
+    "park": _park,
+}

@@ -1,0 +1,158 @@
+"""The gate: how a file that somebody else wrote is opened and read, and what never gets in [SEC-0].
+
+Counterpart: `paper.parse`, which takes the bytes that came through. The gate knows nothing of YAML.
+
+Rules of the house
+- Nothing here blocks: no FIFO, device, socket or slow writer holds the loop.
+- The descriptor is judged, never the name: between two looks at a name anybody can put another file there.
+- What is wrong with the file is `Unreadable`; what is wrong with us (no descriptors, no memory) stays an `OSError`,
+  because a file must not be refused for our own trouble.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import signal
+import stat
+from dataclasses import dataclass
+
+from executord.errors import NotYetWhole, Unreadable
+
+Identity = tuple[int, int, int, int, int]
+"""(device, inode, size, mtime_ns, ctime_ns): equal means that the file is the one already read."""
+
+FILE_LIMIT = 256 * 1024
+"""Bytes; the default of `limits.file_bytes`."""
+
+_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_OUR_TROUBLE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
+_KINDS = (
+    (stat.S_ISDIR, "a directory"),
+    (stat.S_ISFIFO, "a FIFO"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a character device"),
+    (stat.S_ISBLK, "a block device"),
+    (stat.S_ISLNK, "a symbolic link"),
+)
+_FIX_KIND = "put a regular file in its place"
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A file as it was at one moment: its bytes and what tells it from any other.
+
+    `size` is in bytes, `mtime_ns` in nanoseconds since 1970, `nlink` > 1 means that it has a second name,
+    for which a rename is a silent no-op [MEM-14]; `uid` and `gid` are the owner's [SEC-2].
+    """
+
+    raw: bytes
+    size: int
+    mtime_ns: int
+    identity: Identity
+    nlink: int
+    uid: int
+    gid: int
+
+
+def open_file(path: str, *, limit: int = FILE_LIMIT, settled: bool = True) -> Opened:
+    """Read a regular file of at most `limit` bytes without blocking and without following a link [SEC-0].
+
+    `settled=False` asks first, where the system allows it, whether somebody still has the file open for writing.
+    Only the last part of the path is guarded against links; that its folders are ours is the store's business [SEC-1].
+
+    Raises `Unreadable` (code SEC-0), `NotYetWhole` while it is being written, `FileNotFoundError` if it has gone, which
+    is normal, and any other `OSError` only when we ourselves have run out of descriptors or memory.
+    """
+    try:
+        fd = os.open(path, _FLAGS)
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError) as error:
+        raise _refusal(path, error) from error
+    try:
+        return _read(fd, path, limit, settled)
+    except OSError as error:
+        raise _refusal(path, error) from error
+    finally:
+        os.close(fd)
+
+
+def _read(fd: int, path: str, limit: int, settled: bool) -> Opened:
+    before = os.fstat(fd)
+    if not stat.S_ISREG(before.st_mode):
+        raise _not_a_file(path, before.st_mode)
+    if before.st_size > limit:
+        raise Unreadable(
+            f"the file has {before.st_size} bytes, at most {limit} are read",
+            path=path,
+            code="SEC-0",
+            fix="shorten it, or put the long part into a file of its own and name its path",
+        )
+    if not settled and _has_writer(fd):
+        raise NotYetWhole(path=path, code="SEC-0", fix="write aside, then mv")
+    raw = _bytes(fd, before.st_size)
+    after = os.fstat(fd)
+    identity = _identity(after)
+    if identity != _identity(before) or len(raw) != after.st_size:
+        raise NotYetWhole("the file changed while it was read", path=path, code="SEC-0", fix="write aside, then mv")
+    return Opened(raw, after.st_size, after.st_mtime_ns, identity, after.st_nlink, after.st_uid, after.st_gid)
+
+
+def _bytes(fd: int, size: int) -> bytes:
+    """Up to `size + 1` bytes: one more than expected shows that the file has grown, and is never unbounded."""
+    raw = os.read(fd, size + 1)
+    if len(raw) >= size:
+        return raw
+    parts = [raw]
+    have = len(raw)
+    while have <= size and (more := os.read(fd, size + 1 - have)):
+        parts.append(more)
+        have += len(more)
+    return b"".join(parts)
+
+
+def _has_writer(fd: int) -> bool:
+    """Whether another process has the file open for writing, as far as the kernel will say.
+
+    A read lease is granted only when there is no writer. While it is held, a writer's open() makes the kernel
+    signal us: by default SIGIO, which would kill the daemon. So the signal is set to one that is ignored first.
+    """
+    try:
+        fcntl.fcntl(fd, fcntl.F_SETSIG, signal.SIGURG)
+        fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+    except OSError as error:
+        # EACCES: the file is another user's; EINVAL: the file system has no leases. Then settle time decides.
+        return error.errno == errno.EAGAIN
+    fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+    return False
+
+
+def _identity(status: os.stat_result) -> Identity:
+    return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+
+
+def _not_a_file(path: str, mode: int) -> Unreadable:
+    kind = next((name for test, name in _KINDS if test(mode)), "no regular file")
+    return Unreadable(f"it is {kind}, not a regular file", path=path, code="SEC-0", fix=_FIX_KIND)
+
+
+def _refusal(path: str, error: OSError | ValueError) -> Exception:
+    if not isinstance(error, OSError):
+        return Unreadable("its name is no file name", path=path, code="SEC-0", fix="rename it")
+    match error.errno:
+        case number if number in _OUR_TROUBLE:
+            return error
+        case errno.ELOOP:
+            return Unreadable("it is a symbolic link, not a regular file", path=path, code="SEC-0", fix=_FIX_KIND)
+        case errno.ENXIO | errno.ENODEV:
+            return Unreadable("it is a socket or device, not a regular file", path=path, code="SEC-0", fix=_FIX_KIND)
+        case errno.EACCES | errno.EPERM:
+            return Unreadable("we may not read it", path=path, code="SEC-0", fix="chmod g+r, or chgrp to our group")
+        case errno.EWOULDBLOCK:
+            return NotYetWhole(path=path, code="SEC-0", fix="write aside, then mv")
+        case _:
+            pass
+    why = os.strerror(error.errno) if error.errno else str(error)
+    return Unreadable(f"it cannot be opened or read: {why}", path=path, code="SEC-0", fix="look at the file system")

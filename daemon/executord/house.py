@@ -1,0 +1,315 @@
+"""Letters that belong to no case: where they go, and what is answered [MSG-1, MSG-5, MSG-6, EXE-25].
+
+They have no journal. The letter's own move out of the inbox is the note: what answers it is staged before and
+published after, and names the place the letter was filed to; so after a crash a staged answer is published if its
+letter is filed and removed if it is not [MEM-21].
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Protocol
+
+from executord.case import Letter
+from executord.disk import DOT, INBOX, OWN_INBOXES, Disk
+from executord.errors import ExecutordError, Finding
+from executord.hands import Hands
+from executord.letters import open_tasks_of, scalar
+from executord.messages import MESSAGES, type_of
+from executord.pen import dump
+from executord.posts import clarification, reason_file, rejection, stem
+from executord.reading import safe_stem, text_of
+from executord.rules.mail import Judgement, owed_to_house
+from executord.values import agent_name, stamp
+from executord.views.overview import Tree, status_report
+
+PAUSES = f"{INBOX}/executor/.paused.yaml"
+
+
+class Home(Tree, Protocol):
+    """What the house needs of the service that it works for."""
+
+    disk: Disk
+    hands: Hands
+
+
+class House:
+    """What the service does for letters without a case."""
+
+    def __init__(self, service: Home) -> None:
+        self._service = service
+        self.pauses: dict[str, Any] = {}
+
+    # -- where a letter goes -------------------------------------------------------------------------------
+
+    def route(self, letter: Letter) -> tuple[str | None, Letter]:
+        """The case that a letter is for, None if it is for none; what stands in its way is put on the letter."""
+        service = self._service
+        if letter.fault is not None:
+            return self._by_name(letter), letter
+        known, _ = type_of(letter)
+        if known is None or letter.sender is None:
+            return self._by_name(letter), letter
+        kind = MESSAGES[known]
+        named = letter.instruction
+        if named is not None:
+            if named in service.cases:
+                return named, letter
+            if kind.about != "house":
+                text = f"there is no instruction {named!r} here"
+                if named in service.broken:
+                    text = f"{named} is parked: {service.broken[named][0].splitlines()[0]}"
+                return None, replace(letter, refusal=Finding("MSG-1", text, "check instruction_id, or send it later"))
+        if kind.about == "house" or known in ("pause", "resume"):
+            return None, letter
+        reply = scalar(letter.body.get("in_reply_to"))
+        if reply is not None:
+            answered = [c for c in service.cases if reply.startswith(c + ".")]
+            if answered:
+                return max(answered, key=len), letter
+        return self._by_sender(letter)
+
+    def _by_name(self, letter: Letter) -> str | None:
+        """A letter that cannot be read is filed with the case that its name or its instruction tells."""
+        cases = self._service.cases
+        if letter.instruction in cases:
+            return letter.instruction
+        return None
+
+    def _by_sender(self, letter: Letter) -> tuple[str | None, Letter]:
+        """The one case in which the sender holds such a task; nothing is guessed."""
+        service = self._service
+        sender = letter.sender or ""
+        held = sorted(service.places.held.get(sender, ()))
+        ids = {letter.task, scalar(letter.body.get("id"))} - {None}
+        fits = [(c, t) for c, t in held if t in ids] if letter.task is not None else held
+        if letter.task is None and any(t in ids for _, t in held):
+            fits = [(c, t) for c, t in held if t in ids]
+        cases = sorted({c for c, _ in fits})
+        if len(cases) == 1 and (len(fits) == 1 or letter.task is not None):
+            return cases[0], replace(letter, task=letter.task or fits[0][1])
+        if not cases and letter.task is not None:
+            having = [c for c, case in service.cases.items() if letter.task in case.tasks]
+            if len(having) == 1:
+                return having[0], letter
+        if not cases and not held and len(service.cases) == 1 and letter.task is not None:
+            return next(iter(service.cases)), letter
+        supported = [
+            (c, t.id) for c, case in service.cases.items() for t in open_tasks_of(case, sender)
+        ] if not cases else []  # fmt: skip
+        if len({c for c, _ in supported}) == 1 and len(supported) == 1:
+            return supported[0][0], replace(letter, task=letter.task or supported[0][1])
+        fault = Finding(
+            "MSG-1", "it cannot be told which task is meant", "send it again with instruction_id and task_id"
+        )
+        return None, replace(letter, refusal=fault)
+
+    # -- taking it -----------------------------------------------------------------------------------------
+
+    def take(self, letter: Letter, now: datetime) -> None:
+        """File a letter without a case, and answer it."""
+        if letter.fault is not None:
+            fault = letter.fault
+            judged = Judgement("rejected", fault.code or "MSG-5", "one YAML mapping", finding=fault)
+            return self._reject(letter, judged, now)
+        known, _ = type_of(letter)
+        if known is None:
+            said = f"{letter.type!r} is not a type of message" if letter.type else "the message has no type"
+            fault = Finding("MSG-1", said, "add `type:` with one of the known types")
+            return self._reject(
+                letter, Judgement("rejected", "MSG-1", f"one of: {', '.join(MESSAGES)}", finding=fault), now
+            )
+        if letter.sender is None:
+            fault = Finding("MSG-1", "the message does not say who sent it", "add `from: <your name>`")
+            return self._reject(letter, Judgement("rejected", "MSG-1", "`from:`", finding=fault), now)
+        if letter.refusal is not None:
+            held = sorted(self._service.places.held.get(letter.sender, ()))
+            listed = tuple(f"{c}/{t}" for c, t in held)
+            reply = "clarification_request" if listed and letter.instruction is None else None
+            judged = Judgement(
+                "rejected",
+                letter.refusal.code,
+                "instruction_id and task_id",
+                finding=letter.refusal,
+                reply=reply,
+                fits=listed,
+            )
+            return self._reject(letter, judged, now)
+        kind = MESSAGES[known]
+        if known == "status":
+            body = {"report": status_report(self._service, now)}
+            return self._file(letter, now, ".processed", None, ("status_report", body))
+        if known in ("pause", "resume"):
+            if not self._service.policy.may(letter.sender, known):
+                fault = Finding("MSG-4", f"{letter.sender} may not send {known}", "ask support-manager or the operator")
+                return self._reject(
+                    letter, Judgement("rejected", "MSG-4", f"a {known} from authority", kind, finding=fault), now
+                )
+            return self._pause(letter, known, now)
+        if not kind.acted:
+            fault = Finding(
+                "MSG-5",
+                f"`{known}` is a known type, but this version does not act on it yet",
+                "tell the person concerned directly; see CHANGELOG.md for what each version does",
+            )
+            return self._reject(
+                letter, Judgement("rejected", "MSG-5", "a type that this version acts on", kind, finding=fault), now
+            )
+        fault = Finding("MSG-1", "it does not say which instruction it is about", "add instruction_id")
+        return self._reject(letter, Judgement("rejected", "MSG-1", "instruction_id", kind, finding=fault), now)
+
+    def _pause(self, letter: Letter, known: str, now: datetime) -> None:
+        raw = letter.body.get("target_agent") or letter.body.get("agent_name") or letter.body.get("who")
+        if raw is None and letter.body.get("from") is not None:
+            raw = letter.body.get("agent")
+        agent = agent_name(text_of(raw)) if raw is not None else None
+        pauses = {k: dict(v) if isinstance(v, Mapping) else v for k, v in self.pauses.items()}
+        row = {"by": letter.sender, "at": stamp(now), "reason": text_of(letter.body.get("reason")) or None}
+        agents = dict(pauses.get("agents") or {})
+        if known == "pause":
+            if agent:
+                agents[agent] = row
+            else:
+                pauses["all"] = row
+        elif agent:
+            agents.pop(agent, None)
+        else:
+            pauses.pop("all", None)
+        pauses["agents"] = agents
+        self.pauses = pauses
+        data = dump({"schema_version": 1, **pauses})
+        self._service.disk.replace(PAUSES, f"{INBOX}/executor/{DOT}paused", data)
+        self._apply_pauses()
+        self._file(letter, now, ".processed", None, None)
+
+    def read_pauses(self) -> None:
+        """What is paused beyond one case."""
+        body = self._service.store.body(PAUSES)
+        self.pauses = {k: v for k, v in body.items() if k in ("all", "agents")}
+        self._apply_pauses()
+
+    def _apply_pauses(self) -> None:
+        places = self._service.places
+        places.all_paused = bool(self.pauses.get("all"))
+        places.paused = frozenset(self.pauses.get("agents") or {})
+
+    def _reject(self, letter: Letter, judged: Judgement, now: datetime) -> None:
+        facts = dict(owed_to_house(letter, judged))
+        reply = None
+        if letter.sender is not None and self._service.places.known(letter.sender):
+            if judged.reply == "clarification_request":
+                reply = ("clarification_request", clarification(facts))
+            else:
+                reply = ("rejection", rejection(facts))
+        self._file(letter, now, ".rejected", reason_file(facts), reply)
+
+    def _file(
+        self,
+        letter: Letter,
+        now: datetime,
+        shelf: str,
+        reason: Mapping[str, Any] | None,
+        reply: tuple[str, Mapping[str, Any]] | None,
+    ) -> None:
+        service = self._service
+        hands, disk = service.hands, service.disk
+        source = f"{INBOX}/{letter.folder}/{letter.name}"
+        day = f"{INBOX}/{letter.folder}/{shelf}/{now:%Y-%m-%d}"
+        disk.make_folder(day)
+        target = hands.free(f"{day}/{letter.name}")
+        marks = {"generated_by": "executord", "generated_at": stamp(now), "event": None, "filed_as": target}
+        staged: list[tuple[str, str]] = []
+        digest = hashlib.sha256(target.encode(errors="surrogatepass")).hexdigest()[:32]
+        if reason is not None:
+            place = hands.free(f"{target.rsplit('.', 1)[0]}.reason.yaml")
+            staged.append((f"{day}/{DOT}{digest}", place))
+            disk.stage(staged[-1][0], dump({**reason, **marks}))
+        if reply is not None and letter.sender is not None:
+            kind, body = reply
+            folder = f"{INBOX}/{service.store.inbox_of(letter.sender)}"
+            disk.make_folder(folder)
+            service.store.forget_inboxes()
+            name = stem("executor", None, None, f"{kind}.{safe_stem(letter.name.rsplit('.', 1)[0])}", 1)
+            place = hands.free(f"{folder}/{name}.yaml")
+            envelope = {
+                "id": place.rsplit("/", 1)[1].removesuffix(".yaml"),
+                "type": kind,
+                "from": "executor",
+                "to": letter.sender,
+                "timestamp": stamp(now),
+            }
+            staged.append((f"{folder}/{DOT}{digest}", place))
+            disk.stage(staged[-1][0], dump({**envelope, **body, **marks}))
+        disk.sync([dot for dot, _ in staged])
+        disk.publish(source, target)
+        for dot, place in staged:
+            disk.publish(dot, place)
+
+    # -- after a crash -------------------------------------------------------------------------------------
+
+    def recover(self) -> None:
+        """Publish the answers whose letters are filed, remove what was staged for nothing."""
+        service = self._service
+        root = service.root
+        folders = [f"{INBOX}/{n}" for n in _folders(f"{root}/{INBOX}")]
+        for own in OWN_INBOXES:
+            for shelf in (".rejected", ".processed"):
+                base = f"{INBOX}/{own}/{shelf}"
+                folders.append(base)
+                folders += [f"{base}/{day}" for day in _folders(f"{root}/{base}")]
+        for folder in folders:
+            for name in sorted(n for n in _names(f"{root}/{folder}") if n.startswith(DOT)):
+                dot = f"{folder}/{name}"
+                body = service.store.body(dot)
+                filed = body.get("filed_as")
+                if isinstance(filed, str) and os.path.lexists(f"{root}/{filed}"):
+                    if "rejected_file" in body or "type" in body:
+                        target = f"{folder}/{body['id']}.yaml"
+                    else:
+                        target = f"{filed.rsplit('.', 1)[0]}.reason.yaml"
+                    if service.disk.publish(dot, target):
+                        continue
+                if not service.broken:  # else a line that could not be read may name it
+                    service.disk.remove_staged(dot)
+
+    def tell_hitl(self, case_id: str, text: str, now: datetime) -> None:
+        """A case that cannot be executed: hitl is told, once per content."""
+        service = self._service
+        folder = f"{INBOX}/{service.store.inbox_of('hitl')}"
+        digest = hashlib.sha256(f"{case_id}\0{text}".encode(errors="surrogatepass")).hexdigest()[:8]
+        name = stem("executor", None, None, f"notice.{case_id}-{digest}", 1)
+        if os.path.lexists(f"{service.root}/{folder}/{name}.yaml"):
+            return
+        body = {
+            "id": name,
+            "type": "notice",
+            "from": "executor",
+            "to": "hitl",
+            "timestamp": stamp(now),
+            "instruction_id": case_id,
+            "text": f"{case_id} is parked: {text}",
+            "generated_by": "executord",
+            "generated_at": stamp(now),
+            "event": None,
+        }
+        try:
+            service.disk.make_folder(folder)
+            service.disk.stage(f"{folder}/{DOT}{digest}", dump(body))
+            service.disk.publish(f"{folder}/{DOT}{digest}", f"{folder}/{name}.yaml")
+        except (OSError, ExecutordError):
+            return  # it stands in `status` and in the log all the same
+
+
+def _names(path: str) -> list[str]:
+    try:
+        return os.listdir(path)
+    except OSError:
+        return []
+
+
+def _folders(path: str) -> list[str]:
+    return sorted(n for n in _names(path) if os.path.isdir(f"{path}/{n}") and not os.path.islink(f"{path}/{n}"))

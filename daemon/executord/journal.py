@@ -1,0 +1,109 @@
+"""The journal of a case as a file: reading its parts, making its lines, writing its snapshot [CON-6, MEM-17].
+
+Counterparts: `fold.py`, what a line means; `disk.py`, which appends.
+"""
+
+from __future__ import annotations
+
+import filecmp
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from executord.agenda import Due
+from executord.errors import Unreadable
+from executord.paper import read_journal
+from executord.pen import journal_line
+from executord.values import stamp
+
+PLACE = "outputs/partial/journal.yaml"
+PART_LINES = 5000
+
+
+@dataclass(slots=True)
+class Journal:
+    """What a case's journal holds: its entries, and how long the newest part is in whole lines."""
+
+    entries: list[dict[str, Any]]
+    size: int
+    opened: datetime | None = None
+    parts: int = 0
+    lines: int = 0  # of the newest part
+    placed: bool = False  # whether we have made the name of the newest part durable
+
+
+def read(folder: str) -> Journal:
+    """All parts of the journal in this folder, oldest first. A torn last line does not count.
+
+    Raises `Unreadable` where a whole line is not one.
+    """
+    directory = os.path.dirname(os.path.join(folder, PLACE))
+    numbered = sorted(
+        n for n in _names(directory) if n.startswith("journal.") and n[8:-5].isdigit() and n.endswith(".yaml")
+    )
+    if numbered and _same(directory, numbered[-1]):
+        numbered.pop()  # a crash came between the link and the rename: the new part is begun again
+    entries: list[dict[str, Any]] = []
+    size = count = 0
+    for name in (*numbered, "journal.yaml"):
+        try:
+            with open(os.path.join(directory, name), "rb") as file:
+                raw = file.read()
+        except FileNotFoundError:
+            continue
+        try:
+            lines, whole = read_journal(raw)
+        except Unreadable as error:
+            raise Unreadable(error.message, path=name, line=error.line, fix=error.fix, code="CON-6") from error
+        entries.extend(lines)
+        if name == "journal.yaml":
+            size, count = whole, len(lines)
+    return Journal(entries, size, parts=len(numbered), lines=count)
+
+
+def _same(directory: str, part: str) -> bool:
+    """Whether this part and the newest are one file under two names, or were before the tree was copied."""
+    newest = os.path.join(directory, os.path.basename(PLACE))
+    try:
+        return filecmp.cmp(os.path.join(directory, part), newest, shallow=False)
+    except OSError:
+        return False
+
+
+def _names(directory: str) -> list[str]:
+    try:
+        return os.listdir(directory)
+    except FileNotFoundError:
+        return []
+
+
+def first_line(kind: str, subject: str, opened: datetime) -> bytes:
+    """The line with which every part begins."""
+    return journal_line({"journal": 1, kind: subject, "opened": stamp(opened)})
+
+
+def entry_of(line: Due, n: int, now: datetime, word: str, more: Mapping[str, Any]) -> dict[str, Any]:
+    """A line as the journal writes it, its keys in the order of the contract."""
+    entry: dict[str, Any] = {
+        "n": n,
+        "at": stamp(now),
+        "due": stamp(line.at),
+        "name": line.name,
+        "action": word,
+        "rule": line.rule,
+    }
+    if line.task is not None:
+        entry["task"] = line.task
+    if line.attempt is not None:
+        entry["attempt"] = line.attempt
+    for key in ("to", "type", "path"):
+        if more.get(key) is not None:
+            entry[key] = more[key]
+    if line.why:
+        entry["why"] = line.why
+    facts = {**{k: v for k, v in line.facts.items() if v is not None}, **more.get("facts", {})}
+    if facts:
+        entry["facts"] = facts
+    return entry

@@ -1,0 +1,158 @@
+"""A message in our inbox as a value: what it says of itself, in all its spellings [MSG-1, MSG-10].
+
+Counterpart: `messages.py`, what each type asks for. Pure: a mapping in, a `Letter` out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta, tzinfo
+from typing import Any
+
+from executord.case import Letter, Task
+from executord.casebook import Case
+from executord.errors import Finding
+from executord.reading import find, text_of
+from executord.scalars import written
+from executord.values import agent_name, read_moment, read_stamp, stamp
+
+SENDER = ("from", "from_agent", "agent", "sender")
+TASK = ("task_id", "task.id", "task.task_id", "task", "delegation.task_id")
+INSTRUCTION = ("instruction_id", "instruction", "delegation.instruction_id", "task.instruction_id")
+NOTE_LENGTH = 500  # what a line of the journal holds of a text [CON-6]
+ATTEMPT = ("attempt", "task.attempt", "delegation.attempt")
+
+
+def word(text: Any) -> str:
+    """A type as it is compared: case-insensitive, `-` and space are `_`."""
+    return text_of(text).strip().lower().replace("-", "_").replace(" ", "_")
+
+
+def note_of(body: Mapping[str, Any], *spellings: str) -> str | None:
+    """A short text of a message, cut to what a line may hold."""
+    texts = (text_of(find(body, (key,)).value) for key in spellings)
+    return next((text for text in texts if text), "")[:NOTE_LENGTH] or None
+
+
+def scalar(found: Any) -> str | None:
+    """A scalar as it is written, None for what is none."""
+    if found is None or isinstance(found, Mapping | list | tuple):
+        return None
+    return written(found).strip() or None
+
+
+def read_letter(
+    body: Mapping[str, Any],
+    *,
+    name: str,
+    folder: str,
+    sha256: str,
+    seen_at: datetime,
+    file_at: datetime,
+    zone: tzinfo,
+    warnings: tuple[Finding, ...] = (),
+) -> Letter:
+    """The letter that this mapping is; what is missing is None and is looked for by whoever takes it."""
+    sender = scalar(find(body, SENDER).value)
+    attempt = scalar(find(body, ATTEMPT).value)
+    at = file_at
+    written_at = read_moment(body.get("timestamp"), zone, bare="start") if body.get("timestamp") is not None else None
+    if written_at is not None and written_at <= seen_at:
+        at = written_at
+    return Letter(
+        name=name,
+        folder=folder,
+        sha256=sha256,
+        seen_at=seen_at,
+        file_at=file_at,
+        at=min(at, seen_at),
+        type=word(find(body, ("type", "message_type", "status")).value),
+        body=body,
+        sender=agent_name(sender) or None if sender is not None else None,
+        instruction=scalar(find(body, INSTRUCTION).value),
+        task=next((t for key in TASK if (t := scalar(find(body, (key,)).value)) is not None), None),
+        attempt=int(attempt) if attempt is not None and attempt.lstrip("a").isdigit() and attempt.isdigit() else None,
+        written_at=written_at,
+        warnings=warnings,
+    )
+
+
+def event_time(letter: Letter, start: datetime) -> datetime:
+    """When the letter counts from [MSG-10]: its timestamp if that lies between its subject's start and now,
+    else the file's time, cut to that span."""
+    if letter.written_at is not None and start <= letter.written_at <= letter.seen_at:
+        return letter.written_at
+    return max(start, min(letter.file_at, letter.seen_at))
+
+
+def times_apart(letter: Letter) -> dict[str, str]:
+    """Both times where they differ by more than a minute: backdating is seen [MSG-10]."""
+    if letter.written_at is None or abs(letter.written_at - letter.file_at) <= timedelta(seconds=60):
+        return {}
+    return {"timestamp": stamp(letter.written_at), "mtime": stamp(letter.file_at)}
+
+
+def replied_to(letter: Letter, case: Case) -> tuple[str, int] | None:
+    """Task and attempt named by `in_reply_to`, where that is one of our names [CON-4]."""
+    name = scalar(letter.body.get("in_reply_to"))
+    if name is None or not name.startswith(case.id + "."):
+        return None
+    rest = name[len(case.id) + 1 :].removesuffix(".yaml")
+    head, _, _kind = rest.rpartition(".")
+    task_id, _, attempt = head.rpartition(".a")
+    if task_id in case.tasks and attempt.isdigit():
+        return task_id, int(attempt)
+    return None
+
+
+def open_tasks_of(case: Case, agent: str) -> list[Task]:
+    """The tasks whose live attempt this agent holds, or that he supports, in plan order."""
+    return [t for t in case.in_order() if t.live is not None and (t.live.agent == agent or agent in t.spec.supporting)]
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a letter is about within its case: a task, the instruction (`task` None), or it cannot be told."""
+
+    task: Task | None = None
+    unclear: str | None = None
+    fits: tuple[str, ...] = ()
+
+
+def subject_of(letter: Letter, case: Case, *, about_task: bool, needs_task: bool, own_task: bool = False) -> Subject:
+    """The task that a letter means [MSG-1]: named, answered, or its sender's only open one; nothing is guessed.
+
+    What may be about the instruction as well (not `needs_task`) is so where no task is named, unless `own_task`:
+    who holds a task and cancels the instruction does not mean his task.
+    """
+    if not about_task:
+        return Subject()
+    named = letter.task
+    if named is not None:
+        task = case.tasks.get(named)
+        if task is None:
+            by_file = [t for t in case.tasks.values() if t.file is not None and t.file.name.rsplit(".", 1)[0] == named]
+            task = by_file[0] if len(by_file) == 1 else None
+        if task is not None:
+            return Subject(task)
+    answered = replied_to(letter, case)
+    if answered is not None:
+        return Subject(case.tasks[answered[0]])
+    own = scalar(letter.body.get("id"))
+    if named is None and own is not None and own in case.tasks:
+        return Subject(case.tasks[own])
+    mine = open_tasks_of(case, letter.sender) if letter.sender is not None else []
+    if named is not None:
+        return Subject(None, f"{case.id} has no task {named!r}", tuple(t.id for t in mine))
+    if len(mine) == 1 and (needs_task or own_task):
+        return Subject(mine[0])
+    if not needs_task:
+        return Subject()
+    return Subject(None, "no task is named, and it cannot be told which one is meant", tuple(t.id for t in mine))
+
+
+def moment(facts: Mapping[str, Any], key: str) -> datetime | None:
+    """A time out of a journal line's facts."""
+    value = facts.get(key)
+    return read_stamp(value) if isinstance(value, str) else None

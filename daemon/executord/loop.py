@@ -1,0 +1,321 @@
+"""The daemon as a process: lock, bells, signals, turns, sleep [OPS-6, OPS-11, OPS-24].
+
+Bells only put rings into a queue; this thread empties it, has the service take a turn, and sleeps until something
+rings or the next line comes due. At most a slice of work is done between two looks at the queue.
+"""
+
+from __future__ import annotations
+
+import queue
+import signal
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from loguru import logger
+
+from executord.bells import PROBE, Bells, Ring
+from executord.clock import WallClock
+from executord.deaths import Deaths
+from executord.disk import INBOX, OWN_INBOXES
+from executord.errors import BadConfiguration, ExecutordError, NotFound, TimedOut
+from executord.lock import TreeLock
+from executord.log import log_event, log_line
+from executord.marks import Marks
+from executord.policy import Policy
+from executord.retention import pack
+from executord.sdnotify import Notifier
+from executord.service import Rings, Service
+from executord.settings import Settings
+from executord.tree import Limits
+
+SLICE = 400  # lines between two looks at the queue
+MARK_EVERY_S = 1.0
+LONGEST_SLEEP_S = 30.0
+DAY_S = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """How a run ends: by itself when nothing is left (`until_idle`, within `max_wait_s`), or by a signal."""
+
+    until_idle: bool = False
+    max_wait_s: float | None = None
+
+
+class Loop:
+    """One daemon on one tree."""
+
+    def __init__(self, root: str, state: str, settings: Settings, reload: Callable[[], Settings]) -> None:
+        self._root, self._state, self._settings, self._reload = root, state, settings, reload
+        self._clock = WallClock()
+        self._lock = TreeLock(root)
+        self._queue: queue.SimpleQueue[Ring | str] = queue.SimpleQueue()
+        self._notify = Notifier()
+        self._marked = 0.0
+        self._extended = 0.0
+        self._watched: set[str] = set()
+        self._stop: str | None = None
+
+    def run(self, order: Order) -> int:
+        """Run until told to stop; answers the exit code. Raises `Locked`, `TimedOut`, `NotFound`."""
+        self._lock.take(self._clock.now())
+        try:
+            return self._run(order)
+        finally:
+            self._lock.release()
+
+    def once(self) -> int:
+        """One look at every case."""
+        self._lock.take(self._clock.now())
+        try:
+            service = self._service()
+            service.open(self._clock.now())
+            service.everything(self._clock.now())
+            service.finish(self._clock.now())
+            return 0
+        finally:
+            self._lock.release()
+
+    def _service(self) -> Service:
+        settings = self._settings
+        return Service(
+            self._root,
+            settings.policy(),
+            durable=settings.durability == "full",
+            marks=Marks(self._state),
+            deaths=Deaths(self._state),
+            limits=Limits(bytes=settings.limits.file_bytes, depth=settings.limits.yaml_depth),
+            on_entry=lambda case_id, entry: log_line(entry, case_id),
+            on_event=lambda what, text: logger.warning("{}: {}", what, text),
+            on_progress=self._alive,
+        )
+
+    def _alive(self) -> None:
+        """Long work tells that it goes on, by progress and never by a timer."""
+        now = self._clock.monotonic()
+        if now - self._extended >= 1.0:
+            self._extended = now
+            self._notify.extend(30)
+            self._notify.watchdog()
+
+    def _run(self, order: Order) -> int:
+        started = self._clock.monotonic()
+        service = self._service()
+        bells = Bells(self._root, self._queue.put)
+        restore = self._take_signals()
+        try:
+            bells.start()
+            service.open(self._clock.now())
+            self._watch(bells, service)
+            bells.every("round", self._settings.round_s)
+            bells.every("retention", DAY_S)
+            self._queue.put(Ring("", "alarm", "retention"))
+            logger.info("watching {} instructions in {}", len(service.cases), self._root)
+            self._ready(service, bells)
+            return self._loop(service, bells, order, started)
+        finally:
+            self._notify.stopping("stopping")
+            bells.stop()
+            service.finish(self._clock.now())
+            for number, old in restore:
+                signal.signal(number, old)
+
+    def _loop(self, service: Service, bells: Bells, order: Order, started: float) -> int:
+        rings = Rings(everything=True)
+        round_open = False
+        while self._stop is None:
+            round_open = round_open or rings.everything
+            more = service.turn(self._clock.now(), rings, budget=SLICE)
+            if round_open and not more:
+                round_open = False
+                self._lock.rounded(self._clock.now())
+            self._watch(bells, service)
+            self._notify_alive(service, bells)
+            rings = self._hear(service, bells, wait=False)
+            if more or self._anything(rings):
+                continue
+            if order.until_idle and self._idle(service):
+                return 0
+            self._limit(order, started)
+            self._settle(service)
+            rings = self._hear(service, bells, wait=True, order=order, started=started)
+        logger.info("stopping: {}", self._stop)
+        return 0
+
+    def _idle(self, service: Service) -> bool:
+        at = service.next_at()
+        return service.idle() and (at is None or at > self._clock.now())
+
+    def _limit(self, order: Order, started: float) -> None:
+        if order.max_wait_s is not None and self._clock.monotonic() - started >= order.max_wait_s:
+            raise TimedOut(f"not idle after {order.max_wait_s:g} s", fix="see `executord status` for what is open")
+
+    def _settle(self, service: Service) -> None:
+        """The settle mark, before a sleep and at most once a second: it costs a sync of the disk."""
+        now = self._clock.monotonic()
+        if service.marks.waiting and now - self._marked >= MARK_EVERY_S:
+            service.settle_marks()
+            self._marked = self._clock.monotonic()
+
+    # -- rings ---------------------------------------------------------------------------------------------
+
+    @staticmethod
+    def _anything(rings: Rings) -> bool:
+        return bool(rings.everything or rings.cases or rings.touched or rings.mail or rings.named)
+
+    def _hear(
+        self, service: Service, bells: Bells, *, wait: bool, order: Order | None = None, started: float = 0.0
+    ) -> Rings:
+        """Empty the queue into one set of rings; with `wait`, sleep first until something rings or is due."""
+        rings = Rings()
+        try:
+            if wait:
+                self._put(rings, self._queue.get(timeout=self._sleep(service, bells, order, started)), service, bells)
+            while True:
+                self._put(rings, self._queue.get_nowait(), service, bells)
+        except queue.Empty:
+            return rings
+
+    def _sleep(self, service: Service, bells: Bells, order: Order | None, started: float) -> float:
+        span = LONGEST_SLEEP_S
+        at = service.next_at()
+        if at is not None:
+            ahead = max((at - self._clock.now()).total_seconds(), 0.0)
+            if ahead < LONGEST_SLEEP_S:
+                bells.alarm_at(at)
+            span = min(span, ahead)
+        if service.marks.waiting:
+            span = min(span, MARK_EVERY_S)
+        if order is not None and order.max_wait_s is not None:
+            span = min(span, max(order.max_wait_s - (self._clock.monotonic() - started), 0.0))
+        return span + 0.001
+
+    def _put(self, rings: Rings, ring: Ring | str, service: Service, bells: Bells) -> None:
+        if isinstance(ring, str):
+            if ring == "reload":
+                self._reconfigure(service)
+            else:
+                self._stop = ring
+            return
+        match ring.kind:
+            case "alarm":
+                self._alarm(rings, ring.name, service, bells)
+            case "overflow":
+                log_event("overflow", why=ring.name)
+                rings.everything = True
+            case "root":
+                self._check_root(bells)
+                rings.everything = True
+            case _:
+                self._path(rings, ring, service)
+
+    def _alarm(self, rings: Rings, name: str, service: Service, bells: Bells) -> None:
+        if name == "round":
+            self._check_root(bells)
+            rings.everything = True
+        elif name == "retention":
+            try:
+                for stream in pack(service.disk, self._clock.now()):
+                    log_event("packed", stream=stream)
+            except (OSError, ExecutordError) as error:
+                logger.warning("old days could not be packed: {}", error)
+        elif name == "probe":
+            if not bells.watcher_alive:
+                logger.warning("the watcher does not answer: it is started again, and everything is looked at")
+                bells.restart()
+                rings.everything = True
+            try:
+                bells.probe(lambda: service.disk.touch(PROBE))
+            except OSError as error:
+                logger.warning("the canary could not be written: {}", error)
+
+    def _check_root(self, bells: Bells) -> None:
+        """A memory that is gone or another one is never "everything deleted" [MEM-25, REL-6]."""
+        if not bells.root_same():
+            raise NotFound(
+                "the memory is gone, or another folder lies in its place; nothing was changed",
+                path=self._root,
+                fix="mount or restore it, then start the daemon again (systemd does so by itself)",
+            )
+
+    @staticmethod
+    def _path(rings: Rings, ring: Ring, service: Service) -> None:
+        parts = ring.path.split("/")
+        if parts[0] == "_communication":
+            if len(parts) == 4 and parts[2] in OWN_INBOXES:
+                if ring.kind == "folder":
+                    return
+                if ring.kind != "gone":
+                    rings.named[f"{parts[2]}/{parts[3]}"] = ring.kind == "whole"
+            else:
+                service.store.forget_inboxes()
+                rings.mail = rings.mail or ring.path.startswith(INBOX)
+            return
+        if not parts[0] or parts[0].startswith((".", "_")):
+            return
+        if len(parts) == 1 or ring.kind == "folder":
+            rings.cases.add(parts[0])
+            return
+        paths = rings.touched.setdefault(parts[0], {})
+        rest = "/".join(parts[1:])
+        paths[rest] = ring.kind == "whole" or (paths.get(rest, False) and ring.kind != "gone")
+
+    def _watch(self, bells: Bells, service: Service) -> None:
+        """Watch the folders of new cases; what came between reading and watching is seen by a second reading."""
+        for case_id in [c for c in service.cases if c not in self._watched]:
+            if bells.watch_case(case_id):
+                self._watched.add(case_id)
+                self._queue.put(Ring(case_id, "folder", case_id))
+        for case_id in [c for c in self._watched if c not in service.cases]:
+            if case_id not in service.broken:
+                bells.unwatch_case(case_id)
+                self._watched.discard(case_id)
+
+    # -- signals and systemd -------------------------------------------------------------------------------
+
+    def _take_signals(self) -> list[tuple[signal.Signals, Any]]:
+        if threading.current_thread() is not threading.main_thread():
+            return []
+        words = {signal.SIGTERM: "SIGTERM", signal.SIGINT: "SIGINT", signal.SIGHUP: "reload"}
+        return [(number, signal.signal(number, self._saying(word))) for number, word in words.items()]
+
+    def _saying(self, word: str) -> Callable[[int, object], None]:
+        return lambda _number, _frame: self._queue.put(word)
+
+    def _reconfigure(self, service: Service) -> None:
+        """All or nothing: a bad new configuration keeps the old one and says so [OPS-9]."""
+        self._notify.reloading()
+        try:
+            settings = self._reload()
+            policy: Policy = settings.policy()
+        except BadConfiguration as error:
+            logger.error("the configuration stays as it was: {}", error)
+        else:
+            self._settings = settings
+            service.use(policy)
+            self._queue.put(Ring("", "overflow", "configuration read again"))
+            logger.info("the configuration was read again")
+        self._notify.ready()
+
+    def _ready(self, service: Service, bells: Bells) -> None:
+        if bells.degraded:
+            logger.warning("not everything is watched: {}", bells.degraded)
+        self._notify.ready(self._status(service))
+
+    def _notify_alive(self, service: Service, bells: Bells) -> None:
+        if not self._notify.listening:
+            return
+        now = self._clock.monotonic()
+        if now - self._extended >= 1.0 and bells.watcher_alive and bells.scheduler_alive:
+            self._extended = now
+            self._notify.watchdog()
+            self._notify.status(self._status(service))
+
+    @staticmethod
+    def _status(service: Service) -> str:
+        if service.cannot_write:
+            return f"cannot write: {service.cannot_write}"
+        moving = sum(case.counts["in_progress"] for case in service.cases.values())
+        return f"{len(service.cases)} instructions, {moving} tasks in progress"

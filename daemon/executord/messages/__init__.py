@@ -1,0 +1,63 @@
+"""Every message that can arrive, and what it asks for: one class a type, its fields and its effect side by side.
+
+Counterparts: `letters.py` reads it, `rules/mail.py` judges who may say it, `posts.py` holds what we send.
+Add a type: one class in `work.py` or `decisions.py`, and its name in `MESSAGES`.
+"""
+
+from __future__ import annotations
+
+from executord.case import Letter
+from executord.letters import word
+from executord.messages.base import Incoming as Incoming
+from executord.messages.base import Taken as Taken
+from executord.messages.decisions import (
+    AcceptLate,
+    Cancel,
+    Defer,
+    HoldMessage,
+    Pause,
+    PlanReady,
+    PriorityChange,
+    Reassign,
+    Release,
+    Resume,
+    Retry,
+    Status,
+    Tell,
+)
+from executord.messages.later import NOT_YET
+from executord.messages.work import (
+    Acknowledgement,
+    BlockedMessage,
+    Completion,
+    CustomerUpdate,
+    Declined,
+    Failed,
+    Progress,
+    Unblocked,
+)
+
+_ACTED: tuple[type[Incoming], ...] = (
+    Acknowledgement, Progress, Completion, BlockedMessage, Unblocked, Failed, Declined, CustomerUpdate, PriorityChange,
+    Reassign, Retry, Defer, Cancel, HoldMessage, Release, AcceptLate, Tell, PlanReady, Pause, Resume, Status,
+)  # fmt: skip
+
+MESSAGES: dict[str, type[Incoming]] = {m.type: m for m in (*_ACTED, *NOT_YET)}
+_TYPES: dict[str, str] = {alias: m.type for m in MESSAGES.values() for alias in (m.type, *m.aliases)}
+
+
+def type_of(letter: Letter) -> tuple[str | None, str | None]:
+    """The canonical type of a letter and a warning; (None, None) for an unknown one.
+
+    A missing type is taken from `status`; progress that says completed, blocked or failed counts as that [MSG-1].
+    """
+    kind = _TYPES.get(letter.type)
+    if kind is None:
+        return None, None
+    if letter.body.get("type") is None and letter.body.get("message_type") is None:
+        return kind, f"no type; taken from status: {letter.type}"
+    if kind == "progress":
+        said = _TYPES.get(word(letter.body.get("status")))
+        if said in ("completion", "blocked", "failed"):
+            return said, f"a progress message whose status says {letter.body.get('status')}"
+    return kind, None

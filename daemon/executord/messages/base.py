@@ -1,0 +1,90 @@
+"""What every type of message has: who may send it, what it must hold, what it changes.
+
+Rules of the house: `facts` is what the journal's line keeps of a message, and `take` may read nothing else, so
+reading a journal gives what writing it gave.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, ClassVar, Literal
+
+from executord.case import Letter, Task
+from executord.casebook import Case
+from executord.errors import Finding
+from executord.policy import Policy
+from executord.reading import find, text_of
+
+Role = Literal["holder", "supporter", "liaison", "planner", "authority", "addressee", "validator", "anyone"]
+About = Literal["task", "either", "instruction", "house"]
+
+#: Every word that names a type: `status: completed` in a customer update is not what the customer reads.
+TYPE_WORDS: set[str] = set()
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A message as its line keeps it: from whom, when it counts, and its facts."""
+
+    sender: str
+    at: datetime
+    attempt: int | None
+    facts: Mapping[str, Any]
+    path: str  # where it was filed, from the memory
+
+
+class Incoming:
+    """One type of message."""
+
+    type: ClassVar[str]
+    aliases: ClassVar[tuple[str, ...]] = ()
+    senders: ClassVar[tuple[Role, ...]] = ()
+    about: ClassVar[About] = "task"
+    renews: ClassVar[bool] = False  # never a duplicate: each one is a sign of life [MSG-2]
+    own_task: ClassVar[bool] = False  # without a task_id it means its sender's only open task, not the instruction
+    result: ClassVar[bool] = False  # kept as late when its attempt is superseded [MSG-3]
+    acted: ClassVar[bool] = True
+    needs: ClassVar[tuple[tuple[str, ...], ...]] = ()  # of each group one field must be there
+    example: ClassVar[Mapping[str, Any]] = {}
+
+    def __init_subclass__(cls) -> None:
+        """Its type and aliases are words from now on."""
+        TYPE_WORDS.update((getattr(cls, "type", ""), *cls.aliases))
+
+    @classmethod
+    def check(cls, letter: Letter) -> Finding | None:
+        """What its body lacks."""
+        for group in cls.needs:
+            if not any(text_of(find(letter.body, (key,)).value) for key in group):
+                return Finding(
+                    "MSG-5",
+                    f"a {cls.type} message needs {' or '.join(group[:3])}",
+                    f"add {group[0]}: …",
+                    field=group[0],
+                )
+        return None
+
+    @classmethod
+    def facts(cls, case: Case, task: Task | None, letter: Letter, policy: Policy) -> dict[str, Any]:
+        """What the journal keeps of it: every field that a rule uses [MEM-17]."""
+        return {}
+
+    @classmethod
+    def refuse(cls, case: Case, task: Task | None, letter: Letter, policy: Policy) -> Finding | None:
+        """Why it cannot be taken as the case stands, None if it can."""
+        return None
+
+    @classmethod
+    def take(cls, case: Case, task: Task | None, taken: Taken) -> None:
+        """Put it into the case."""
+
+
+def not_ended(task: Task | None) -> Finding | None:
+    """A finding if the task has ended: then only `retry` speaks of it."""
+    if task is not None and task.ended is not None:
+        return Finding(
+            "EXE-3", f"{task.id} has ended: it is {task.ended.state}", f"send retry for {task.id} to open it again"
+        )
+    return None

@@ -1,0 +1,355 @@
+"""What those send who do the work: holders, their supporters, the liaison."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from executord.case import Blocked, Claim, Ended, FileFact, Letter, Owed, Task, owe
+from executord.casebook import Case
+from executord.errors import Finding
+from executord.evolve import replace
+from executord.letters import NOTE_LENGTH, note_of, word
+from executord.messages.base import TYPE_WORDS, Incoming, Taken
+from executord.policy import Policy
+from executord.reading import find, text_of
+from executord.transitions import close_attempt, keep_late, record_update, spend, with_attempt
+from executord.updates import missing_contents
+from executord.values import read_moment, stamp
+from executord.verification import verify
+
+
+class Acknowledgement(Incoming):
+    """The holder has the task; or an addressee has our message."""
+
+    type = "acknowledgement"
+    aliases = ("ack", "accepted", "accept", "acknowledged")
+    senders = ("holder", "addressee")
+    renews = True
+    example: ClassVar[Mapping[str, Any]] = {"eta": "2026-11-20T15:00:00Z"}
+
+    @classmethod
+    def facts(cls, case: Case, task: Task | None, letter: Letter, policy: Policy) -> dict[str, Any]:
+        return _eta(letter, policy)
+
+    @classmethod
+    def take(cls, case: Case, task: Task | None, taken: Taken) -> None:
+        if task is None or task.live is None or taken.sender != task.live.agent:
+            return
+        case.put(
+            with_attempt(
+                task,
+                accepted_at=task.live.accepted_at or taken.at,
+                sign_at=max(filter(None, (task.live.sign_at, taken.at))),
+                eta=taken.facts.get("eta") or task.live.eta,
+            )
+        )
+
+
+def _eta(letter: Letter, policy: Policy) -> dict[str, Any]:
+    value = find(letter.body, ("eta", "expected_completion", "estimated_completion")).value
+    at = read_moment(value, policy.zone, bare="end") if value is not None else None
+    return {"eta": stamp(at)} if at is not None else {}
+
+
+class Progress(Incoming):
+    """The holder is at work."""
+
+    type = "progress"
+    aliases = ("status_update", "progress_report", "heartbeat", "in_progress", "progress_update", "working")
+    senders = ("holder", "supporter")
+    renews = True
+    example: ClassVar[Mapping[str, Any]] = {"percent": 40, "note": "reproduced it; reading the gateway's log"}
+
+    @classmethod
+    def facts(cls, case: Case, task: Task | None, letter: Letter, policy: Policy) -> dict[str, Any]:
+        facts: dict[str, Any] = _eta(letter, policy)
+        raw = find(
+            letter.body, ("percent", "progress", "percentage", "progress_percent", "completion_percentage")
+        ).value
+        text = text_of(raw).strip().rstrip("%").strip()
+        if text.replace(".", "", 1).isdigit():
+            facts["percent"] = max(0, min(100, round(float(text))))
+        note = note_of(letter.body, "note", "summary", "message", "details", "description")
+        if note is None and raw is not None and "percent" not in facts:
+            note = text[:NOTE_LENGTH] or None
+        if note is not None:
+            facts["note"] = note
+        return facts
+
+    @classmethod
+    def take(cls, case: Case, task: Task | None, taken: Taken) -> None:
+        if task is None or task.live is None:
+            return
+        live = task.live
+        own = taken.sender == live.agent
+        case.put(
+            with_attempt(
+                task,
+                accepted_at=live.accepted_at or (taken.at if own else None),
+                sign_at=max(filter(None, (live.sign_at, taken.at))) if own else live.sign_at,
+                working=live.working or own,
+                percent=taken.facts.get("percent", live.percent),
+                note=taken.facts.get("note", live.note),
+                eta=taken.facts.get("eta", live.eta),
+            )
+        )
+
+
+class Completion(Incoming):
+    """A claim that a task is done: counts once it is verified [EXE-13]."""
+
+    type = "completion"
+    aliases = ("completed", "complete", "done", "result", "task_complete", "task_result", "done_with_concerns",
+               "task_completed", "task_completion", "finished")  # fmt: skip
+    senders = ("holder",)
+    result = True
+    example: ClassVar[Mapping[str, Any]] = {
+        "summary": "Restarted the gateway and raised its connection limit; checkouts pass again.",
+        "output": {"root_cause": "connection pool exhausted", "fix": "limit raised from 50 to 200"},
+    }
+
+    @classmethod
+    def facts(cls, case: Case, task: Task | None, letter: Letter, policy: Policy) -> dict[str, Any]:
+        assert task is not None
+        return verify(case, task, letter, policy)
+
+    @classmethod
+    def take(cls, case: Case, task: Task | None, taken: Taken) -> None:
+        if task is None:
+            return
+        facts = taken.facts
+        if facts.get("late"):
+            n, summary = taken.attempt or 0, facts.get("summary") or ""
+            case.put(keep_late(case, task, n, taken.at, taken.path, taken.sender, summary, facts.get("files", [])))
+            return
+        task = record_update(
+            case, task, facts.get("update"), taken.at, taken.path, taken.sender, bool(facts.get("nested"))
+        )
+        if task.live is None:
+            return
+        claim = Claim(
+            at=taken.at,
+            letter=taken.path,
+            summary=facts.get("summary") or "",
+            files=tuple(FileFact(f["path"], f["size"], f["sha256"]) for f in facts.get("files", ())),
+            concerns=tuple(facts.get("concerns", ())),
+            has_output=bool(facts.get("output")),
+            by=taken.sender,
+        )
+        points = tuple(facts.get("points", ()))
+        live = task.live
+        if not points:
+            done = with_attempt(
+                task,
+                state="done",
+                claim=claim,
+                closed_at=taken.at,
+                points=(),
+                accepted_at=live.accepted_at or taken.at,
+                sign_at=taken.at,
+            )
+            case.put(
+                replace(
+                    done,
+                    ended=Ended("completed", taken.at),
+                    result_owed=True,
+                    blocked=None,
+                    escalated=None,
+                    bound=None,
+                    forced=False,
+                )
+            )
+            return
+        task = replace(task, blocked=None)  # who says that it is done is not stuck
+        k = live.refusals + 1
+        task = with_attempt(
+            task, refusals=k, points=points, accepted_at=live.accepted_at or taken.at, sign_at=taken.at, claim=claim
+        )
+        if facts.get("final"):
+            task = close_attempt(task, "failed", taken.at, f"claim refused {k} times", taken.path)
+            task = spend(task, case, taken.at, f"claim of attempt {live.n} refused {k} times: {points[0]}")
+        else:
+            task = owe(
+                task,
+                Owed(f"rework {task.id} a{live.n} #{k}", "rework", taken.at, {"points": list(points), "k": k}),
+            )
+        case.put(task)
+
+
+class CustomerUpdate(Incoming):
+    """An update was sent to the customer."""
+
+    type = "customer_update"
+    aliases = ("client_update", "customer_communication")
+    senders = ("holder", "supporter", "liaison", "authority")
+    about = "either"
+    own_task = True
+    example: ClassVar[Mapping[str, Any]] = {
+        "status": "The cause is found: our payment gateway ran out of connections.",
+        "next_steps": "The limit is raised tonight at 22:00 CET.",
+        "blockers": "none",
+        "expect_next": "A confirmation tomorrow by 09:00 CET.",
+        "contact": "Mia Chen, mia@support.example",
+    }
+
+    @classmethod
+    def check(cls, letter: Letter) -> Finding | None:
+        missing = missing_contents(letter.body, frozenset(TYPE_WORDS))
+        if missing:
+            return Finding(
+                "SLA-15",
+                f"the update lacks {', '.join(missing)}",
+                f"send it again with {', '.join(missing)} filled in (blockers: none is valid)",
+                field=missing[0],
+            )
+        return None
+
+    @classmethod
+    def facts(cls, case: Case, task: Task | None, letter: Letter, policy: Policy) -> dict[str, Any]:
+        return {"update": case.head.updates + 1}
+
+    @classmethod
+    def take(cls, case: Case, task: Task | None, taken: Taken) -> None:
+        number = taken.facts.get("update")
+        if task is None:
+            record_update(case, None, number, taken.at, taken.path, taken.sender, False)
+            return
+        task = record_update(case, task, number, taken.at, taken.path, taken.sender, False)
+        if task.live is not None and task.live.agent == taken.sender:
+            task = with_attempt(task, sign_at=taken.at)
+        case.put(task)
+
+
+#: Kind of a blocker → words that mean it [EXE-17].
+BLOCKER_KINDS: dict[str, tuple[str, ...]] = {
+    "missing_information": ("missing_information", "needs_context", "information", "unclear", "data", "customer",
+                            "context", "clarification", "waiting_on_customer", "question", "details"),
+    "technical_dependency": ("technical_dependency", "technical", "dependency", "api", "bug", "engineering", "access",
+                             "environment", "system", "deploy"),
+    "resource_constraint": ("resource_constraint", "resource", "capacity", "time", "staff", "people", "budget"),
+    "scope_ambiguity": ("scope_ambiguity", "scope", "requirement", "requirements", "ambiguous", "ambiguity"),
+}  # fmt: skip
+
+
+def blocker_kind(body: Mapping[str, Any], said: str) -> tuple[str, str]:
+    """The kind of a blocker and how it was found: stated, or derived from its words, and the derivation is shown."""
+    stated = word(find(body, ("blocker_type", "kind", "blocker.type", "blocker.kind", "category", "reason_code")).value)
+    if stated in BLOCKER_KINDS:
+        return stated, "stated"
+    for kind, words in BLOCKER_KINDS.items():
+        if stated and stated in words:
+            return kind, f"stated as {stated}"
+    if word(find(body, ("type", "status")).value) == "needs_context":
+        return "missing_information", "NEEDS_CONTEXT"
+    tokens = [t.strip(".,;:!?()'\"") for t in said.lower().split()]
+    score = {k: [t for t in tokens if t in words] for k, words in BLOCKER_KINDS.items()}
+    best = max(score, key=lambda k: len(score[k]))
+    if score[best]:
+        return best, f"derived from its words: {', '.join(dict.fromkeys(score[best]))}"
+    return "missing_information", "nothing says otherwise"
+
+
+class BlockedMessage(Incoming):
+    """The holder cannot go on."""
+
+    type = "blocked"
+    aliases = ("blocker", "needs_context", "stuck")
+    senders = ("holder", "supporter")
+    needs = (("description", "reason", "blocker.description", "blocker", "summary", "message", "question", "details"),)
+    example: ClassVar[Mapping[str, Any]] = {
+        "kind": "missing_information",
+        "description": "the customer's account number is not in the ticket",
+    }
+
+    @classmethod
+    def facts(cls, case: Case, task: Task | None, letter: Letter, policy: Policy) -> dict[str, Any]:
+        said = note_of(letter.body, *cls.needs[0]) or ""
+        kind, derived = blocker_kind(letter.body, said)
+        return {"kind": kind, "derived": derived, "description": said}
+
+    @classmethod
+    def take(cls, case: Case, task: Task | None, taken: Taken) -> None:
+        if task is None or task.live is None:
+            return
+        k = task.blockers + 1
+        blocked = Blocked(k, taken.at, taken.sender, taken.facts["kind"], taken.facts["description"])
+        own = taken.sender == task.live.agent
+        task = replace(task, blocked=task.blocked or blocked, blockers=k)
+        live = task.live
+        assert live is not None
+        case.put(with_attempt(task, accepted_at=live.accepted_at or taken.at, sign_at=taken.at) if own else task)
+
+
+class Unblocked(Incoming):
+    """The answer has arrived: the holder goes on."""
+
+    type = "unblocked"
+    aliases = ("answer", "information", "resolved", "unblock")
+    senders = ("holder", "supporter", "authority", "planner", "addressee", "liaison")
+    example: ClassVar[Mapping[str, Any]] = {"answer": "the account number is 4711"}
+
+    @classmethod
+    def refuse(cls, case: Case, task: Task | None, letter: Letter, policy: Policy) -> Finding | None:
+        if task is not None and task.blocked is None:
+            return Finding("EXE-18", f"{task.id} is not blocked", "nothing needs to be done")
+        return None
+
+    @classmethod
+    def facts(cls, case: Case, task: Task | None, letter: Letter, policy: Policy) -> dict[str, Any]:
+        note = note_of(letter.body, "answer", "information", "resolution", "summary", "message", "description")
+        return {"answer": note} if note else {}
+
+    @classmethod
+    def take(cls, case: Case, task: Task | None, taken: Taken) -> None:
+        if task is None or task.blocked is None:
+            return
+        k, task = task.blocked.n, replace(task, blocked=None)
+        if task.live is not None and task.live.agent != taken.sender:
+            task = owe(task, Owed(f"answer {task.id} #{k}", "pass-on", taken.at, {
+                "to": task.live.agent, "letter": taken.path, "from": taken.sender, "kind": "answer",
+            }))  # fmt: skip
+        case.put(task)
+
+
+class Failed(Incoming):
+    """The holder's attempt has failed."""
+
+    type = "failed"
+    aliases = ("error", "failure")
+    senders = ("holder",)
+    example: ClassVar[Mapping[str, Any]] = {"reason": "the sandbox account is locked"}
+
+    @classmethod
+    def facts(cls, case: Case, task: Task | None, letter: Letter, policy: Policy) -> dict[str, Any]:
+        return {
+            "reason": note_of(letter.body, "reason", "error", "description", "summary", "message") or "no reason given"
+        }
+
+    @classmethod
+    def take(cls, case: Case, task: Task | None, taken: Taken) -> None:
+        if task is None or task.live is None:
+            return
+        n, why = task.live.n, taken.facts["reason"]
+        task = close_attempt(task, "failed", taken.at, why, taken.path)
+        case.put(spend(task, case, taken.at, f"attempt {n} failed: {why}"))
+
+
+class Declined(Incoming):
+    """The holder gives the task back; he is not asked again for it."""
+
+    type = "declined"
+    aliases = ("reject", "refused", "overloaded", "decline", "rejected")
+    senders = ("holder",)
+    example: ClassVar[Mapping[str, Any]] = {"reason": "no access to that product"}
+
+    @classmethod
+    def facts(cls, case: Case, task: Task | None, letter: Letter, policy: Policy) -> dict[str, Any]:
+        return {"reason": note_of(letter.body, "reason", "description", "summary", "message") or "no reason given"}
+
+    @classmethod
+    def take(cls, case: Case, task: Task | None, taken: Taken) -> None:
+        if task is None or task.live is None:
+            return
+        task = close_attempt(task, "declined", taken.at, taken.facts["reason"], taken.path)
+        case.put(replace(task, excluded=task.excluded | {taken.sender}, bound=None))

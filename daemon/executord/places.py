@@ -1,0 +1,184 @@
+"""Who gets which task: the places that agents have, across all cases [EXE-9, EXE-10, EXE-11].
+
+Loads are facts across cases, so they are kept by the service and asked here; one thread, so two cases cannot take
+one place. Pure but for its own counters.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from executord.agenda import Due, Place
+from executord.case import Task
+from executord.casebook import Case
+from executord.policy import Agent, Policy, suitability, words_of
+
+OURSELVES = ("executor", "support-executor")  # our own inbox folders are no agents
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The agent chosen and, in words, why."""
+
+    agent: str
+    why: str
+
+
+class Places:
+    """Who holds what, who is paused, and who waits for whom."""
+
+    def __init__(self, policy: Policy, has_inbox: Callable[[str], bool]) -> None:
+        self.policy = policy
+        self._has_inbox = has_inbox
+        self.held: dict[str, set[tuple[str, str]]] = {}  # agent → (case, task) of live attempts
+        self.paused: frozenset[str] = frozenset()
+        self.all_paused = False
+
+    def holder(self, case_id: str, task_id: str, was: str | None, now: str | None) -> None:
+        """A task has changed hands."""
+        if was is not None:
+            self.held.get(was, set()).discard((case_id, task_id))
+        if now is not None:
+            self.held.setdefault(now, set()).add((case_id, task_id))
+
+    def load(self, name: str) -> int:
+        """Tasks that the agent holds, over all cases."""
+        return len(self.held.get(name, ()))
+
+    def known(self, name: str) -> bool:
+        """On the roster, a desk, or with an inbox folder."""
+        if name in OURSELVES:  # a task for us would wait in our own inbox for ever
+            return False
+        return name in self.policy.roster or self.policy.is_desk(name) or self._has_inbox(name)
+
+    def room(self, name: str) -> bool:
+        """Whether the agent can take one more."""
+        if name in self.paused:
+            return False
+        capacity = self.policy.capacity(name)
+        return capacity == 0 or self.load(name) < capacity
+
+    def _said(self, name: str) -> str:
+        capacity = self.policy.capacity(name)
+        return f"load {self.load(name)} of {capacity}" if capacity else f"load {self.load(name)}"
+
+    def pick(self, case: Case, task: Task, place: Place, now: datetime) -> Choice | None:
+        """The agent who gets this task now; None: nobody has room, it waits."""
+        if self.all_paused:
+            return None
+        named = place.named
+        instead = ""
+        if named is not None and (place.bound or named not in task.excluded) and self.known(named):
+            if place.forced or self.room(named):
+                why = task.bound_why if place.bound and task.bound_why else "named in the task"
+                return Choice(named, f"{why}; {self._said(named)}")
+            if place.slack is None or now < place.slack:
+                return None
+            instead = f"{named} has no room ({self._said(named)}) and the time to start has come; "
+        elif named is not None:
+            instead = f"{named} {'declined it' if named in task.excluded else 'is not known'}; "
+        return self._best(case, task, instead)
+
+    def _best(self, case: Case, task: Task, instead: str) -> Choice | None:
+        for _, agent in self.ranked(case, task):
+            if self.room(agent.name):
+                words = words_of(task, case.head)
+                hits = [w for w in agent.expertise if w in words] or list(agent.expertise[:1])
+                return Choice(agent.name, f"{instead}expertise: {', '.join(hits)}; {self._said(agent.name)}")
+        return None
+
+    def ranked(self, case: Case, task: Task) -> list[tuple[int, Agent]]:
+        """The capable agents, best first: expertise, then load, then name."""
+        words = words_of(task, case.head)
+        able = [a for n, a in self.policy.roster.items() if n not in task.excluded]
+        scored = [(suitability(a, words), a) for a in able]
+        fit = [(s, a) for s, a in scored if s > 0] or [(0, a) for a in able if "general" in a.expertise] or scored
+        return sorted(fit, key=lambda pair: (-pair[0], self.load(pair[1].name), pair[1].name))
+
+
+def dispatch_order(place: Place, case_id: str, task: Task) -> tuple[object, ...]:
+    """Least slack first, then priority, then age [EXE-11]; ids settle what is left."""
+    slack = (0, place.slack) if place.slack is not None else (1, place.age)
+    return (*slack, place.priority, place.age, case_id, task.key, task.id)
+
+
+FORCED = ("*",)  # the queue of what a person's word places whatever the capacity
+Queue = tuple[str, ...]  # the agents any of whom, having room, lets its head go
+
+
+class Lineup:
+    """The dispatches that wait for a place, in queues by who could take them; the head of each is its most urgent."""
+
+    def __init__(self, places: Places) -> None:
+        self._places = places
+        self._queues: dict[Queue, list[tuple[tuple[object, ...], str, str, int]]] = {}
+        self._tokens: dict[tuple[str, str], int] = {}
+        self._lines: dict[tuple[str, str], tuple[Case, Due]] = {}
+        self._slack: list[tuple[datetime, str, str, int]] = []
+        self._count = 0
+
+    def put(self, case: Case, task_id: str, line: Due | None) -> None:
+        """This task's dispatch waits (again), or no more."""
+        key = (case.id, task_id)
+        self._tokens.pop(key, None)
+        self._lines.pop(key, None)
+        if line is None or line.place is None:
+            return
+        self._count += 1
+        self._tokens[key] = self._count
+        self._lines[key] = (case, line)
+        self._enqueue(key, self._queue_of(case, case.tasks[task_id], line.place))
+        place = line.place
+        if place.named is not None and place.slack is not None and not place.forced:
+            heapq.heappush(self._slack, (place.slack, *key, self._count))
+
+    def _queue_of(self, case: Case, task: Task, place: Place) -> Queue:
+        places = self._places
+        named = place.named
+        if named is not None and (place.bound or named not in task.excluded) and places.known(named):
+            return FORCED if place.forced else (named,)
+        return self._open_queue(case, task)
+
+    def _open_queue(self, case: Case, task: Task) -> Queue:
+        return tuple(sorted(agent.name for _, agent in self._places.ranked(case, task)))
+
+    def _enqueue(self, key: tuple[str, str], queue: Queue) -> None:
+        case, line = self._lines[key]
+        assert line.place is not None
+        order = dispatch_order(line.place, case.id, case.tasks[key[1]])
+        heapq.heappush(self._queues.setdefault(queue, []), (order, *key, self._tokens[key]))
+
+    def next_slack(self) -> datetime | None:
+        """When the next one that waits for a named agent may go to another."""
+        while self._slack and self._tokens.get(self._slack[0][1:3]) != self._slack[0][3]:
+            heapq.heappop(self._slack)
+        return self._slack[0][0] if self._slack else None
+
+    def next(self, now: datetime) -> tuple[Case, Due, Choice | None] | None:
+        """The most urgent dispatch for which there is room, and who gets it; None as choice: nobody ever could."""
+        while (at := self.next_slack()) is not None and at <= now:
+            _, case_id, task_id, _ = heapq.heappop(self._slack)
+            case, _ = self._lines[case_id, task_id]
+            self._enqueue((case_id, task_id), self._open_queue(case, case.tasks[task_id]))
+        if self._places.all_paused:
+            return None
+        best: tuple[tuple[object, ...], str, str, int] | None = None
+        for queue in list(self._queues):
+            heap = self._queues[queue]
+            while heap and self._tokens.get(heap[0][1:3]) != heap[0][3]:
+                heapq.heappop(heap)
+            if not heap:
+                del self._queues[queue]
+                continue
+            possible = queue in ((), FORCED) or any(self._places.room(name) for name in queue)
+            if possible and (best is None or heap[0] < best):
+                best = heap[0]
+        if best is None:
+            return None
+        case, line = self._lines[best[1:3]]
+        assert line.place is not None
+        choice = self._places.pick(case, case.tasks[best[2]], line.place, now)
+        return case, line, choice

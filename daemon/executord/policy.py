@@ -1,0 +1,294 @@
+"""Roster, desks, authority, SLA targets and attempts as data, with the defaults of the spec; configuration adds to it.
+
+Counterparts: `settings.py` reads the configuration, `rules/` read this. A new agent or authority is one row here or
+in the user's configuration; no code. Pure: what comes in are plain values.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Any
+
+from executord.case import Customer, Head, InstructionSpec, Task
+from executord.clocks import BUSINESS, Calendar, amount_due, calendar_from
+from executord.values import agent_name, read_target
+
+DEFAULT_CAPACITY = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """A named worker of the roster [EXE-9]. `capacity` = tasks at once, 0 = no limit."""
+
+    name: str
+    expertise: tuple[str, ...] = ()
+    capacity: int = DEFAULT_CAPACITY
+    escalates_to: str = "support-manager"
+    runner: Any = "inbox"
+
+
+def _built_in(*rows: tuple[str, str, str]) -> dict[str, Agent]:
+    return {name: Agent(name, tuple(words.split()), escalates_to=up) for name, words, up in rows}
+
+
+#: The 18 agents of support, with the expertise that their names say [EXE-9].
+ROSTER: dict[str, Agent] = _built_in(
+    ("account-manager", "account renewal contract billing relationship customer", "support-manager"),
+    ("chat-support-specialist", "chat live-chat response first-contact", "support-manager"),
+    ("community-manager", "community forum social advocacy", "support-manager"),
+    ("customer-advocacy-manager", "advocacy customer relations voice feedback", "support-manager"),
+    ("customer-education-specialist", "education training content tutorial onboarding webinar", "support-manager"),
+    ("customer-success-manager", "customer success relations adoption onboarding health", "support-manager"),
+    ("customer-support-rep", "general ticket triage reply inquiry request", "support-manager"),
+    ("escalation-manager", "escalation technical incident critical", "vp-customer-support"),
+    ("knowledge-base-manager", "knowledge article content taxonomy documentation", "support-manager"),
+    ("sales-operations-manager", "sales pricing quote crm", "support-manager"),
+    ("support-analyst", "analytics analysis metrics data report dashboard trend", "support-manager"),
+    ("support-manager", "process management staffing quality planning resource", "vp-customer-support"),
+    ("support-operations-manager", "process operations workflow tooling automation sla design", "support-manager"),
+    ("support-quality-analyst", "quality analytics audit csat review", "support-manager"),
+    ("support-trainer", "training curriculum workshop coaching onboarding", "support-manager"),
+    (
+        "technical-support-engineer",
+        "technical troubleshooting bug error api integration diagnosis debug root-cause outage",
+        "escalation-manager",
+    ),
+    ("technical-writer", "writing content documentation article guide runbook", "support-manager"),
+    ("vp-customer-support", "strategy executive", "hitl"),
+)
+#: Always known, with an inbox; given a task only when it names them.
+DESKS = frozenset({"planner", "orchestrator", "validator", "hitl", "engineering", "product", "operator", "executor"})
+
+ALL = "all"
+#: Who may decide for others, and on what [MSG-4].
+AUTHORITY: dict[str, frozenset[str]] = {
+    name: frozenset({ALL})
+    for name in ("support-manager", "escalation-manager", "vp-customer-support", "orchestrator", "hitl", "operator")
+}
+#: Attempts per tier, first try included [EXE-14].
+ATTEMPTS = {0: 2, 1: 2, 2: 3, 3: 3, 4: 4}
+REWORKS = 2
+
+PRIORITIES = ("critical", "high", "medium", "low")
+
+#: Priority → response, resolution, calendar of the resolution [chapter 5].
+_TARGETS: dict[str, tuple[str, str, str]] = {
+    "critical": ("15 min - 1 h", "4 h - 24 h", "24x7"),
+    "high": ("2 h - 4 h", "24 h - 48 h", "24x7"),
+    "medium": ("8 h - 24 h", "3 - 5 business days", "business"),
+    "low": ("24 h - 48 h", "1 - 2 weeks", "business"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What the rules may know of the configuration. Made once, replaced whole by a reload."""
+
+    roster: Mapping[str, Agent] = field(default_factory=lambda: ROSTER)
+    authority: Mapping[str, frozenset[str]] = field(default_factory=lambda: AUTHORITY)
+    zone: tzinfo = UTC
+    domains: frozenset[str] = frozenset({"support"})
+    settle: timedelta = timedelta(seconds=2)
+    strict: bool = False
+    calendars: Mapping[str, Calendar] = field(default_factory=dict)
+    rows: tuple[Mapping[str, Any], ...] = ()
+    # Case → what its limit was made from, and the limit: every task of a case asks for the same one [PERF-4].
+    _limits: dict[str, tuple[LimitFrom, Limit | None]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+
+    def calendar(self, name: str) -> Calendar:
+        """A calendar by name; `24x7` and `business` are always there."""
+        return self.calendars[name]
+
+    def may(self, agent: str, kind: str) -> bool:
+        """Whether this agent has authority for this type of message."""
+        types = self.authority.get(agent, frozenset())
+        return ALL in types or kind in types
+
+    def is_desk(self, agent: str) -> bool:
+        """Known without being on the roster, and never chosen by the daemon."""
+        return agent in DESKS or agent.startswith("war-room-")
+
+    def manager(self, agent: str) -> str:
+        """Whom an agent's case climbs to."""
+        row = self.roster.get(agent)
+        return row.escalates_to if row is not None else "support-manager"
+
+    def capacity(self, agent: str) -> int:
+        """Tasks at once; 0 = no limit. Desks are people: no limit."""
+        if self.is_desk(agent) and agent not in self.roster:
+            return 0
+        row = self.roster.get(agent)
+        return row.capacity if row is not None else DEFAULT_CAPACITY
+
+
+def make_policy(
+    *,
+    timezone: tzinfo = UTC,
+    timezone_name: str = "UTC",
+    roster: Mapping[str, Mapping[str, Any]] | None = None,
+    authority: Mapping[str, Any] | None = None,
+    calendars: Mapping[str, Any] | None = None,
+    domains: Iterable[str] = ("support",),
+    settle_s: float = 2.0,
+    verification: str = "normal",
+    policies: Iterable[Mapping[str, Any]] = (),
+) -> Policy:
+    """The policy of a configuration: what it says goes over the defaults. Raises `BadInput` for a bad calendar."""
+    agents = dict(ROSTER)
+    for name, row in (roster or {}).items():
+        key = agent_name(name)
+        old = agents.get(key, Agent(key))
+        given = {k: v for k, v in row.items() if v is not None}
+        agents[key] = replace(
+            old,
+            expertise=tuple(given["expertise"]) if "expertise" in given else old.expertise,
+            capacity=int(given.get("capacity", old.capacity)),
+            escalates_to=agent_name(str(given.get("escalates_to", old.escalates_to))),
+            runner=given.get("runner", old.runner),
+        )
+    rights = dict(AUTHORITY)
+    for name, types in (authority or {}).items():
+        words = frozenset({ALL} if types == ALL else (str(t).lower().replace("-", "_") for t in types))
+        rights[agent_name(name)] = words
+    named = {
+        "24x7": calendar_from("24x7", timezone=timezone_name),
+        "business": calendar_from({"timezone": timezone_name, **BUSINESS}, name="business"),
+    }
+    for name, data in (calendars or {}).items():
+        named[name] = calendar_from(data, name=name, timezone=timezone_name)
+    return Policy(
+        roster=agents,
+        authority=rights,
+        zone=timezone,
+        domains=frozenset(domains),
+        settle=timedelta(seconds=settle_s),
+        strict=verification == "strict",
+        calendars=named,
+        rows=tuple(policies),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A promised instant and where it comes from."""
+
+    at: datetime
+    source: str
+
+
+def _row(policy: Policy, head: Head, priority: str) -> tuple[str, str, str]:
+    response, resolution, calendar = _TARGETS[priority]
+    customer = head.spec.customer or Customer()
+    have = {
+        "priority": priority,
+        "customer": customer.name,
+        "segment": customer.segment,
+        "tier": head.tier,
+        "domain": head.spec.domain,
+    }
+    for row in policy.rows:
+        match = row.get("match") or {}
+        tags = match.get("tags")
+        if all(_same(have.get(k), v) for k, v in match.items() if k != "tags") and (
+            not tags or set(map(str, tags if isinstance(tags, list | tuple) else [tags])) <= set(head.spec.tags)
+        ):
+            named = row.get("calendar")
+            if isinstance(named, Mapping):
+                named = named.get("resolution")
+            return str(row.get("response") or response), str(row.get("resolution") or resolution), named or calendar
+    return response, resolution, calendar
+
+
+def _same(value: Any, wanted: Any) -> bool:
+    if wanted is None:
+        return True
+    options = wanted if isinstance(wanted, list | tuple) else [wanted]
+    return str(value).lower() in [str(o).lower() for o in options]
+
+
+def _from(text: Any, start: datetime, policy: Policy, calendar: Calendar) -> datetime | None:
+    """The limit that a span or a moment names."""
+    target = read_target(text, policy.zone, day_end=calendar.day_end)
+    if target is None or isinstance(target, datetime):
+        return target
+    return amount_due(calendar, start, target.limit, ()).due if target.limit is not None else None
+
+
+LimitFrom = tuple[InstructionSpec, datetime, int | None, str]
+
+
+def instruction_limit(head: Head, policy: Policy) -> Limit | None:
+    """When the instruction's resolution is promised [SLA-2, SLA-6]; None before it is opened."""
+    if head.created is None:
+        return None
+    made_from = (head.spec, head.created, head.tier, head.priority_now)
+    kept = policy._limits.get(head.id)
+    if kept is not None and kept[0][0] is head.spec and kept[0][1:] == made_from[1:]:
+        return kept[1]
+    limit = _instruction_limit(head, head.created, policy)
+    policy._limits[head.id] = (made_from, limit)
+    return limit
+
+
+def _instruction_limit(head: Head, created: datetime, policy: Policy) -> Limit | None:
+    _, resolution, name = _row(policy, head, head.priority_now)
+    calendar = policy.calendar(name) if name in policy.calendars else policy.calendar("24x7")
+    if head.spec.resolution is not None:
+        own = _from(head.spec.resolution, created, policy, calendar)
+        if own is not None:
+            return Limit(own, f"resolution of the instruction ({text_of_span(head.spec.resolution)})")
+    due = _from(resolution, created, policy, calendar)
+    return Limit(due, f"policy for {head.priority_now} ({resolution})") if due is not None else None
+
+
+def text_of_span(value: Any) -> str:
+    """A span or a moment as it was written."""
+    return str(value)
+
+
+def task_limit(head: Head, task: Task, policy: Policy, capped: Limit | None) -> Limit | None:
+    """When the task's resolution is promised: its own word, else its instruction's, which caps it [SLA-6]."""
+    own = task.field("resolution")
+    if own is None or head.created is None:
+        return capped
+    start = task.attempts[0].at if task.attempts else (head.opened_at or head.created)
+    _, _, name = _row(policy, head, task.field("priority") or head.priority_now)
+    calendar = policy.calendar(name) if name in policy.calendars else policy.calendar("24x7")
+    due = _from(own, start, policy, calendar)
+    if due is None:
+        return capped
+    if capped is not None and capped.at < due:
+        return Limit(capped.at, f"{capped.source}, which caps the task's own ({own})")
+    return Limit(due, f"resolution of the task ({own})")
+
+
+_WORD = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+
+
+def suitability(agent: Agent, words: Mapping[str, int]) -> int:
+    """How well an agent's expertise fits the words of a task."""
+    return sum(words.get(word, 0) for word in agent.expertise)
+
+
+def words_of(task: Task, head: Head) -> dict[str, int]:
+    """The words of a task with their weight: the title's count three times, tags and workstream five times."""
+    spec = task.spec
+    weights: dict[str, int] = {}
+    parts = (
+        (5, " ".join((*spec.tags, spec.workstream or "", spec.component or ""))),
+        (3, spec.title),
+        (1, spec.description[:4000]),
+    )
+    for weight, text in parts:
+        seen = set(_WORD.findall(text.lower().replace("_", "-")))
+        seen |= {part for word in seen for part in word.split("-")}
+        for word in seen:
+            weights[word] = weights.get(word, 0) + weight
+            if word.endswith("s"):
+                weights[word[:-1]] = weights.get(word[:-1], 0) + weight
+    return weights

@@ -1,0 +1,27 @@
+"""The head: pure functions from a case to the lines of its agenda, one file per subject, in the order they speak.
+
+No rule sees the clock, a file or a random number. A rule of this package names the spec id in each line it yields.
+Add a subject: one file here and its word in `TASK_RULES` or `CASE_RULES`.
+"""
+
+from __future__ import annotations
+
+from executord.agenda import Agenda, CaseRule, TaskRule
+from executord.casebook import Case
+from executord.policy import Policy
+from executord.rules import arrival, dispatch, opening, owed, results, standstill
+
+#: In the order of speech: of lines due at one instant, the earlier subject speaks first.
+TASK_RULES: tuple[TaskRule, ...] = (
+    arrival.task_lines,
+    owed.task_lines,
+    results.lines,
+    standstill.task_lines,
+    dispatch.lines,
+)
+CASE_RULES: tuple[CaseRule, ...] = (arrival.case_lines, opening.lines, owed.case_lines, standstill.case_lines)
+
+
+def agenda_of(case: Case, policy: Policy) -> Agenda:
+    """The agenda of a case."""
+    return Agenda(case, policy, TASK_RULES, CASE_RULES)

@@ -1,0 +1,117 @@
+"""Files that came, changed, were moved by hand or went away [MEM-18, MEM-25]."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from executord.actions import Record
+from executord.agenda import Due
+from executord.case import Task
+from executord.casebook import Case
+from executord.pen import printable
+from executord.policy import REWORKS, Policy
+from executord.verification import communication_of, substance
+
+ORDER = 20
+GONE_ORDER = 25  # what went away is believed only after the letters are settled
+
+
+def task_lines(case: Case, task: Task, policy: Policy) -> Iterator[Due]:
+    """The difference between what lies there and what the journal expects."""
+    head = case.head
+    if head.opened_at is None or head.parked is not None or not head.ours:
+        return
+    file = task.file
+    if file is not None and not task.present:
+        yield Due(
+            file.changed_at or head.opened_at,
+            f"admit {task.id} #{task.admitted + 1}",
+            "MEM-18",
+            Record(),
+            task.id,
+            why=f"tasks/{file.folder}/{file.name}",
+            facts={"file": file.name, "folder": file.folder, "sha256": file.sha256[:16]},
+            order=ORDER,
+        )
+    elif file is not None and file.folder != task.folder:
+        yield _hand_move(case, task, policy)
+    elif file is not None and file.sha256[:16] != task.sha256:
+        yield Due(
+            file.changed_at or head.opened_at,
+            f"edit {printable(file.name)} #{task.edits + 1} {file.sha256[:8]}",
+            "MEM-18",
+            Record(),
+            task.id,
+            why=f"tasks/{file.folder}/{file.name} says something else now",
+            facts={"file": file.name, "sha256": file.sha256[:16]},
+            order=ORDER,
+        )
+    elif file is None and task.present and task.gone_at is not None and not mass_deletion(case):
+        yield Due(
+            task.gone_at + policy.settle,
+            f"delete {task.id} #{task.admitted}",
+            "MEM-25",
+            Record(),
+            task.id,
+            why="its file is gone, also at a second look",
+            order=GONE_ORDER,
+        )
+
+
+def _hand_move(case: Case, task: Task, policy: Policy) -> Due:
+    file = task.file
+    assert file is not None
+    facts: dict[str, object] = {"from": task.folder, "to": file.folder, "file": file.name}
+    if file.folder == "completed":
+        found = task.found
+        summary = found.summary if found is not None else ""
+        if not summary and task.live is not None:
+            summary = task.live.note or ""
+        files = found.files if found is not None else ()
+        has_output = found is not None and found.has_output
+        points = list(substance(summary, has_output, files))
+        if communication_of(case, task) in ("customer", "both") and not task.updates:
+            points.append("no customer update is recorded for this task")
+        facts |= {
+            "summary": summary[:500],
+            "output": has_output,
+            "files": [{"path": f.path, "size": f.size, "sha256": f.sha256} for f in files if f.fault is None],
+        }
+        if points:
+            facts["points"] = points
+            if task.live is not None and task.live.refusals >= REWORKS:
+                facts["final"] = True
+    return Due(
+        file.changed_at or task.since or case.head.opened_at,  # type: ignore[arg-type]  # opened: checked above
+        f"hand-move {task.id} #{task.hand_moves + 1} {file.folder}",
+        "MEM-18",
+        Record(),
+        task.id,
+        attempt=task.attempt or None,
+        why=f"moved by hand from {task.folder} to {file.folder}",
+        facts=facts,
+        order=ORDER,
+    )
+
+
+def mass_deletion(case: Case) -> bool:
+    """More than half of the files that were there are gone at once [MEM-25]."""
+    gone = case.gone + (1 if case.instruction_gone else 0)
+    present = sum(case.counts.values()) + (1 if case.instruction_gone or case.instruction_mtime else 0)
+    return gone > 1 and gone * 2 > present
+
+
+def case_lines(case: Case, policy: Policy) -> Iterator[Due]:
+    """Park a case most of whose files are gone: that is no wish to cancel them."""
+    head = case.head
+    if head.opened_at is None or head.parked is not None or head.closed is not None or case.gone_since is None:
+        return
+    if mass_deletion(case):
+        yield Due(
+            case.gone_since + policy.settle,
+            f"park {case.id} #{head.parks + 1}",
+            "MEM-25",
+            Record(),
+            why=f"{case.gone} of its {sum(case.counts.values())} task files are gone at once; nothing is cancelled",
+            order=GONE_ORDER,
+        )

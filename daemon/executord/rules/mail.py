@@ -1,0 +1,318 @@
+"""Who may say what, and what becomes of a letter: taken, duplicate, late or rejected [MSG-1 … MSG-6, MSG-10].
+
+The one rule that reads letters. It judges; what a taken message changes stands in `messages.py`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from executord.actions import File
+from executord.agenda import Due
+from executord.case import Letter, Task
+from executord.casebook import Case
+from executord.errors import Finding
+from executord.letters import Subject, event_time, replied_to, scalar, subject_of, times_apart
+from executord.messages import MESSAGES, Incoming, type_of
+from executord.pen import printable
+from executord.policy import Policy
+from executord.transitions import attempt_of
+from executord.values import stamp
+
+ORDER = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What becomes of a letter."""
+
+    outcome: str  # taken duplicate late rejected
+    rule: str
+    why: str
+    kind: type[Incoming] | None = None
+    task: Task | None = None
+    attempt: int | None = None
+    finding: Finding | None = None
+    reply: str | None = None
+    fits: tuple[str, ...] = ()
+
+
+def line(case: Case, letter: Letter, policy: Policy, sender_known: bool) -> Due:
+    """The line that files a letter; it carries every field that a rule uses [MEM-17]."""
+    judged = judge(case, letter, policy)
+    shown = printable(letter.name)
+    count = case.mail.get(shown, (0, frozenset()))[0]
+    rejected = judged.outcome == "rejected"
+    facts: dict[str, Any] = {
+        "file": shown,
+        "sha256": letter.sha256[:16],
+        "outcome": judged.outcome,
+        "type": judged.kind.type if judged.kind is not None else letter.type or None,
+        "from": letter.sender,
+    }
+    if letter.folder != "executor":
+        facts["inbox"] = letter.folder
+    facts |= times_apart(letter)
+    if letter.warnings:
+        facts["warnings"] = [w.text() for w in letter.warnings][:5]
+    if rejected:
+        finding = judged.finding
+        assert finding is not None
+        facts |= {
+            "code": finding.code,
+            "reason": finding.message,
+            "expected": judged.why or None,
+            "fix": finding.fix,
+            "received_at": stamp(letter.file_at),
+            "line": finding.line,
+            "column": finding.column,
+        }
+        if sender_known:
+            facts["reply"] = judged.reply or "rejection"
+        if judged.fits:
+            facts["fits"] = list(judged.fits)
+    elif judged.outcome in ("taken", "late"):
+        assert judged.kind is not None
+        start = _start(case, judged)
+        at = event_time(letter, start)
+        facts["at"] = stamp(at)
+        identity = _identity(case, letter, judged)
+        if identity is not None:
+            facts["id"] = identity
+        if judged.outcome == "late":
+            facts["late"] = True
+            facts["summary"] = (scalar(letter.body.get("summary")) or "")[:500]
+            facts["files"] = [
+                {"path": f.path, "size": f.size, "sha256": f.sha256} for f in letter.files if f.fault is None
+            ]
+        else:
+            facts |= judged.kind.facts(case, judged.task, letter, policy)
+    return Due(
+        letter.at,
+        f"file {shown} #{count + 1}",
+        judged.rule,
+        File(letter.name, letter.folder, rejected),
+        judged.task.id if judged.task is not None else None,
+        judged.attempt,
+        why=judged.finding.message if judged.finding is not None else judged.why,
+        facts=facts,
+        order=ORDER,
+    )
+
+
+def _start(case: Case, judged: Judgement) -> Any:
+    """From when on a message about this subject can count [MSG-10]."""
+    if judged.task is not None:
+        attempt = attempt_of(judged.task, judged.attempt) if judged.attempt else None
+        if attempt is not None:
+            return attempt.at
+    return case.head.created or case.head.first_seen
+
+
+def _identity(case: Case, letter: Letter, judged: Judgement) -> str | None:
+    """Same id, type, task, attempt and sender = the same message, where the id is not a task's [MSG-2]."""
+    own = scalar(letter.body.get("id"))
+    if own is None or judged.kind is None or judged.kind.renews:
+        return None
+    task = judged.task.id if judged.task is not None else ""
+    if own == task or own in case.tasks:
+        return None
+    text = "\0".join((own, judged.kind.type, task, str(judged.attempt), letter.sender or ""))
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:16]
+
+
+def _reject(code: str, message: str, expected: str, fix: str, **more: Any) -> Judgement:
+    return Judgement("rejected", code, expected, finding=Finding(code, message, fix), **more)
+
+
+def judge(case: Case, letter: Letter, policy: Policy) -> Judgement:
+    """What becomes of this letter in this case."""
+    if letter.fault is not None:
+        fault = letter.fault
+        return Judgement("rejected", fault.code or "MSG-5", "one YAML mapping", finding=fault)
+    known, warning = type_of(letter)
+    if known is None:
+        said = f"{letter.type!r} is not a type of message" if letter.type else "the message has no type"
+        return _reject("MSG-1", said, f"one of: {', '.join(MESSAGES)}", "add `type:` with one of these")
+    kind = MESSAGES[known]
+    if letter.sender is None:
+        return _reject("MSG-1", "the message does not say who sent it", "`from: <agent>`", "add `from:`")
+    if letter.refusal is not None:
+        return Judgement("rejected", letter.refusal.code, "", kind, finding=letter.refusal)
+    lacking = kind.check(letter)
+    if lacking is not None:
+        return Judgement("rejected", lacking.code, f"a complete {kind.type}", kind, finding=lacking)
+    needs_task = kind.about == "task"
+    subject = subject_of(
+        letter, case, about_task=needs_task or kind.about == "either", needs_task=needs_task, own_task=kind.own_task
+    )
+    if subject.unclear is not None and (kind.about == "task" or letter.task is not None):
+        return _unclear(letter, kind, subject)
+    task = subject.task
+    if not kind.acted:
+        return _reject(
+            "MSG-5",
+            f"`{kind.type}` is a known type, but this version does not act on it yet",
+            "a type that this version acts on",
+            "tell the person concerned directly; see CHANGELOG.md for what each version does",
+            kind=kind,
+        )
+    attempt = _attempt(letter, case, task)
+    judged = Judgement("taken", "MSG-5", warning or f"{kind.type} from {letter.sender}", kind, task, attempt)
+    if _duplicate(case, letter, judged):
+        return Judgement("duplicate", "MSG-2", "the same message was taken before", kind, task, attempt)
+    wrong = _role(case, letter, kind, task, attempt, policy)
+    if wrong is not None:
+        return wrong
+    refused = kind.refuse(case, task, letter, policy)
+    if refused is not None:
+        return Judgement("rejected", refused.code, f"a {kind.type} that fits", kind, task, attempt, finding=refused)
+    return judged
+
+
+def _unclear(letter: Letter, kind: type[Incoming], subject: Subject) -> Judgement:
+    listed = ", ".join(subject.fits) or "none"
+    return _reject(
+        "MSG-1",
+        subject.unclear or "",
+        f"`task_id:` of one of your open tasks: {listed}",
+        "send it again with task_id",
+        kind=kind,
+        reply="clarification_request" if subject.fits else None,
+        fits=subject.fits,
+    )
+
+
+def _attempt(letter: Letter, case: Case, task: Task | None) -> int | None:
+    if task is None:
+        return None
+    if letter.attempt is not None:
+        return letter.attempt
+    answered = replied_to(letter, case)
+    if answered is not None and answered[0] == task.id and answered[1]:
+        return answered[1]
+    live = task.live
+    if live is not None and (live.agent == letter.sender or letter.sender in task.spec.supporting):
+        return live.n
+    mine = [a.n for a in task.attempts if a.agent == letter.sender]
+    return mine[-1] if mine else (live.n if live is not None else None)
+
+
+def _duplicate(case: Case, letter: Letter, judged: Judgement) -> bool:
+    if judged.kind is None or judged.kind.renews:
+        return False
+    if letter.sha256[:16] in case.mail.get(printable(letter.name), (0, frozenset[str]()))[1]:
+        return True
+    return _identity(case, letter, judged) in case.mail_ids
+
+
+def _role(
+    case: Case, letter: Letter, kind: type[Incoming], task: Task | None, attempt: int | None, policy: Policy
+) -> Judgement | None:
+    """A judgement if the sender may not say this, or says it of an attempt that is over; None: he may."""
+    sender = letter.sender or ""
+    roles = kind.senders
+    if "anyone" in roles:
+        return None
+    if "authority" in roles and policy.may(sender, kind.type):
+        return None
+    if "planner" in roles and sender == "planner":
+        return None
+    if "liaison" in roles and sender == (case.head.spec.liaison or "customer-success-manager"):
+        return None
+    live = task.live if task is not None else None
+    if task is not None:
+        if "holder" in roles and live is not None and live.agent == sender and attempt == live.n:
+            return None
+        if "supporter" in roles and live is not None and sender in task.spec.supporting:
+            return None
+        mine = attempt_of(task, attempt) if attempt is not None else None
+        if "holder" in roles and mine is not None and mine.agent == sender and not mine.live:
+            if kind.result:
+                return Judgement(
+                    "late", "MSG-3", f"attempt {mine.n} was closed ({mine.state}) before it came", kind, task, mine.n
+                )
+            return _reject(
+                "MSG-3",
+                f"attempt {mine.n} of {task.id} is over: {mine.state}",
+                "a message about an attempt that is open",
+                "nothing needs to be done",
+                kind=kind,
+                task=task,
+                attempt=mine.n,
+            )
+        if "holder" in roles and live is not None and live.agent == sender and attempt is not None:
+            whose = f"has no attempt {attempt}" if mine is None else f"was {mine.agent}'s in attempt {attempt}"
+            return _reject(
+                "MSG-3",
+                f"{task.id} {whose}; yours is attempt {live.n}",
+                f"a {kind.type} for attempt {live.n}",
+                f"write `attempt: {live.n}`, or leave it out",
+                kind=kind,
+                task=task,
+            )
+    if "addressee" in roles and _asked(case, letter, kind, task):
+        return None
+    return _not_entitled(case, kind, task, sender)
+
+
+def _asked(case: Case, letter: Letter, kind: type[Incoming], task: Task | None) -> bool:
+    """Whether the sender answers something that was put to him [MSG-4]."""
+    if kind.type == "release":
+        named = scalar(letter.body.get("checkpoint"))
+        return any(
+            g.review == letter.sender and named in (None, g.id) and g.id in case.head.reviews for g in case.gates
+        )
+    reply = scalar(letter.body.get("in_reply_to"))
+    return reply is not None and reply.startswith(case.id + ".") and kind.type == "acknowledgement"
+
+
+def _not_entitled(case: Case, kind: type[Incoming], task: Task | None, sender: str) -> Judgement:
+    if task is not None and "holder" in kind.senders:
+        holder = task.live.agent if task.live is not None else None
+        if holder is None:
+            state = task.ended.state if task.ended is not None else "held by nobody"
+            return _reject(
+                "MSG-4",
+                f"{task.id} is {state}, so {sender} cannot send {kind.type} for it",
+                f"a {kind.type} from the holder of an open task",
+                "ask support-manager if the task should be yours",
+                kind=kind,
+                task=task,
+            )
+        return _reject(
+            "MSG-4",
+            f"{task.id} is held by {holder}, not by {sender}",
+            f"a {kind.type} from {holder}",
+            f"ask support-manager to reassign {task.id}",
+            kind=kind,
+            task=task,
+        )
+    allowed = [r for r in kind.senders if r != "anyone"]
+    return _reject(
+        "MSG-4",
+        f"{sender} may not send {kind.type}",
+        f"a {kind.type} from: {', '.join(allowed)}",
+        "ask one of them, or have `authority:` extended in the configuration",
+        kind=kind,
+        task=task,
+    )
+
+
+def owed_to_house(letter: Letter, judged: Judgement) -> Mapping[str, Any]:
+    """The facts of a letter that belongs to no case, for its reason file and its reply."""
+    finding = judged.finding
+    assert finding is not None
+    return {
+        "file": printable(letter.name),
+        "from": letter.sender,
+        "received_at": stamp(letter.file_at),
+        "code": finding.code,
+        "reason": finding.message,
+        "expected": judged.why or None,
+        "fix": finding.fix,
+        "fits": list(judged.fits),
+    }

@@ -1,0 +1,107 @@
+"""When an instruction is opened, and with what tier and deliverable type [EXE-1, EXE-23, DEL-6]."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from executord.actions import Record
+from executord.agenda import Due
+from executord.casebook import Case
+from executord.policy import Policy
+from executord.values import stamp
+
+ORDER = 10
+
+
+def tier_of(case: Case) -> tuple[int, str]:
+    """The tier and where it comes from: plan, instruction, else a guess that is stated."""
+    head = case.head
+    if head.plan is not None and head.plan.tier is not None:
+        return head.plan.tier, "workflow/plan.yaml"
+    if head.spec.tier is not None:
+        return head.spec.tier, "instruction.yaml"
+    tasks = list(case.tasks.values())
+    if len(tasks) == 1:
+        return 1, "guessed: one task"
+    if not any(t.spec.requires or t.spec.after for t in tasks):
+        return 3, "guessed: several tasks, no dependencies"
+    return 2, "guessed: tasks with dependencies"
+
+
+def type_of(case: Case) -> tuple[str, str]:
+    """The deliverable type and where it comes from [DEL-6]."""
+    head = case.head
+    if head.plan is not None and head.plan.deliverable_type:
+        return head.plan.deliverable_type, "workflow/plan.yaml"
+    if head.spec.deliverable_type:
+        return head.spec.deliverable_type, "instruction.yaml"
+    return "ticket_resolution", "guessed: neither plan nor instruction names one"
+
+
+def plan_hash(case: Case) -> str | None:
+    """The first hex digits of the plan's sha256, as the store saw it."""
+    return case.plan_sha
+
+
+def starts_at(case: Case, policy: Policy) -> datetime | None:
+    """With a plan (or plan_ready) at once, without when nothing has changed for `settle`; None: nothing to start."""
+    head = case.head
+    if head.first_seen is None or not head.ours:
+        return None
+    if head.plan is not None or head.ready_by is not None:
+        return head.first_seen
+    if not case.tasks:
+        return None
+    return (head.quiet_since or head.first_seen) + policy.settle
+
+
+def lines(case: Case, policy: Policy) -> Iterator[Due]:
+    """Open the case; later, take a changed plan."""
+    head = case.head
+    if head.opened_at is None:
+        at = starts_at(case, policy)
+        if at is not None:
+            yield Due(at, f"open {case.id}", "EXE-23", Record(), why=_why(case), facts=_facts(case), order=ORDER)
+        return
+    if head.parked is not None or head.closed is not None:
+        return
+    if plan_hash(case) != head.plan_sha:
+        k = head.replans + 1
+        at = case.plan_seen or head.opened_at
+        yield Due(
+            at,
+            f"replan {case.id} #{k}",
+            "EXE-23",
+            Record(),
+            why="workflow/plan.yaml is new or changed: what has not been dispatched follows it",
+            facts=_facts(case),
+            order=ORDER,
+        )
+
+
+def _why(case: Case) -> str:
+    if case.head.plan is not None:
+        return "there is a plan"
+    return "plan_ready" if case.head.ready_by else "no plan, and nothing has changed for the settle time"
+
+
+def _facts(case: Case) -> dict[str, Any]:
+    head = case.head
+    tier, tier_why = tier_of(case)
+    kind, type_why = type_of(case)
+    created = head.created
+    if created is None:
+        first = head.first_seen
+        assert first is not None
+        given = head.spec.created or case.instruction_mtime or first
+        created = given if given <= first else first
+    return {
+        "created": stamp(created),
+        "tier": tier,
+        "tier_why": tier_why,
+        "deliverable_type": kind,
+        "type_why": type_why,
+        "plan": plan_hash(case),
+    }

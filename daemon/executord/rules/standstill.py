@@ -1,0 +1,97 @@
+"""Standing still, and who is told: held, on hold, checkpoints that wait for a reviewer [EXE-2, EXE-6, EXE-25]."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+
+from executord.actions import Record, Send
+from executord.agenda import Due
+from executord.case import Task
+from executord.casebook import Case
+from executord.policy import Policy
+from executord.posts import checkpoint
+from executord.standing import standing
+
+ORDER = 50
+
+
+def task_lines(case: Case, task: Task, policy: Policy) -> Iterator[Due]:
+    """Tell the planner once per content why a task is held; let a hold go when its time is up."""
+    head = case.head
+    if head.opened_at is None or head.parked is not None or task.ended is not None:
+        return
+    if task.hold is not None and task.hold.until is not None:
+        yield Due(
+            task.hold.until, f"release {task.id} #{task.hold.n}", "EXE-25", Record(), task.id,
+            why="on hold for as long as a hold can last", order=ORDER,
+        )  # fmt: skip
+    if not task.present or task.file is None:
+        return
+    now = standing(case, task)
+    if now.state != "held":
+        return
+    text = f"{task.id} is held: {now.why}"
+    digest = hashlib.sha256("\n".join(f.message for f in now.held).encode()).hexdigest()[:8]
+    name = f"notice {task.id} held-{digest}"
+    if name in task.done:
+        return
+    body = {
+        "text": text,
+        "file": f"{case.id}/tasks/{task.file.folder}/{task.file.name}",
+        "held_because": [
+            {"code": f.code, "line": f.line, "column": f.column, "field": f.field, "reason": f.message, "fix": f.fix}
+            for f in now.held
+        ],
+    }
+    yield Due(
+        task.since or head.opened_at, name, now.rule, Send("planner", "notice", body), task.id, why=text, order=ORDER
+    )
+
+
+def case_lines(case: Case, policy: Policy) -> Iterator[Due]:
+    """Ask the reviewer of a checkpoint that is reached; let the instruction's hold go when its time is up."""
+    head = case.head
+    if head.opened_at is None or head.closed is not None:
+        return
+    yield from _unreadable(case)
+    if head.parked is not None:
+        name = f"notice {case.id} #{head.parked.n} parked"
+        if name not in head.done:
+            text = f"{case.id} is parked: {head.parked.reason}. Put the files back and send resume, or cancel it"
+            yield Due(head.parked.at, name, "MEM-25", Send("hitl", "notice", {"text": text}), why=text, order=ORDER)
+        return
+    if head.hold is not None and head.hold.until is not None:
+        yield Due(
+            head.hold.until, f"release {case.id} #{head.hold.n}", "EXE-25", Record(),
+            why="on hold for as long as a hold can last", order=ORDER,
+        )  # fmt: skip
+    for gate in case.gates:
+        if gate.review and gate.open_members <= 0 and gate.id not in head.released and gate.id not in head.reviews:
+            at = gate.last_end or head.opened_at
+            body = checkpoint(case, gate.id, gate.after, gate.before_ids)
+            yield Due(
+                at, f"checkpoint {gate.id} #1", "EXE-6", Send(gate.review, "checkpoint", body),
+                why=f"{', '.join(gate.after)} have ended", facts={"checkpoint": gate.id}, order=ORDER,
+            )  # fmt: skip
+
+
+def _unreadable(case: Case) -> Iterator[Due]:
+    """Tell the planner, once per content, that the plan or the instruction itself cannot be read [MEM-11, MEM-13]."""
+    head = case.head
+    faults = [f for f in head.faults if f.severity == "error"]
+    if not faults or head.opened_at is None:
+        return
+    text = "; ".join(f.text() for f in faults)
+    name = f"notice {case.id} unreadable-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+    if name in head.done:
+        return
+    body = {
+        "text": f"{text}; until it is mended the case goes on without it",
+        "faults": [
+            {"code": f.code, "path": f.path, "line": f.line, "column": f.column, "field": f.field,
+             "reason": f.message, "fix": f.fix}
+            for f in faults
+        ],
+    }  # fmt: skip
+    yield Due(head.opened_at, name, "MEM-11", Send("planner", "notice", body), why=text, order=ORDER)

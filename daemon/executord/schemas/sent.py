@@ -1,0 +1,315 @@
+"""The shape of every message we send: the envelope, and what stands in each kind [MSG-8, MSG-9, CON-4].
+
+Counterpart: `posts.py`, which makes them. Strict: what is ours holds nothing that is not said here. What a worker wrote
+and we pass on may be anything.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, create_model
+
+Moment = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+"""An instant as we write it, `2026-11-20T10:15:00Z` [CON-0]."""
+
+Priority = Literal["critical", "high", "medium", "low"]
+
+
+class Ours(BaseModel):
+    """What the daemon writes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, title=None)
+
+
+class Marked(Ours):
+    """Who wrote a file and why [MEM-16]."""
+
+    generated_by: Literal["executord"]
+    generated_at: Moment
+    event: int | None = Field(description="The number of the journal's line; null where no case has it.")
+
+
+class Sent(Marked):
+    """A message of the daemon [CON-4]."""
+
+    id: str = Field(description="The file's name without its ending.")
+    type: str
+    from_: Literal["executor"] = Field(alias="from")
+    to: str
+    timestamp: Moment
+    instruction_id: str | None = None
+    task_id: str | None = None
+    attempt: int | None = Field(default=None, ge=0)
+    priority: Priority | None = None
+    in_reply_to: str | None = None
+    filed_as: str | None = Field(default=None, description="Where the message lies that this one answers.")
+
+
+class FileRow(Ours):
+    """A file named by a claim [CON-12]."""
+
+    path: str
+    size: int = Field(ge=0)
+    sha256: str
+
+
+class AttemptRow(Ours):
+    """An earlier attempt of the task."""
+
+    attempt: int
+    agent: str
+    state: str
+    reason: str | None
+
+
+# --- delegation [MSG-8] -----------------------------------------------------------------------------------------------
+
+
+class TaskText(Ours):
+    """The task's own text; `text` is its file as it is read."""
+
+    id: str
+    title: str
+    description: str
+    supporting: list[str] | None
+    text: dict[str, Any]
+
+
+class ResultRow(Ours):
+    """The result of a task that this one builds on."""
+
+    task: str
+    title: str
+    result: str
+
+
+class Context(Ours):
+    """Where the task stands in its instruction."""
+
+    instruction: str
+    summary: str | None
+    tier: int | None
+    deliverable_type: str | None
+    place: str
+    earlier_attempts: list[AttemptRow] | None
+    results: list[ResultRow]
+
+
+class CustomerText(Ours):
+    """Whom it is for; `updates` are the files of the updates sent so far."""
+
+    name: str
+    segment: str | None
+    contact: str | None
+    timezone: str | None
+    updates: list[str]
+
+
+class Deadline(Ours):
+    """The absolute limit and the SLA that it comes from."""
+
+    at: Moment
+    from_: str = Field(alias="from")
+
+
+class Communication(Ours):
+    """What the customer is owed before the task counts as done."""
+
+    required: Literal["internal", "customer", "both"]
+    to: str | None = None
+    what: str | None = None
+    contents: list[str] | None = None
+
+
+class Authority(Ours):
+    """What the worker may do, and whom it asks."""
+
+    you_may: str
+    ask: str
+    for_scope: str
+
+
+class Replies(Ours):
+    """Filled examples of the YAML to drop into `reply_to`."""
+
+    when_you_start: str
+    when_it_is_done: str
+
+
+class Delegation(Sent):
+    """A task to do: whoever knows nothing but this one file can do the job."""
+
+    task: TaskText
+    context: Context
+    upstream: list[str] = Field(description="Names of the handoff messages that come with it.")
+    customer: CustomerText | None
+    output_format: Any
+    results_to: str
+    deadline: Deadline | None
+    communication: Communication
+    acceptance_criteria: list[str]
+    authority: Authority
+    why_you: str
+    instead_of: str | None
+    reply_to: str
+    how_to_reply: str
+    reply_with: Replies
+
+
+# --- the others -------------------------------------------------------------------------------------------------------
+
+
+class FinishedTask(Ours):
+    """The finished task whose results are handed on."""
+
+    id: str
+    title: str
+    agent: str | None
+    attempt: int | None
+
+
+class Handoff(Sent):
+    """The results of a finished task that the reader's task builds on [EXE-5]."""
+
+    from_task: FinishedTask
+    result: str
+    summary: Any
+    output: Any
+    components: Any
+    files: list[FileRow]
+    concerns: list[str]
+    open_questions: Any
+    expected: str
+
+
+class ReworkRequest(Sent):
+    """A claim that did not pass, point by point [EXE-13]."""
+
+    points: list[str] = Field(min_length=1)
+    then: str
+    left: str
+
+
+class HeldRow(Ours):
+    """One reason why a task is held."""
+
+    code: str
+    line: int | None
+    column: int | None
+    field: str | None
+    reason: str
+    fix: str | None
+
+
+class Notice(Sent):
+    """What its reader must know and need not answer."""
+
+    text: str
+    file: str | None = None
+    held_because: list[HeldRow] | None = None
+
+
+class Impact(Ours):
+    """The tasks that wait behind this one."""
+
+    waiting: list[str]
+
+
+class Option(Ours):
+    """A message that would decide it."""
+
+    type: str
+    means: str
+
+
+class Escalation(Sent):
+    """A decision that is the reader's to take [EXE-20]."""
+
+    what: str
+    since: Moment | None
+    impact: Impact
+    tried: list[AttemptRow]
+    decision_needed: str
+    options: list[Option]
+
+
+class ReachedRow(Ours):
+    """A task before a checkpoint."""
+
+    id: str
+    title: str
+    state: str
+    result: str
+
+
+class CheckpointReached(Sent):
+    """A checkpoint that waits for the reader's release [EXE-6]."""
+
+    checkpoint: str
+    reached: list[ReachedRow]
+    waiting: list[str]
+    reply_with: str
+
+
+class Rejection(Sent):
+    """A message of the reader's that could not be taken, and why [CON-5]."""
+
+    rejected_file: str
+    kept_as: str | None
+    code: str
+    reason: str
+    expected: str | None
+    fix: str | None
+
+
+class Clarification(Rejection):
+    """Which task is meant: the reader's open ones [MSG-1]."""
+
+    your_open_tasks: list[str]
+
+
+class PassedOn(Sent):
+    """What somebody else has said, as he wrote it."""
+
+    from_agent: str
+    content: dict[str, Any]
+
+
+class StatusReport(Sent):
+    """How things stand, as an answer to `status`."""
+
+    report: dict[str, Any]
+
+
+class LateResult(Sent):
+    """A result that came after its attempt was closed [MSG-3]."""
+
+    text: str
+    late_result: str
+    reply_with: str
+
+
+#: Kind → its shape. A kind of `posts.KINDS` that is missing here has no published schema.
+SHAPES: dict[str, type[Sent]] = {
+    "delegation": Delegation,
+    "handoff": Handoff,
+    "rework_request": ReworkRequest,
+    "reassignment_notice": Notice,
+    "escalation": Escalation,
+    "checkpoint": CheckpointReached,
+    "clarification_request": Clarification,
+    "answer": PassedOn,
+    "context": PassedOn,
+    "notice": Notice,
+    "rejection": Rejection,
+    "status_report": StatusReport,
+    "late_result_notice": LateResult,
+}
+
+
+def model_of(kind: str) -> type[Sent]:
+    """The model of one kind, whose `type` is that kind and nothing else."""
+    shape = SHAPES[kind]
+    literal: Any = Literal[kind]
+    return create_model(kind, __base__=shape, __doc__=shape.__doc__, type=(literal, ...))

@@ -1,0 +1,137 @@
+"""The moves of a task that messages and lines share: an attempt closes, a task ends, something is owed [EXE-3].
+
+Counterparts: `messages/`, what a message asks for; `fold.py`, what a line means. Pure.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, TypeVar
+
+from executord.case import Attempt, Ended, Owed, Task, owe
+from executord.casebook import Case
+from executord.evolve import replace
+from executord.policy import ATTEMPTS
+
+_T = TypeVar("_T", Task, None)
+
+
+def with_attempt(task: Task, **changes: Any) -> Task:
+    """The task with its last attempt changed."""
+    *rest, last = task.attempts
+    return replace(task, attempts=(*rest, replace(last, **changes)))
+
+
+def close_attempt(task: Task, state: str, at: datetime, reason: str | None, letter: str | None = None) -> Task:
+    """The task with its live attempt closed, if it has one; what it left is owed to the shelf [CON-12]."""
+    if task.live is None:
+        return task
+    task = with_attempt(task, state=state, closed_at=at, reason=reason, letter=letter)
+    task = replace(task, owed=tuple(o for o in task.owed if o.kind != "rework"))
+    if state in ("failed", "reassigned", "declined"):
+        n = task.attempt
+        task = owe(task, Owed(f"keep {task.id} a{n}", "keep", at, {"attempt": n}))
+    return replace(task, blocked=None)
+
+
+def spend(task: Task, case: Case, at: datetime, why: str) -> Task:
+    """Count a failed attempt; with the tier's number used up a decision is awaited [EXE-14]."""
+    task = replace(task, spent=task.spent + 1)
+    allowed = ATTEMPTS[case.head.tier if case.head.tier is not None else 2]
+    if task.spent >= allowed:
+        task = escalate(task, at, f"{why}; {task.spent} of {allowed} attempts used")
+    return task
+
+
+def escalate(task: Task, at: datetime, why: str) -> Task:
+    """The task awaits a decision: retry, reassign, defer or cancel."""
+    k = task.escalations + 1
+    return owe(
+        replace(task, escalated=why, escalations=k),
+        Owed(f"escalate {task.id} #{k}", "escalate", at, {"why": why}),
+    )
+
+
+def end_task(task: Task, state: str, at: datetime, by: str, reason: str | None) -> Task:
+    """The task ended by a named person's decision."""
+    holder = task.live.agent if task.live else None
+    task = close_attempt(task, "withdrawn", at, f"{state} by {by}")
+    task = replace(
+        task,
+        ended=Ended(state, at, by, reason),
+        escalated=None,
+        hold=None,
+        blocked=None,
+        result_owed=True,
+        sealed=False,
+    )
+    if holder is not None:
+        text = f"{state} by {by}: {reason}"
+        task = owe(task, notice(task, f"{state}-{task.results + 1}", at, holder, text))
+    return task
+
+
+def notice(task: Task, what: str, at: datetime, to: str, text: str, kind: str = "notice") -> Owed:
+    """A notice that is owed about a task: what its reader must know and need not answer."""
+    return Owed(f"notice {task.id} {what}", "notice", at, {"to": to, "text": text, "kind": kind})
+
+
+def record_update(case: Case, task: _T, number: int | None, at: datetime, letter: str, by: str, nested: bool) -> _T:
+    """Count an accepted customer update and owe its file [SLA-15]."""
+    if number is not None:
+        case.set_head(replace(case.head, updates=number))
+        facts = {"number": number, "letter": letter, "by": by, "nested": nested}
+        owed = Owed(f"update #{number}", "update", at, facts)
+        case.set_head(replace(case.head, owed=(*case.head.owed, owed)))
+        if task is not None:
+            return replace(task, updates=(*task.updates, number))
+    return task
+
+
+def keep_late(
+    case: Case, task: Task, n: int, at: datetime, letter: str, by: str, summary: str, files: list[Any]
+) -> Task:
+    """The task with a late result of its n-th attempt: owed to the shelf and to those who can accept it [MSG-3]."""
+    attempts = tuple(replace(a, late=a.late + 1) if a.n == n else a for a in task.attempts)
+    k = next((a.late for a in attempts if a.n == n), 1)
+    text = f"{by} handed in a result for attempt {n} of {task.id} after it was closed; it is kept, not applied"
+    answer = (
+        f'type: accept_late\nfrom: support-manager\ninstruction_id: "{case.id}"\ntask_id: "{task.id}"\nattempt: {n}\n'
+    )
+    kept = {"attempt": n, "k": k, "letter": letter, "from": by, "files": files, "summary": summary}
+    told = {"attempt": n, "text": text, "path": late_path(case.id, task.id, n, k), "reply_with": answer}
+    return owe(
+        replace(task, attempts=attempts, sealed=False),
+        Owed(f"keep-late {task.id} a{n} #{k}", "keep-late", at, kept),
+        Owed(f"notice {task.id} a{n} #{k} late", "late-notice", at, told),
+    )
+
+
+def late_path(case_id: str, task_id: str, n: int, k: int) -> str:
+    """Where a late result is kept, from the memory [CON-12]."""
+    return f"{case_id}/outputs/partial/{task_id}.attempt-{n}.late{f'-{k}' if k > 1 else ''}.yaml"
+
+
+def release_task(task: Task, at: datetime, by: str) -> Task:
+    """The task off hold, its holder told."""
+    if task.hold is None:
+        return task
+    k, task = task.hold.n, replace(task, hold=None)
+    if task.live is not None:
+        task = owe(task, notice(task, f"#{k} released", at, task.live.agent, f"off hold again, by {by}"))
+    return task
+
+
+def release_instruction(case: Case, at: datetime, by: str) -> None:
+    """The instruction off hold, the holders told."""
+    k = case.head.holds
+    case.set_head(replace(case.head, hold=None))
+    for each in list(case.tasks.values()):
+        if each.live is not None:
+            text = f"{case.id} is off hold again, by {by}"
+            case.put(owe(each, notice(each, f"#{k} instruction-released", at, each.live.agent, text)))
+
+
+def attempt_of(task: Task, n: int) -> Attempt | None:
+    """The n-th attempt of a task."""
+    return next((a for a in task.attempts if a.n == n), None)

@@ -1,0 +1,74 @@
+"""The five contents of a customer update, however they are written [SLA-15]. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from executord.reading import text_of
+
+UPDATE_CONTENTS = ("status", "next_steps", "blockers", "expect_next", "contact")
+#: Content → the keys and headings under which it is found.
+SPELLINGS: dict[str, tuple[str, ...]] = {
+    "status": ("status", "current_status", "progress", "status_and_progress", "current_state"),
+    "next_steps": ("next_steps", "next_step", "timeline", "next_steps_and_timeline", "plan"),
+    "blockers": ("blockers", "blocker", "delays", "blockers_or_delays", "blockers_and_delays", "issues"),
+    "expect_next": ("expect_next", "what_to_expect", "what_to_expect_next", "what_you_can_expect", "expectations",
+                    "what_next", "what_happens_next"),
+    "contact": ("contact", "contact_for_questions", "questions", "contact_information", "contacts"),
+}  # fmt: skip
+
+
+def _key(text: Any) -> str:
+    return str(text).strip().lower().replace("-", "_").replace(" ", "_")
+
+
+def update_contents(body: Mapping[str, Any], type_words: frozenset[str] = frozenset()) -> dict[str, str]:
+    """The contents found, by key or by headed sections of its text.
+
+    `type_words`: `status: completed` names a message's type, not what the customer reads.
+    """
+    lowered = {_key(k): v for k, v in body.items()}
+    inner = next(
+        (v for k in ("update", "contents", "customer_update") if isinstance(v := lowered.get(k), Mapping)), None
+    )
+    if inner is not None:
+        lowered.update({_key(k): v for k, v in inner.items()})
+    found: dict[str, str] = {}
+    for content, words in SPELLINGS.items():
+        for name in words:
+            text = text_of(lowered.get(name))
+            if text and not (name == "status" and _key(text) in type_words):
+                found[content] = text
+                break
+    texts = (lowered.get(k) for k in ("text", "message", "body", "content", "update"))
+    text = next((t for v in texts if not isinstance(v, Mapping) and (t := text_of(v))), "")
+    for content, section in _sections(text).items():
+        found.setdefault(content, section)
+    return found
+
+
+def missing_contents(body: Mapping[str, Any], type_words: frozenset[str] = frozenset()) -> list[str]:
+    """Which of the five contents are missing."""
+    have = update_contents(body, type_words)
+    return [c for c in UPDATE_CONTENTS if c not in have]
+
+
+def _sections(text: str) -> dict[str, str]:
+    sections: dict[str, list[str]] = {}
+    current: str | None = None
+    for line in text.splitlines():
+        bare = line.strip().lstrip("#*-0123456789.) ").replace("**", "")
+        head, colon, rest = bare.partition(":")
+        title = _key(head)
+        hit = next(
+            (c for c, words in SPELLINGS.items() if any(title == w or title.startswith(w + "_") for w in words)), None
+        )
+        if hit is not None and (colon or line.lstrip().startswith(("#", "**"))):
+            current = hit
+            sections.setdefault(hit, [])
+            if rest.strip():
+                sections[hit].append(rest.strip())
+        elif current is not None and line.strip():
+            sections[current].append(line.strip())
+    return {c: "\n".join(lines) for c, lines in sections.items() if lines}

@@ -1,0 +1,126 @@
+"""What stands in a case's way: the oddities found in its files, and the message that would free what stands still.
+
+Counterparts: `standing.py` says where a task stands, `messages.py` who may send what. Read by `status` and `why`. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from executord.case import Task
+from executord.casebook import Case
+from executord.errors import Finding
+from executord.messages import MESSAGES
+from executord.policy import Policy
+from executord.standing import Standing, held_because
+
+DECISIONS = ("retry", "reassign", "defer", "cancel")
+_KEYS = ("severity", "code", "path", "line", "column", "field", "message", "fix")
+
+
+def finding_view(found: Finding) -> dict[str, Any]:
+    """A finding as `validate`, `status` and `simulate` show it [CON-10]."""
+    data = asdict(found)
+    return {key: data[key] for key in _KEYS}
+
+
+def problems(case: Case) -> list[dict[str, Any]]:
+    """What is odd in a case's files, ordered by path and line [CON-8]."""
+    found = dict.fromkeys(_found(case))
+    return [finding_view(f) for f in sorted(found, key=lambda f: (f.path or "", f.line or 0, f.message))]
+
+
+def _found(case: Case) -> Iterator[Finding]:
+    yield from (f.at(case.id) if f.path is None else f for f in case.head.faults)
+    for task in case.tasks.values():
+        if task.clash is not None and task.file is not None:
+            message = f"{task.id} belongs to {task.clash}, where another file lies: it stays where it is"
+            place = f"{case.id}/tasks/{task.file.folder}/{task.file.name}"
+            yield Finding("MEM-14", message, "move one of the two away, or give it another name", path=place)
+        if task.ended is not None or task.file is None:
+            continue
+        here = f"{case.id}/tasks/{task.file.folder}/{task.file.name}"
+        yield from (f.at(here) if f.path is None else f for f in task.file.faults)
+        if task.live is None:
+            yield from (f.at(here) if f.path is None else f for f in held_because(case, task))
+        elif task.rivals:
+            others = ", ".join(task.rivals)
+            message = f"{task.id} lies in {task.file.folder}/{task.file.name}; {others} is left alone"
+            yield Finding("MEM-18", message, "remove the file that does not count", "warning", path=here)
+    for path in case.extras:
+        yield Finding("MEM-19", "it matches no task: kept as an extra output", None, "warning", path=path)
+
+
+def broken(case_id: str, text: str) -> dict[str, Any]:
+    """The same for a case that cannot be read at all."""
+    message = text.splitlines()[0] if text else "it cannot be read"
+    return finding_view(Finding("REL-4", message, "mend what is named; it is tried again by itself", path=case_id))
+
+
+# --- what frees it -------------------------------------------------------------------------------------------
+
+
+def senders(case: Case, task: Task | None, kind: str, policy: Policy) -> list[str]:
+    """The names that may send this type about this task or case [MSG-4], in order."""
+    names: set[str] = set()
+    live = task.live if task is not None else None
+    for role in MESSAGES[kind].senders:
+        if role == "authority":
+            names.update(name for name in policy.authority if policy.may(name, kind))
+        elif role == "planner":
+            names.add("planner")
+        elif role == "liaison":
+            names.add(case.head.spec.liaison or "customer-success-manager")
+        elif role == "holder" and live is not None:
+            names.add(live.agent)
+        elif role == "supporter" and live is not None and task is not None:
+            names.update(task.spec.supporting)
+    return sorted(names)
+
+
+def freed_by(
+    case: Case, standings: Mapping[str, Standing], policy: Policy, *, all_paused: bool = False
+) -> list[dict[str, Any]]:
+    """Which message, by whom, would free what stands still: the case first, then its tasks [EXE-28]."""
+    rows: list[tuple[Task | None, str, Iterable[str]]] = []
+    head = case.head
+    if head.closed is not None or not head.ours:
+        return []
+    if head.parked is not None:
+        rows += [(None, "resume", ()), (None, "cancel", ())]
+    if head.hold is not None:
+        rows.append((None, "release", ()))
+    if (head.paused is not None or all_paused) and head.parked is None:
+        rows.append((None, "resume", ()))
+    for gate in case.gates:
+        if gate.review and gate.open_members <= 0 and gate.id not in head.released:
+            rows.append((None, "release", (gate.review,)))
+    for task in case.in_order():
+        rows += [(task, kind, ()) for kind in _frees(task, standings[task.id])]
+    return [
+        {
+            "task": task.id if task is not None else None,
+            "type": kind,
+            "from": sorted({*senders(case, task, kind, policy), *more}),
+        }
+        for task, kind, more in rows
+    ]
+
+
+def _frees(task: Task, now: Standing) -> tuple[str, ...]:
+    match now.state:
+        case "held":
+            let_go = any(f.code == "EXE-24" or (f.code == "EXE-2" and "depends on" in f.message) for f in now.held)
+            return ("release", "defer", "cancel") if let_go else ("defer", "cancel")
+        case "escalated":
+            return DECISIONS
+        case "on_hold":
+            return ("release",) if task.hold is not None else ()
+        case "blocked":
+            return ("unblocked",)
+        case "expected":
+            return ("defer", "cancel")
+        case _:
+            return ()

@@ -1,0 +1,77 @@
+"""What every test shares: the marks for the specification and its report, and hypothesis' profiles.
+
+Counterpart: `spec_report.py`, which reads the results that are written here into `build/spec-results.json`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from tests.spec_report import RESULTS, known_ids, tree_hash
+
+settings.register_profile("dev", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("ci", settings.get_profile("dev"), derandomize=True, database=None, print_blob=True)
+settings.load_profile("ci" if os.environ.get("CI") else "dev")
+
+
+def pytest_generate_tests(metafunc):
+    """A mark with an id that does not exist ends the collection; here, because xdist hides what is raised later."""
+    ids = [spec_id for mark in metafunc.definition.iter_markers("spec") for spec_id in mark.args or ("(none)",)]
+    if unknown := sorted(set(ids) - set(known_ids())):
+        pytest.fail(f"{metafunc.definition.nodeid}: not in docs/spec-ids.txt: {', '.join(unknown)}", pytrace=False)
+
+
+def pytest_collection_modifyitems(items):
+    """Hand the spec ids of each test to its reports, which is how they come back from xdist's workers."""
+    for item in items:
+        item.user_properties += [("spec", spec_id) for mark in item.iter_markers("spec") for spec_id in mark.args]
+
+
+class SpecResults:
+    """Collects, in the controlling process only, how each marked test ended, and keeps it for `make spec`."""
+
+    def __init__(self, tree: str) -> None:
+        self.tree = tree
+        self.tests: dict[str, dict] = {}
+        self.uncollected = False
+
+    def pytest_collectreport(self, report):
+        """What could not be collected was not run: such a run says nothing about the rules."""
+        self.uncollected |= report.failed
+
+    def pytest_runtest_logreport(self, report):
+        """A test counts as passed only if its call passed and neither setup nor teardown failed."""
+        ids = sorted({value for name, value in report.user_properties if name == "spec"})
+        if not ids:
+            return
+        seen = self.tests.setdefault(report.nodeid, {"ids": ids, "outcome": "passed"})
+        if report.failed or (report.skipped and seen["outcome"] != "failed"):
+            seen["outcome"] = report.outcome
+
+    def pytest_sessionfinish(self, session, exitstatus):
+        """Add to what earlier runs on the same tree found; a run on another tree begins anew."""
+        ended = exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
+        if not ended or self.uncollected or session.config.option.collectonly:
+            return
+        kept = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
+        if kept.get("tree") != self.tree:
+            kept = {"tree": self.tree, "runs": [], "tests": {}}
+        option = session.config.option
+        partial = bool(option.file_or_dir or option.keyword or option.maxfail or getattr(option, "lf", False))
+        if not partial and option.markexpr not in kept["runs"]:
+            kept["runs"].append(option.markexpr)
+        kept["tests"].update(self.tests)
+        RESULTS.parent.mkdir(exist_ok=True)
+        aside = RESULTS.with_suffix(f".{os.getpid()}")
+        aside.write_text(json.dumps(kept, indent=1, sort_keys=True), encoding="utf-8")
+        aside.replace(RESULTS)
+
+
+def pytest_configure(config):
+    """Under xdist the workers run the tests and the controller sees every report."""
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(SpecResults(tree_hash()), "spec-results")

@@ -1,0 +1,1 @@
+"""Tests with the real daemon process, real inotify and real time."""

@@ -1,0 +1,336 @@
+"""Stories of people in the tree: files moved, edited, added and deleted by hand [MEM-18, MEM-22, MEM-23, MEM-25]."""
+
+from __future__ import annotations
+
+from executord.posts import stem
+from tests.stories.kit import CASE, ENGINEER, WRITER, Stage, story
+
+PARTIAL = f"{CASE}/outputs/partial"
+
+
+@story("MEM-18", "EXE-3")
+def moved_by_hand_out_of_pending_and_back(s: Stage) -> None:
+    """Into `in_progress` opens an attempt whatever it waits for; back into `pending` closes it and tells the holder."""
+    s.case({"T1": {"assigned_to": ENGINEER}, "T2": {"assigned_to": WRITER, "depends_on": ["T1"]}}, tier=2)
+    s.skip()
+    s.at("09:10").hand("T2", "pending", "in_progress")
+    s.has("T2 assigned")
+    s.expect(
+        """
+        09:10 hand-move T2 #1 in_progress
+        09:10 assign T2 a1 → technical-writer
+        """
+    )
+    s.at("09:20").hand("T1", "in_progress", "pending")
+    s.has("T1 assigned")
+    s.expect(
+        """
+        09:20 hand-move T1 #1 pending
+        09:20 notice T1 #1 taken-back → technical-support-engineer
+        09:20 assign T1 a2 → technical-support-engineer
+        09:20 move T1 #2 in_progress
+        """
+    )
+    s.at("09:30").hand("T2", "in_progress", "pending")
+    s.has("T2 waiting")
+    s.expect(
+        """
+        09:30 hand-move T2 #2 pending
+        09:30 notice T2 #2 taken-back → technical-writer
+        """
+    )
+
+
+@story("MEM-18", "EXE-13")
+def moved_by_hand_to_completed_is_a_claim(s: Stage) -> None:
+    """A claim by operator: with nothing to show it is moved back as rework, with a result it is verified."""
+    s.case({"T1": {"assigned_to": ENGINEER}, "T2": {"assigned_to": WRITER}}, tier=2)
+    s.skip()
+    s.at("09:10").hand("T1", "in_progress", "completed")
+    s.has("T1 rework")
+    s.holds("acme-42/tasks/in_progress", "T1.yaml")
+    s.expect(
+        """
+        09:10 hand-move T1 #1 completed
+        09:10 rework T1 a1 #1 → technical-support-engineer
+        09:10 move T1 #2 in_progress
+        """
+    )
+    s.at("09:20").put(f"{PARTIAL}/T1/log.txt", "pool exhausted\n")
+    s.drop("progress", ENGINEER, "T1", note="the pool was exhausted")
+    s.at("09:30").hand("T1", "in_progress", "completed")
+    s.has("T1 completed", "T2 assigned")
+    s.expect(
+        """
+        09:20 file 01-progress.yaml #1
+        09:30 hand-move T1 #2 completed
+        09:30 notice T1 #2 completed-by-hand → technical-support-engineer
+        09:30 result T1 a1
+        09:30 handoff T2 a1 #1 T1 → technical-writer
+        09:30 assign T2 a1 → technical-writer
+        09:30 move T2 #1 in_progress
+        """
+    )
+    s.says(f"{PARTIAL}/T1.yaml", state="completed", agent=ENGINEER, summary="the pool was exhausted")
+
+
+@story("MEM-18", "EXE-3")
+def moved_by_hand_from_pending_to_completed(s: Stage) -> None:
+    """What nobody has begun is verified like any claim: refused it is somebody's work, with a result it is done."""
+    s.case(
+        {"T1": {"assigned_to": ENGINEER}, "T2": {"assigned_to": WRITER}, "T3": {"assigned_to": WRITER}}, tier=2,
+    )  # fmt: skip
+    s.skip()
+    s.at("09:10").hand("T2", "pending", "completed")
+    s.expect(
+        """
+        09:10 hand-move T2 #1 completed
+        09:10 move T2 #1 in_progress
+        09:10 assign T2 a1 → technical-writer
+        """
+    )
+    s.at("09:20").put(f"{PARTIAL}/T3/text.md", "the text\n")
+    s.add("T3", {"assigned_to": WRITER, "summary": "it is all in text.md"})
+    s.hand("T3", "pending", "completed")
+    s.has("T3 completed")
+    s.expect(
+        """
+        09:20 hand-move T3 #1 completed
+        09:20 edit T3.yaml #1 b2e97390
+        09:20 result T3 a1
+        """
+    )
+
+
+@story("MEM-18", "EXE-3")
+def taken_out_of_completed_it_is_open_again(s: Stage) -> None:
+    """Its attempts count on; its first result stays beside the new one."""
+    s.case({"T1": {"assigned_to": ENGINEER}, "T2": {"assigned_to": WRITER}}, tier=2)
+    s.at("09:10").done(ENGINEER, "T1")
+    s.skip()
+    s.at("09:20").hand("T1", "completed", "in_progress")
+    s.has("T1 assigned", "T2 assigned")
+    s.expect(
+        """
+        09:20 hand-move T1 #1 in_progress
+        09:20 assign T1 a2 → technical-support-engineer
+        """
+    )
+    s.at("09:30").done(ENGINEER, "T1", summary="better")
+    s.expect(
+        """
+        09:30 file 02-completion.yaml #1
+        09:30 set-aside T1.yaml #1
+        09:30 result T1 a2
+        09:30 move T1 #3 completed
+        """
+    )
+    s.says(f"{PARTIAL}/T1.yaml", attempt=2, summary="better")
+    s.says(f"{PARTIAL}/T1.attempt-1.yaml", attempt=1, summary="T1 is done")
+    s.at("09:40").hand("T1", "completed", "pending")
+    s.has("T1 assigned")
+    s.expect(
+        """
+        09:40 hand-move T1 #2 pending
+        09:40 assign T1 a3 → technical-support-engineer
+        09:40 move T1 #4 in_progress
+        """
+    )
+
+
+@story("MEM-18", "MEM-14")
+def one_file_in_two_folders(s: Stage) -> None:
+    """The one where the journal expects it counts; the other is reported and left, until it is taken away."""
+    s.case({"T1": {"assigned_to": ENGINEER}, "T2": {"assigned_to": WRITER}}, tier=2)
+    s.skip()
+    s.at("09:10").add("T1", {"assigned_to": WRITER})
+    s.has("T1 assigned")
+    s.expect("")
+    s.at("09:20").done(ENGINEER, "T1")
+    s.has("T1 completed")
+    s.holds("acme-42/tasks/pending", "T1.yaml")
+    s.expect(
+        """
+        09:20 file 01-completion.yaml #1
+        09:20 result T1 a1
+        09:20 move T1 #2 completed
+        09:20 handoff T2 a1 #1 T1 → technical-writer
+        09:20 assign T2 a1 → technical-writer
+        09:20 move T2 #1 in_progress
+        """
+    )
+    s.at("09:30").add("T2", {"assigned_to": ENGINEER}, folder="completed")
+    s.has("T2 assigned")
+    s.expect("")
+
+
+@story("MEM-18", "MEM-22")
+def a_file_is_edited(s: Stage) -> None:
+    """An edit is journalled with the file's hash and counts; a message's word stands until its field is edited."""
+    s.case({"T1": {"assigned_to": ENGINEER}, "T2": {"assigned_to": WRITER}}, tier=2)
+    s.skip()
+    s.at("09:10").add("T2", {"assigned_to": ENGINEER, "priority": "low"})
+    s.drop("priority_change", "support-manager", "T2", priority="critical", reason="a second customer")
+    s.at("09:20").add("T1", {"assigned_to": ENGINEER, "title": "diagnose it"}, folder="in_progress")
+    s.expect(
+        """
+        09:10 edit T2.yaml #1 3e68a9ea
+        09:10 file 01-priority_change.yaml #1
+        09:20 edit T1.yaml #1 1c12e4e6
+        09:20 notice T1 #1 edited → technical-support-engineer
+        """
+    )
+    s.at("09:30").done(ENGINEER, "T1")
+    s.expect(
+        """
+        09:30 file 02-completion.yaml #1
+        09:30 result T1 a1
+        09:30 move T1 #2 completed
+        09:30 handoff T2 a1 #1 T1 → technical-support-engineer
+        09:30 assign T2 a1 → technical-support-engineer
+        09:30 move T2 #1 in_progress
+        """
+    )
+    s.says(f"_communication/inbox/{ENGINEER}/acme-42.T2.a1.delegation.yaml", priority="critical")
+
+
+@story("MEM-25", "MEM-18")
+def a_deleted_file_cancels_its_task(s: Stage) -> None:
+    """Gone for the settle time and at a second look: cancelled by operator, and said; put back it is open again."""
+    s.case({"T1": {"assigned_to": ENGINEER}, "T2": {"assigned_to": WRITER}, "T3": {"assigned_to": WRITER}}, tier=2)
+    s.skip()
+    s.at("09:10").delete("acme-42/tasks/pending/T2.yaml")
+    s.at("09:10:01").add("T2", {"assigned_to": WRITER})
+    s.at("09:15")
+    s.expect("")
+    s.at("09:20").delete("acme-42/tasks/pending/T2.yaml")
+    s.has("T2 waiting")
+    s.at("09:21")
+    s.has("T2 cancelled")
+    s.expect(
+        """
+        09:20:02 delete T2 #1
+        09:20:02 notice T2 #1 deleted → planner
+        09:20:02 result T2 #1 cancelled
+        """
+    )
+    s.says(f"{PARTIAL}/T2.yaml", state="cancelled", decided_by="operator", reason="its file was deleted")
+    s.at("09:30").delete("acme-42/tasks/in_progress/T1.yaml")
+    s.at("09:31")
+    s.has("T1 cancelled", "T3 assigned")
+    s.expect(
+        """
+        09:30:02 delete T1 #1
+        09:30:02 notice T1 #1 deleted → planner
+        09:30:02 notice T1 cancelled-1 → technical-support-engineer
+        09:30:02 result T1 #1 cancelled
+        09:30:02 assign T3 a1 → technical-writer
+        09:30:02 move T3 #1 in_progress
+        """
+    )
+    s.at("09:40").add("T1", {"assigned_to": ENGINEER})
+    s.has("T1 assigned")
+    s.expect(
+        """
+        09:40 admit T1 #2
+        09:40 assign T1 a2 → technical-support-engineer
+        09:40 move T1 #2 in_progress
+        """
+    )
+
+
+@story("MEM-25")
+def a_file_deleted_while_the_daemon_is_down(s: Stage) -> None:
+    """It is missed at the start, and has been gone since its folder was last changed: the second look settles it."""
+    s.case({"T1": {"assigned_to": ENGINEER}, "T2": {"assigned_to": WRITER}, "T3": {"assigned_to": WRITER}}, tier=2)
+    s.at("09:10").down("+1h")
+    s.at("09:30").delete("acme-42/tasks/pending/T2.yaml")
+    s.at("10:00")
+    s.skip()
+    s.at("10:20")
+    s.expect(
+        """
+        10:10 delete T2 #1
+        10:10 notice T2 #1 deleted → planner
+        10:10 result T2 #1 cancelled
+        """
+    )
+
+
+@story("MEM-25")
+def most_files_gone_at_once_park_the_case(s: Stage) -> None:
+    """Nothing is cancelled: hitl is told; with the files back and `resume` it goes on."""
+    s.case({f"T{k}": {"assigned_to": ENGINEER} for k in range(1, 5)}, tier=2)
+    s.skip()
+    s.at("09:10").move("acme-42/tasks", "elsewhere")
+    s.at("09:11")
+    s.has("T1 assigned", "T2 waiting")
+    s.expect(
+        """
+        09:10:02 park acme-42 #1
+        09:10:02 notice acme-42 #1 parked → hitl
+        """
+    )
+    s.says(f"{PARTIAL}/progress.yaml", phase="parked")
+    s.at("09:20").move("elsewhere", "acme-42/tasks")
+    s.at("09:30").drop("resume", "operator")
+    s.has("T1 assigned", "T2 waiting")
+    s.at("09:40").done(ENGINEER, "T1")
+    s.expect(
+        """
+        09:30 file 01-resume.yaml #1
+        09:40 file 02-completion.yaml #1
+        09:40 result T1 a1
+        09:40 move T1 #2 completed
+        09:40 handoff T2 a1 #1 T1 → technical-support-engineer
+        09:40 assign T2 a1 → technical-support-engineer
+        09:40 move T2 #1 in_progress
+        """
+    )
+
+
+@story("MEM-23", "MEM-14")
+def a_worker_writes_on_our_name(s: Stage) -> None:
+    """A worker's file on a name of ours is moved aside, unchanged, and then ours is written."""
+    s.case({"T1": {"assigned_to": ENGINEER}, "journal": {"assigned_to": WRITER}}, tier=3)
+    s.skip()
+    s.at("09:10").put(f"{PARTIAL}/T1.yaml", {"from": ENGINEER, "summary": "here it is", "components": {"x": 1}})
+    s.done(ENGINEER, "T1")
+    s.at("09:20").done(WRITER, "journal")
+    s.expect(
+        """
+        09:10 file 01-completion.yaml #1
+        09:10 set-aside T1.yaml #1
+        09:10 result T1 a1
+        09:10 move T1 #2 completed
+        09:20 file 02-completion.yaml #1
+        09:20 result journal a1
+        09:20 move journal #2 completed
+        """
+    )
+    s.says(f"{PARTIAL}/T1.from-technical-support-engineer.yaml", summary="here it is")
+    s.says(f"{PARTIAL}/T1.yaml", state="completed", summary="T1 is done")
+    s.says(f"{PARTIAL}/task-journal.yaml", state="completed", task_id="journal")
+
+
+@story("CON-4", "MEM-15")
+def names_may_be_long(s: Stage) -> None:
+    """A message's name over 200 bytes is cut and ends in a hash of the whole, and stays one name."""
+    long = "T" + "x" * 99
+    s.case({long: {"assigned_to": ENGINEER}}, case="c" * 100, tier=1)
+    s.at("09:10").done(ENGINEER, long, case="c" * 100)
+    s.skip()
+    s.has(f"{long} completed", case="c" * 100)
+    s.holds(f"_communication/inbox/{ENGINEER}", stem("c" * 100, long, 1, "delegation", 1) + ".yaml")
+    assert len(stem("c" * 100, long, 1, "delegation", 1)) == 195
+
+
+@story("MEM-19", "MEM-18")
+def what_lies_in_completed_and_matches_no_task(s: Stage) -> None:
+    """An extra output is kept and completes nothing; a task found in `tasks/blocked/` is moved and blocked."""
+    s.case({"T1": {"assigned_to": ENGINEER}}, tier=3)
+    s.lay("acme-42/tasks/blocked/T2.yaml", {"id": "T2", "title": "wait", "assigned_to": WRITER})
+    s.skip()
+    s.at("09:10").put("acme-42/tasks/completed/ticket_resolution.yaml", {"root_cause_analysis": "the pool"})
+    s.expect("")
+    s.has("T1 assigned", "T2 blocked")

@@ -1,0 +1,294 @@
+"""The contracts from outside, as a stranger tries to break them: streams, words, imports, files [CON-0 … CON-18].
+
+What each command does is tested with its group; here stands what all of them promise, and what was once broken.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+import yaml
+
+from executord.cli import GROUPS, app, load
+from tests.real.kit import Tree
+
+ROOT = Path(__file__).parent.parent
+QUICK = {"settle": "0.2 seconds", "round": "1 second"}
+
+
+def lay(root: Path, path: str, text: str) -> None:
+    """A file with its folders, unchanged for long."""
+    file = root / path
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text, encoding="utf-8")
+    os.utime(file, (1_700_000_000,) * 2)
+
+
+@pytest.fixture
+def memory(tmp_path: Path) -> Path:
+    """Three tasks one after the other, and three that cannot be begun."""
+    root = tmp_path / "memory"
+    (root / "_communication/inbox/executor").mkdir(parents=True)
+    lay(root, "acme-42/instruction.yaml", "title: Checkout fails\ntier: 2\ncustomer: {name: Acme}\n")
+    lay(root, "acme-42/workflow/plan.yaml", "tier: 2\ntasks: [T1, T2, T3]\n")
+    for name in ("T1", "T2", "T3"):
+        lay(root, f"acme-42/tasks/pending/{name}.yaml", f"id: {name}\ntitle: work\nassigned_to: technical-writer\n")
+    lay(root, "ring/instruction.yaml", "title: ring\ntier: 3\n")
+    for name, other in (("A", "B"), ("B", "A"), ("C", "A")):
+        lay(root, f"ring/tasks/pending/{name}.yaml", f"id: {name}\ntitle: work\ndepends_on: [{other}]\n")
+    return root
+
+
+def environment(home: Path, **more: str) -> dict[str, str]:
+    """Nothing of this machine's configuration."""
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("EXECUTORD", "XDG"))}
+    return {**clean, "PYTHONPATH": str(ROOT / "daemon"), "HOME": str(home), **more}
+
+
+def call(root: Path, *args: str, redirect: str = "", stdin: str = "", **env: str) -> subprocess.CompletedProcess[str]:
+    """`executord …` beside the memory, its streams redirected as the shell does it."""
+    script = f'exec "$0" -m executord "$@" {redirect}'
+    return subprocess.run(
+        ["/bin/bash", "-c", script, sys.executable, *args], capture_output=True, text=True, timeout=60, check=False,
+        cwd=root.parent, env=environment(root.parent, **env), encoding="utf-8", input=stdin,
+    )  # fmt: skip
+
+
+def simulate(root: Path, keep: Path, *steps: dict[str, Any]) -> None:
+    """The memory as it is after these steps, kept."""
+    done = call(
+        root, "simulate", str(root), "--start", "2026-11-20T09:00:00Z", "--script", "-", "--keep", str(keep),
+        stdin=json.dumps(steps),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+# --- streams ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.spec("CON-0", "CON-18")
+@pytest.mark.parametrize(
+    "command", [["status"], ["status", "--json"], ["list"], ["schema"], ["config", "generate"], ["nonsense", "--json"]]
+)
+def test_a_full_disk_behind_stdout_is_an_error_in_words(memory, command):
+    """73 and one line on stderr, or the code of the error that could not be printed; never a traceback."""
+    done = call(memory, "--memory", "memory", *command, redirect=">/dev/full")
+    assert done.returncode == (2 if command[0] == "nonsense" else 73)
+    assert "Traceback" not in done.stderr
+    assert "executord: " in done.stderr
+
+
+@pytest.mark.spec("CON-9", "CON-18")
+def test_what_is_only_printed_at_the_end_counts_too(memory, tmp_path):
+    """`sla due` writes once; the write that fails is its exit code."""
+    done = call(memory, "sla", "due", "--calendar", "24x7", "--start", "2026-01-01T00:00:00Z", "--target", "4h",
+                redirect=">/dev/full")  # fmt: skip
+    assert (done.returncode, "Traceback" in done.stderr) == (73, False)
+
+
+@pytest.mark.spec("CON-18")
+@pytest.mark.parametrize("redirect", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_are_no_reason_to_fail(memory, redirect):
+    """A stream that was closed is the null device; nothing is printed into the next file that is opened."""
+    assert call(memory, "--memory", "memory", "list", redirect=redirect).returncode == 0
+    assert call(memory, "nonsense", redirect=redirect).returncode == 2
+
+
+@pytest.mark.spec("CON-18")
+def test_a_reader_that_has_gone_is_no_error(memory):
+    """`| head -1` ends the command quietly."""
+    done = call(memory, "config", "generate", redirect="| head -1; exit ${PIPESTATUS[0]}")
+    assert (done.returncode, done.stdout.count("\n")) == (0, 1)
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.spec("CON-0", "CON-18", "OPS-5")
+def test_no_command_is_usage(memory):
+    """2; people get the list of commands on stderr, programs an object."""
+    for args in ([], ["config"], ["sla"]):
+        people, program = call(memory, *args), call(memory, *args, "--json")
+        assert (people.returncode, people.stdout) == (2, "")
+        assert "Usage: executord" in people.stderr
+        error = json.loads(program.stdout)["error"]
+        assert (program.returncode, error["code"], error["message"]) == (2, 2, "Missing command.")
+
+
+@pytest.mark.spec("CON-0", "CON-18")
+@pytest.mark.parametrize(
+    ("args", "code"),
+    [
+        (["status", "nobody"], 66),
+        (["show", "nobody"], 66),
+        (["status", "--memory", "nowhere"], 66),
+        (["status", "--bogus"], 2),
+        (["validate", "nothing.yaml"], 66),
+        (["sla", "due", "nothing.json"], 66),
+        (["sla", "due", "--calendar", "nothing.yaml", "--start", "2026-01-01T00:00:00Z", "--target", "4h"], 66),
+        (["sla", "due", "--calendar", "nothing", "--start", "2026-01-01T00:00:00Z", "--target", "4h"], 65),
+        (["simulate", "nowhere", "--start", "2026-01-01T00:00:00Z"], 66),
+        (["simulate", "memory", "--start", "2026-01-01T00:00:00Z", "--keep", "memory"], 73),
+        (["hold", "acme-42", "--reason", "x"], 69),
+        (["wait", "acme-42", "--timeout", "1s"], 124),
+        (["status", "--config", "nothing.yaml"], 78),
+    ],
+)
+def test_an_error_is_an_object_with_all_its_keys(memory, args, code):
+    """On stdout with --json, its text on stderr as well."""
+    given = args if "--memory" in args or args[0] == "simulate" else ["--memory", "memory", *args]
+    done = call(memory, *given, "--json")
+    said = json.loads(done.stdout)
+    assert (done.returncode, said["schema_version"], said["error"]["code"]) == (code, 1, code)
+    assert list(said["error"]) == ["code", "message", "path", "fix"]
+    assert said["error"]["message"] in done.stderr
+
+
+# --- which memory, which words ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.spec("CON-1", "OPS-9")
+def test_the_order_in_which_a_memory_is_found(memory, tmp_path):
+    """--memory, else EXECUTORD_MEMORY, else the configuration, else ./Agent_Memory; an empty variable is none."""
+    for name in ("flag", "variable", "file", "Agent_Memory"):
+        lay(tmp_path, f"{name}/of-{name.lower()}/instruction.yaml", "title: x\n")
+    (tmp_path / "c.yaml").write_text("memory: file\n")
+
+    def found(*args: str, **env: str) -> str:
+        done = call(memory, *args, "list", "--json", **env)
+        (case,) = json.loads(done.stdout)["instructions"]
+        return case["id"]
+
+    config = ("--config", "c.yaml")
+    assert found("--memory", "flag", *config, EXECUTORD_MEMORY="variable") == "of-flag"
+    assert found(*config, EXECUTORD_MEMORY="variable") == "of-variable"
+    assert found(*config, EXECUTORD_MEMORY="") == "of-file"
+    assert found() == "of-agent_memory"
+
+
+@pytest.mark.spec("CON-1", "CON-18")
+@pytest.mark.parametrize("command", [["status"], ["validate"], ["run", "--once"]])
+def test_a_memory_that_cannot_be_read_is_not_an_empty_one(memory, command):
+    """66, and not "nothing found": root without its privileges is somebody like any other."""
+    if os.geteuid() == 0 and shutil.which("setpriv") is None:
+        pytest.skip("root can read everything, and setpriv is not there to take that away")
+    weak = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if os.geteuid() == 0 else []
+    memory.chmod(0)
+    try:
+        done = subprocess.run(
+            [*weak, sys.executable, "-m", "executord", "--memory", str(memory), *command, "--json"],
+            capture_output=True, text=True, timeout=60, check=False, env=environment(memory.parent),
+        )  # fmt: skip
+    finally:
+        memory.chmod(0o755)
+    assert (done.returncode, json.loads(done.stdout)["error"]["path"]) == (66, str(memory))
+
+
+@pytest.mark.spec("OPS-5")
+def test_every_command_is_found_by_its_word():
+    """The table that says which module has which command says what the modules add, so none is hidden."""
+    load()
+    added = set(typer.main.get_command(app).commands)
+    assert added == {word for words in GROUPS.values() for word in words}
+
+
+@pytest.mark.spec("OPS-4")
+@pytest.mark.parametrize("word", ["status", "show", "submit", "respond", "hold"])
+def test_a_command_imports_no_part_of_the_daemon_that_it_does_not_need(memory, word):
+    """Looking and sending take a moment: no scheduler, no watcher, no log, no schemas."""
+    code = "import sys; from executord.cli import load; load(sys.argv[1]); print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code, word], capture_output=True, text=True, check=True, env=environment(memory)
+    )
+    heavy = {"apscheduler", "watchdog", "loguru", "executord.schemas", "executord.loop", "executord.demo"}
+    assert not heavy & set(done.stdout.split())
+
+
+# --- what status says -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.spec("CON-8", "EXE-2", "EXE-28")
+def test_a_cycle_is_held_in_every_view(memory):
+    """`status`, `show`, `wait` and `why` agree about tasks that wait for each other, and say what frees them."""
+    shown = json.loads(call(memory, "--memory", "memory", "show", "ring", "--json").stdout)
+    assert {t["id"]: t["state"] for t in shown["tasks"]} == {"A": "held", "B": "held", "C": "waiting"}
+    assert all("cycle" in t["held_because"] for t in shown["tasks"] if t["state"] == "held")
+    assert {(row["task"], row["type"]) for row in shown["freed_by"]} == {
+        (task, kind) for task in ("A", "B") for kind in ("defer", "cancel")
+    }
+    assert call(memory, "--memory", "memory", "wait", "ring", "--for", "A=held", "--timeout", "1s").returncode == 0
+    assert "why is it held?" in call(memory, "--memory", "memory", "why", "ring/A").stdout
+
+
+@pytest.mark.spec("CON-8", "EXE-5")
+def test_one_after_the_other_waits_for_the_one_before(memory, tmp_path):
+    """In a sequential plan a task waits for the nearest open task before it."""
+    simulate(memory, tmp_path / "kept")
+    shown = json.loads(call(memory, "--memory", "kept", "show", "acme-42", "--json").stdout)
+    assert {t["id"]: t["waits_for"] for t in shown["tasks"]} == {"T1": [], "T2": ["T1"], "T3": ["T2"]}
+
+
+@pytest.mark.spec("CON-8", "OPS-4")
+def test_status_says_when_the_last_round_was(tmp_path):
+    """The daemon's own facts come from its lock: who, where, since when, and when it last looked at everything."""
+    tree = Tree(tmp_path, QUICK)
+    tree.start()
+
+    def daemon() -> dict[str, Any]:
+        return json.loads(call(tree.root, "--memory", str(tree.root), "status", "--json").stdout)["daemon"]
+
+    try:
+        tree.until(lambda: daemon()["last_round"] is not None, "it tells of no round")
+        first = daemon()
+        assert (first["running"], first["pid"]) == (True, tree.process.pid)
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", first["last_round"])
+        tree.until(lambda: daemon()["last_round"] > first["last_round"], "it tells of no later round")
+    finally:
+        tree.stop()
+    assert set(daemon().values()) == {False, None}
+
+
+# --- files ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.spec("CON-0", "CON-12")
+def test_times_that_others_write_stand_in_our_files_in_utc(memory, tmp_path):
+    """The promise of a customer update is an instant, however its author wrote it."""
+    told = {"status": "s", "next_steps": "n", "blockers": "none", "expect_next": "e", "contact": "c"}
+    message = {
+        "type": "customer_update", "from": "technical-writer", "instruction_id": "acme-42", "task_id": "T1", **told,
+        "next_update_at": "2026-11-21T10:00:00+01:00",
+    }  # fmt: skip
+    kept = tmp_path / "kept"
+    simulate(memory, kept, {"at": "+5m", "write": "_communication/inbox/executor/u.yaml", "content": message})
+    update = yaml.safe_load((kept / "acme-42/outputs/partial/update-001.yaml").read_text())
+    assert update["next_update_at"] == "2026-11-21T09:00:00Z"
+
+
+@pytest.mark.spec("CON-0", "OPS-4")
+def test_a_message_to_an_agent_has_the_keys_of_one_to_the_executor(memory):
+    """What is dropped for an agent is reported in the shape of every other message."""
+    (memory / "_communication/inbox/technical-writer").mkdir()
+    said = {"type": "context", "instruction_id": "acme-42", "task_id": "T1", "text": "hello"}
+    done = call(memory, "--memory", "memory", "send", "-", "--to", "technical-writer", "--json", stdin=json.dumps(said))
+    (message,) = json.loads(done.stdout)["messages"]
+    keys = ["file", "path", "type", "instruction_id", "task_id", "outcome", "points"]
+    assert list(message) == keys
+    assert [message[k] for k in keys[2:]] == ["context", "acme-42", "T1", "dropped", []]
+
+
+@pytest.mark.spec("CON-9")
+def test_an_error_in_a_file_of_clocks_names_the_file(memory, tmp_path):
+    """So that it can be mended."""
+    (tmp_path / "bad.json").write_text('{"calendar": {"timezone": "Mars/Base", "weekly": {}}}')
+    (tmp_path / "torn.yaml").write_text("calendar: [")
+    for name in ("bad.json", "torn.yaml"):
+        done = call(memory, "sla", "due", name, "--json")
+        assert (done.returncode, json.loads(done.stdout)["error"]["path"]) == (65, name)

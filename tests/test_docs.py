@@ -1,0 +1,314 @@
+"""What the pages say is so: tables are current, examples are taken, links lead somewhere, the tour can be walked.
+
+Counterpart: `docs_tables.py`, which makes the tables. Marks of examples: see `docs/developer.md`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import typer
+import yaml
+
+from executord import settings
+from executord.cli import app, load
+from executord.messages import MESSAGES
+from executord.paper import parse
+from executord.policy import ROSTER, make_policy
+from executord.reading import read_instruction, read_plan, read_task
+from executord.service import Rings, Service
+from tests import docs_tables
+from tests.docs_tables import HOLDER, LEAD, STATES
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+NOW = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
+INBOX = "_communication/inbox/executor"
+
+
+@dataclass(frozen=True)
+class Block:
+    """One fenced block: `yaml message state=blocked` is of language yaml, kind message, with one option."""
+
+    page: str
+    line: int
+    language: str
+    kind: str
+    state: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.page}:{self.line}"
+
+
+def blocks() -> list[Block]:
+    """Every fenced block of every page."""
+    found = []
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        for hit in re.finditer(r"(?ms)^```(\w+)[ ]+(\w+)(?:[ ]+state=([\w-]+))?\n(.*?)^```$", text):
+            line = text.count("\n", 0, hit.start()) + 1
+            found.append(Block(page.name, line, hit[1], hit[2], hit[3] or "", hit[4]))
+    return found
+
+
+def of_kind(*kinds: str) -> list[Block]:
+    """The blocks that are marked so."""
+    return [block for block in blocks() if block.kind in kinds]
+
+
+# --- tables, links ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.spec("EXE-3")
+@pytest.mark.parametrize("page", ["states.md", "messages.md", "operator.md", "architecture.md"])
+def test_tables_are_current(page):
+    """What was made from the code is what the code would make now."""
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    assert "made from the code" in text
+    assert docs_tables.renewed(text) == text, "run: python -m tests.docs_tables"
+
+
+def test_every_state_is_reached_and_left():
+    """From each state that is not an end something leads on, and something leads into each but the first."""
+    pairs = set(docs_tables.moves())
+    assert {source for source, _ in pairs} == set(STATES)
+    assert {target for _, target in pairs} >= set(STATES) - {"expected", "waiting"}
+
+
+@pytest.mark.spec("EXE-28")
+def test_from_every_state_a_decision_ends_the_task():
+    """`cancel` by authority ends a task in whatever state it is."""
+    for state in set(STATES) - {"completed", "deferred", "cancelled"}:
+        assert "`cancel`" in docs_tables.moves()[state, "cancelled"]
+
+
+@pytest.mark.spec("REL-4")
+@pytest.mark.parametrize("kind", sorted(name for name, each in MESSAGES.items() if each.acted))
+def test_empty_fields_break_no_case(kind):
+    """A message whose fields are empty is taken or refused, in every state; it never breaks its case."""
+    fields = list(MESSAGES[kind].needs) or [("reason",)]
+    for empty in (None, "", "  ", {}, [], [None], False, 0):
+        for state in STATES:
+            body = {field: empty for group in fields for field in group if "." not in field}
+            for sender in (HOLDER, LEAD):
+                STATES[state]().letter(sender, kind, **body)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page):
+    """Each relative link names a file that is there."""
+    targets = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+    gone = [t for t in targets if "://" not in t and not (page.parent / t).exists()]
+    assert not gone
+
+
+def test_every_module_that_the_pages_name_is_there():
+    """`fold.py`, `rules/` … in architecture and developer pages exist."""
+    package = ROOT / "daemon" / "executord"
+    for page in ("architecture.md", "developer.md"):
+        text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+        named = re.findall(r"`((?:[a-z]+/)*[a-z_]+\.py)`", text) + re.findall(r"`([a-z]+)/`", text)
+        gone = [n for n in named if not (ROOT / n).exists() and not list(package.rglob(n))]
+        assert not gone, f"{page} speaks of what is not there"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_that_the_pages_name_is_there(page):
+    """`executord why`, `executord config show` … can be called; with its sub-command."""
+    text = page.read_text(encoding="utf-8")
+    named = set(re.findall(r"(?m)(?:`|^)executord ((?:config |sla |service )?[a-z][a-z-]+)(?=[ `\n])", text))
+    gone = {words for words in named if not _is_command(words.split())}
+    assert not gone
+
+
+def _is_command(words: list[str]) -> bool:
+    load()
+    found = typer.main.get_command(app)
+    for word in words:
+        found = getattr(found, "commands", {}).get(word)
+        if found is None:
+            return False
+    return True
+
+
+# --- examples ---------------------------------------------------------------------------------------------------------
+
+
+class Desk:
+    """A real folder with an instruction whose T3 is at the engineer's, and a service with a set clock."""
+
+    def __init__(self, root: Path) -> None:
+        self.root, self.now = root, NOW
+        self._put("acme-42/instruction.yaml", "title: Checkout fails\npriority: high\ncustomer: {name: Acme}\n")
+        self._put("acme-42/workflow/plan.yaml", "tier: 3\ntasks: [T1, T3, T4]\ncheckpoints:\n"
+                  "  - {id: fix-agreed, after: [T1], before: [T4], review: support-manager}\n")  # fmt: skip
+        for task in ("T1", "T3", "T4"):
+            self._put(f"acme-42/tasks/pending/{task}.yaml", f"id: {task}\nassigned_to: {HOLDER}\n")
+        self._put("acme-42/outputs/partial/T3/notes.md", "restarted the gateway\n")
+        (root / INBOX).mkdir(parents=True)
+        self.service = Service(str(root), make_policy(), durable=False)
+        self.service.open(self.now)
+        self.later()
+        assert self.state("T3") == "assigned"
+
+    def _put(self, path: str, text: str) -> None:
+        (self.root / path).parent.mkdir(parents=True, exist_ok=True)
+        (self.root / path).write_text(text, encoding="utf-8")
+        os.utime(self.root / path, (self.now.timestamp() - 60,) * 2)
+
+    def later(self) -> None:
+        """A minute goes by, and everything is looked at."""
+        self.now += timedelta(minutes=1)
+        self.service.everything(self.now)
+
+    def state(self, task: str) -> str:
+        """How it stands."""
+        case = self.service.cases["acme-42"]
+        return docs_tables.standing(case, case.tasks[task]).state
+
+    def drop(self, name: str, text: str) -> None:
+        """A message comes."""
+        self._put(f"{INBOX}/{name}", text)
+        self.now += timedelta(minutes=1)
+        self.service.turn(self.now, Rings(mail=True, letters={f"executor/{name}"}))
+        self.later()
+
+    def say(self, kind: str, sender: str = HOLDER, task: str = "T3", **more: object) -> None:
+        """A message comes that must be taken."""
+        name = f"before-{self.now:%H%M}.yaml"
+        body = {"type": kind, "from": sender, "instruction_id": "acme-42", "task_id": task, **more}
+        self.drop(name, yaml.safe_dump(body))
+        assert self.fate(name) == "processed", kind
+
+    def fate(self, name: str) -> str:
+        """Where a message was filed."""
+        if list((self.root / INBOX).glob(f".processed/*/{name}")):
+            return "processed"
+        reasons = list((self.root / INBOX).glob(f".rejected/*/{name.removesuffix('.yaml')}.reason.yaml"))
+        return reasons[0].read_text(encoding="utf-8") if reasons else "it lies there still"
+
+    def bring(self, state: str) -> None:
+        """What an example says has happened before."""
+        if state == "blocked":
+            self.say("blocked", description="an answer is missing")
+        elif state == "on-hold":
+            self.say("hold", LEAD, reason="the customer is away")
+        elif state == "escalated":
+            for _ in range(3):
+                self.say("failed", reason="locked")
+            assert self.state("T3") == "escalated"
+        elif state == "checkpoint":
+            self.say("completion", task="T1", summary="found", output="the pool")
+        elif state == "late":
+            self.say("reassign", LEAD, to="escalation-manager")
+            self.say("completion", attempt=1, summary="done after all", output="the limit is raised")
+        else:
+            assert state == "", state
+
+
+@pytest.mark.spec("MSG-9")
+@pytest.mark.parametrize("block", of_kind("message"), ids=str)
+def test_messages_of_the_pages_are_taken(block, tmp_path):
+    """Each message that the pages show, dropped as it stands, is taken."""
+    desk = Desk(tmp_path)
+    desk.bring(block.state)
+    desk.drop("example.yaml", block.text)
+    assert desk.fate("example.yaml") == "processed"
+    assert not parse(block.text.encode()).findings
+
+
+def test_every_type_a_worker_needs_is_shown():
+    """Each type that a holder may send, and each decision, has an example in the pages."""
+    shown = {yaml.safe_load(block.text)["type"] for block in of_kind("message")}
+    assert shown == {name for name, kind in MESSAGES.items() if kind.acted}
+
+
+@pytest.mark.parametrize("block", of_kind("task", "instruction", "plan"), ids=str)
+def test_files_of_the_pages_are_read_without_a_finding(block):
+    """Tasks, instructions and plans that the pages show leave nothing to be said about them."""
+    sheet = parse(block.text.encode())
+    assert not sheet.findings
+    readers = {
+        "task": lambda data: read_task(data, "T3", UTC),
+        "instruction": lambda data: read_instruction(data, "acme-42", UTC),
+        "plan": lambda data: read_plan(data, UTC),
+    }
+    _, findings = readers[block.kind](sheet.data)
+    assert findings == []
+
+
+@pytest.mark.parametrize("block", of_kind("config"), ids=str)
+def test_configurations_of_the_pages_are_valid(block, tmp_path):
+    """A configuration that the pages show is accepted as it stands."""
+    (tmp_path / "config.yaml").write_text(block.text, encoding="utf-8")
+    made, notes = settings.check(str(tmp_path / "config.yaml"), {})
+    assert made is not None
+    assert notes == []
+
+
+def environment(**more: str) -> dict[str, str]:
+    """An environment with `executord` on the path and nothing of this user's."""
+    known = {key: value for key, value in os.environ.items() if not key.startswith("EXECUTORD_")}
+    return {**known, "PYTHONPATH": str(ROOT / "daemon"), **more}
+
+
+@pytest.mark.spec("CON-17")
+@pytest.mark.parametrize("block", of_kind("submission"), ids=str)
+def test_submissions_of_the_pages_become_instructions(block, tmp_path):
+    """What the pages hand in becomes a folder in which `validate` finds nothing."""
+    (tmp_path / INBOX).mkdir(parents=True)
+    command = [sys.executable, "-m", "executord", "--memory", str(tmp_path)]
+    done = subprocess.run([*command, "submit", "-"], input=block.text, capture_output=True, text=True, check=False,
+                          env=environment())  # fmt: skip
+    assert (done.returncode, done.stdout.strip()) == (0, yaml.safe_load(block.text)["instruction"]["id"]), done.stderr
+    checked = subprocess.run([*command, "validate", "--strict"], capture_output=True, text=True, check=False,
+                             env=environment())  # fmt: skip
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+@pytest.mark.parametrize("block", of_kind("run"), ids=str)
+def test_shell_lines_of_the_pages_do_what_they_say(block, tmp_path):
+    """A shell that writes as the page tells leaves a message that is taken."""
+    desk = Desk(tmp_path)
+    subprocess.run(["bash", "-eu", "-c", block.text], env={**os.environ, "MEMORY": str(tmp_path)}, check=True)
+    (name,) = [path.name for path in (tmp_path / INBOX).glob("*.yaml")]
+    desk.service.turn(desk.now + timedelta(minutes=1), Rings(mail=True, letters={f"executor/{name}"}))
+    assert desk.fate(name) == "processed"
+
+
+@pytest.mark.spec("OPS-2")
+def test_the_tour_of_the_readme_can_be_walked(tmp_path):
+    """Its blocks, one after the other in one shell with a real daemon: the task is verified at the end."""
+    bin_folder = tmp_path / "bin"
+    bin_folder.mkdir()
+    program = bin_folder / "executord"
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m executord "$@"\n')
+    program.chmod(0o755)
+    script = "set -e\ntrap 'kill $(jobs -p) 2>/dev/null; wait' EXIT\n" + "\n".join(b.text for b in of_kind("tour"))
+    # the loaded machine of a test is slower than a reader
+    script = script.replace("sleep 3 ", "sleep 8 ").replace("sleep 1\n", "sleep 5\n")
+    done = subprocess.run(
+        ["bash", "-c", script], capture_output=True, text=True, timeout=120, check=False, cwd=tmp_path,
+        env=environment(TOUR=str(tmp_path), PATH=f"{bin_folder}:{os.environ['PATH']}", HOME=str(tmp_path)),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "type: delegation" in done.stdout
+    assert "state: completed" in done.stdout
+    assert (tmp_path / "Agent_Memory/acme-42/tasks/completed/T1.yaml").exists()
+
+
+def test_the_readme_counts_right():
+    """How many types of message there are, how many are acted upon, and how many workers the demo starts."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    acted = sum(kind.acted for kind in MESSAGES.values())
+    assert f"all {len(MESSAGES)} types recognised and checked; {acted} acted upon" in text
+    assert f"the other {len(MESSAGES) - acted} are refused" in text
+    assert f"{len(ROSTER) + 1} real worker processes" in text

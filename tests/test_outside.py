@@ -1,0 +1,219 @@
+"""What a stranger finds who knows only the spec: memories of files and scripts, acted out by `simulate`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.test_simulate import START, lay, simulate
+from tests.test_simulate import lines as noted_lines
+
+INBOX = "_communication/inbox"
+ENGINEER = "technical-support-engineer"
+PENDING = "a/tasks/pending"
+
+
+@dataclass
+class Outcome:
+    """A kept memory, the lines noted on the way to it, and how it ended."""
+
+    root: Path
+    lines: list[dict[str, Any]]
+    end: dict[str, Any]
+
+    def read(self, path: str) -> Any:
+        return yaml.safe_load((self.root / path).read_text())
+
+    def letters(self, agent: str) -> list[dict[str, Any]]:
+        return [yaml.safe_load(p.read_text()) for p in sorted((self.root / INBOX / agent).glob("*.yaml"))]
+
+    def lies(self, path: str) -> bool:
+        return (self.root / path).exists()
+
+    def reasons(self) -> list[dict[str, Any]]:
+        return [yaml.safe_load(p.read_text()) for p in sorted((self.root / INBOX / "executor").rglob("*.reason.yaml"))]
+
+    def names(self, verb: str) -> list[str]:
+        return [line["name"] for line in self.lines if line["name"].split()[0] == verb]
+
+
+@pytest.fixture
+def act(tmp_path: Path):
+    """Act out a memory of these files with these steps."""
+
+    def play(files: Mapping[str, Any], steps: Iterable[Mapping[str, Any]] = ()) -> Outcome:
+        root, kept, script = tmp_path / "memory", tmp_path / "kept", tmp_path / "script.json"
+        (root / INBOX / "executor").mkdir(parents=True)
+        for path, data in files.items():
+            lay(root, path, data)
+        script.write_text(json.dumps(list(steps)))
+        found, end = noted_lines(
+            simulate(root, "--start", START, "--script", str(script), "--keep", str(kept), "--json")
+        )
+        return Outcome(kept, found, end)
+
+    return play
+
+
+def says(at: str, kind: str, sender: str = ENGINEER, task: str | None = "T1", **more: Any) -> dict[str, Any]:
+    """The step that drops a message."""
+    name = f"{at.strip('+')}-{kind}-{sender}-{task}"
+    body = {"type": kind, "from": sender, "instruction_id": "a", "task_id": task, **more}
+    return {"at": at, "write": f"{INBOX}/executor/{name}.yaml", "content": body}
+
+
+def one(**task: Any) -> dict[str, Any]:
+    """An instruction of one task."""
+    return {
+        "a/instruction.yaml": {"title": "X", "tier": 1, "created_at": "2026-11-20T08:00:00Z"},
+        f"{PENDING}/T1.yaml": {"id": "T1", "title": "api error", **task},
+    }
+
+
+def state_of(root: Path, task: str) -> dict[str, Any]:
+    """What `status --json` says of a task."""
+    import os
+    import subprocess
+    import sys
+
+    env = {k: v for k, v in os.environ.items() if not k.startswith("EXECUTORD_")}
+    env["PYTHONPATH"] = str(Path(__file__).parent.parent / "daemon")
+    done = subprocess.run(
+        [sys.executable, "-m", "executord", "--memory", str(root), "--json", "status"],
+        capture_output=True, env=env, timeout=60, check=True,
+    )  # fmt: skip
+    return next(t for t in json.loads(done.stdout)["instructions"][0]["tasks"] if t["id"] == task)
+
+
+@pytest.mark.spec("EXE-10", "MSG-6", "MEM-2")
+def test_a_task_for_the_executor_itself_goes_to_somebody_who_can_do_it(act):
+    """Our own inbox is no agent: the case is not parked by it."""
+    got = act(one(assigned_to="executor"))
+    assert got.end["cases"][0]["phase"] == "executing"
+    (letter,) = got.letters(ENGINEER)
+    assert "executor is not known" in letter["instead_of"] or "executor" in letter["why_you"]
+
+
+@pytest.mark.spec("EXE-2", "CON-8")
+def test_a_cycle_is_held_also_for_those_who_only_read(act):
+    """`status` says of both what the daemon told the planner."""
+    files = one(depends_on="T2") | {f"{PENDING}/T2.yaml": {"id": "T2", "depends_on": ["T1"]}}
+    got = act(files)
+    assert len(got.letters("planner")) == 2
+    for task in ("T1", "T2"):
+        found = state_of(got.root, task)
+        assert (found["state"], "cycle" in found["held_because"]) == ("held", True)
+
+
+@pytest.mark.spec("CON-12")
+def test_the_parts_of_a_result_that_nobody_named_are_an_empty_mapping(act):
+    """`components` is a mapping in each result."""
+    got = act(one(), [says("+1m", "completion", summary="s", output="o")])
+    assert got.read("a/outputs/partial/T1.yaml")["components"] == {}
+
+
+@pytest.mark.spec("CON-12", "EXE-12")
+def test_what_a_declined_attempt_left_has_a_state_of_the_contract(act):
+    """Who declines is reassigned."""
+    got = act(one(), [says("+1m", "declined", reason="busy")])
+    assert got.read("a/outputs/partial/T1.attempt-1.yaml")["state"] == "reassigned"
+
+
+@pytest.mark.spec("EXE-15", "MEM-23", "CON-12")
+def test_a_result_names_a_workers_file_where_it_lies_now(act):
+    """A worker wrote on our name: each file in the result has the sha256 that stands there."""
+    wrote = {"at": "+1m", "write": "a/outputs/partial/T1.yaml", "text": f"agent: {ENGINEER}\nfoo: 1\n"}
+    got = act(one(), [wrote, says("+2m", "done", summary="s", outputs=["outputs/partial/T1.yaml"])])
+    (file,) = got.read("a/outputs/partial/T1.yaml")["files"]
+    assert file["path"] == f"outputs/partial/T1.from-{ENGINEER}.yaml"
+    assert hashlib.sha256((got.root / "a" / file["path"]).read_bytes()).hexdigest() == file["sha256"]
+
+
+@pytest.mark.spec("EXE-13")
+@pytest.mark.parametrize(
+    "claim",
+    [
+        {"output": "TBD"},
+        {"output": {"root_cause": "TODO"}},
+        {"outputs": ["outputs/partial/T1/my report.md"]},
+        {"output": "o", "unmet_criteria": ["works"]},
+    ],
+    ids=lambda c: json.dumps(c),
+)
+def test_a_claim_that_is_not_filled_in_or_says_so_itself_is_refused(act, claim):
+    """TBD, a missing file whose name holds a space, a criterion listed as unmet."""
+    got = act(one(acceptance_criteria=["works"]), [says("+1m", "completion", summary="s", **claim)])
+    assert got.names("rework") == ["rework T1 a1 #1"]
+    assert not got.lies("a/outputs/partial/T1.yaml")
+
+
+@pytest.mark.spec("MSG-3", "CON-5")
+def test_a_message_for_an_attempt_that_never_was_is_told_which_one_is(act):
+    """The reason does not deny that the sender holds the task."""
+    got = act(one(), [says("+1m", "completion", summary="s", output="o", attempt=7)])
+    (reason,) = got.reasons()
+    assert reason["code"] == "MSG-3"
+    assert "no attempt 7" in reason["reason"]
+
+
+@pytest.mark.spec("EXE-1", "EXE-6")
+@pytest.mark.parametrize(
+    "phases",
+    [
+        [{"phase": 1, "tasks": ["T1"]}, {"phase": 2, "tasks": {"T2": {"title": "x"}}}],
+        {"one": {"tasks": ["T1"], "duration": "1 day"}, "two": {"tasks": ["T2"]}},
+        {"one": ["T1"], "two": ["T2"]},
+    ],
+    ids=["list", "mapping", "mapping of lists"],
+)
+def test_phases_are_read_in_each_form(act, phases):
+    """What stands in the second phase waits for the first."""
+    files = one() | {f"{PENDING}/T2.yaml": {"id": "T2"}, "a/workflow/plan.yaml": {"tier": 3, "phases": phases}}
+    assert act(files).names("assign") == ["assign T1 a1"]
+
+
+@pytest.mark.spec("MEM-11", "MEM-13")
+def test_a_plan_that_cannot_be_read_is_told_to_the_planner_once(act):
+    """With file, line and column; the tasks go on."""
+    files = one() | {"a/workflow/plan.yaml": "tasks: [T1\n x: }"}
+    got = act(files, [{"at": "+1h", "restart": True}])
+    (notice,) = got.letters("planner")
+    assert (notice["faults"][0]["path"], notice["faults"][0]["line"]) == ("a/workflow/plan.yaml", 2)
+    assert got.names("assign") == ["assign T1 a1"]
+
+
+@pytest.mark.spec("MEM-18", "EXE-3")
+def test_a_file_put_into_blocked_by_hand_is_blocked(act):
+    """It lies in in_progress and is given to nobody until it is unblocked."""
+    files = one() | {f"{PENDING}/T2.yaml": {"id": "T2", "depends_on": ["T1"]}}
+    move = {"at": "+1m", "move": f"{PENDING}/T2.yaml", "to": "a/tasks/blocked/T2.yaml"}
+    got = act(files, [move])
+    assert got.lies("a/tasks/in_progress/T2.yaml")
+    assert state_of(got.root, "T2")["state"] == "blocked"
+
+
+@pytest.mark.spec("MEM-10")
+@pytest.mark.parametrize(
+    "text",
+    ["created_at: {timestamp}", "note: <what to look at>", "communication_required: internal | customer | both"],
+)
+def test_a_template_is_refused_whatever_field_was_left_open(act, text):
+    """It is held, and the planner is told which field."""
+    files = one() | {f"{PENDING}/T1.yaml": f"id: T1\ntitle: t\n{text}\n"}
+    got = act(files)
+    assert got.names("assign") == []
+    assert f"template not filled in: field {text.split(':')[0]}" in got.letters("planner")[0]["text"]
+
+
+@pytest.mark.spec("MEM-10")
+def test_an_empty_mapping_entry_is_no_template(act):
+    """`inputs: {logs: }` may be meant, and a title may hold a bar."""
+    files = one() | {f"{PENDING}/T1.yaml": "id: T1\ntitle: t\ninputs:\n  logs:\noutput_format: md | yaml\n"}
+    assert act(files).names("assign") == ["assign T1 a1"]

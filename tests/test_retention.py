@@ -1,0 +1,67 @@
+"""Days of `.processed/` that are old enough lie in one stream each, byte for byte [MEM-20]."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import yaml
+
+from executord.disk import Disk
+from executord.retention import pack, unpack
+
+NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
+SHELF = "_communication/inbox/executor/.processed"
+
+
+@pytest.fixture
+def shelf(tmp_path: Path) -> Path:
+    """An old day with odd bytes, and a young one."""
+    place = tmp_path / SHELF
+    for day in ("2026-08-01", "2026-11-19"):
+        (place / day).mkdir(parents=True)
+        (place / day / "a.yaml").write_bytes(b"type: done\nfrom: x")
+        (place / day / "b.json").write_bytes(b'{"type": "ack"}\n\n--- # not the end\n')
+    return place
+
+
+@pytest.mark.spec("MEM-20")
+def test_an_old_day_is_packed_byte_for_byte_and_a_young_one_is_not(shelf: Path, tmp_path: Path) -> None:
+    """Every byte comes out of the stream again; the stream is YAML for whoever reads it as such."""
+    assert pack(Disk(str(tmp_path)), NOW) == [f"{SHELF}/2026-08-01.yaml"]
+    assert sorted(p.name for p in shelf.iterdir()) == ["2026-08-01.yaml", "2026-11-19"]
+    stream = (shelf / "2026-08-01.yaml").read_bytes()
+    assert list(unpack(stream)) == [
+        ("a.yaml", b"type: done\nfrom: x"),
+        ("b.json", b'{"type": "ack"}\n\n--- # not the end\n'),
+    ]
+    assert {"type": "done", "from": "x"} in list(yaml.safe_load_all(stream))
+    assert pack(Disk(str(tmp_path)), NOW) == []
+
+
+@pytest.mark.spec("MEM-20", "REL-2")
+def test_dying_anywhere_in_packing_loses_no_byte(shelf: Path, tmp_path: Path) -> None:
+    """Killed before each disk operation and run again, the stream is the same and the day is gone."""
+    before = {p: p.read_bytes() for p in shelf.rglob("*") if p.is_file()}
+    for k in range(12):
+        for path, data in before.items():
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(data)
+        stream = shelf / "2026-08-01.yaml"
+        stream.unlink(missing_ok=True)
+        if (child := os.fork()) == 0:
+            left = [k]
+
+            def die(_op: str, _path: str, left: list[int] = left) -> None:
+                if left[0] == 0:
+                    os._exit(9)
+                left[0] -= 1
+
+            pack(Disk(str(tmp_path), before=die), NOW)
+            os._exit(0)
+        os.waitpid(child, 0)
+        pack(Disk(str(tmp_path)), NOW)
+        assert dict(unpack(stream.read_bytes())) == {p.name: d for p, d in before.items() if "08-01" in str(p)}
+        assert not (shelf / "2026-08-01").exists()

@@ -1,0 +1,94 @@
+"""Whole cases on a real folder with a set clock: what is noted, what lies where, and that a restart changes nothing."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from executord.rehearsal import Rehearsal
+from tests.stories.dying import unlike
+from tests.stories.kit import STORIES, Stage, Story, play, restless, tree_of
+
+EVERY = [pytest.param(each, id=each.name, marks=pytest.mark.spec(*each.ids)) for _, each in sorted(STORIES.items())]
+
+
+@pytest.fixture
+def stages() -> Path:
+    """A folder for stages, in memory where there is one: stories make many small files."""
+    import shutil
+    import tempfile
+
+    base = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    folder = tempfile.mkdtemp(prefix="story-", dir=base)
+    yield Path(folder)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.mark.parametrize("each", EVERY)
+def test_the_story_goes_as_it_is_told(each: Story, stages: Path):
+    """Every line, file and state is what the story expects, and no case is broken by it."""
+    stage = Stage(stages / "stage", each.config)
+    each.play(stage)
+    stage.sound()
+    stage.end()
+
+
+@pytest.mark.spec("REL-2", "MEM-17", "MEM-21")
+@pytest.mark.parametrize("each", sorted(STORIES.values(), key=lambda s: s.name), ids=lambda s: s.name)
+def test_a_restart_with_the_clock_standing_writes_nothing(each: Story, stages: Path):
+    """At the end of each story the daemon is started again: every byte stays what it was."""
+    stage = play(each, stages / "stage")
+    before = tree_of(stage.root)
+    again = Rehearsal(stage.root, stage.policy, stage.now)
+    again.began = stage.began
+    again.look()
+    again.close()
+    assert not unlike(before, tree_of(stage.root))
+    assert again.lines == 0
+
+
+@pytest.mark.spec("REL-2", "MEM-17")
+@pytest.mark.parametrize("each", sorted(STORIES.values(), key=lambda s: s.name), ids=lambda s: s.name)
+def test_a_daemon_that_is_restarted_all_the_time_does_the_same(each: Story, stages: Path):
+    """Nothing is remembered that the files do not say: restarts at every step leave the same tree."""
+    wanted = tree_of(play(each, stages / "stage").root)
+    stage = restless(Stage(stages / "restless", each.config, strict=False))
+    each.play(stage)
+    stage.end()
+    assert not unlike(wanted, tree_of(stage.root))
+
+
+@pytest.mark.spec("OPS-7", "CON-7")
+@pytest.mark.parametrize("each", sorted(STORIES.values(), key=lambda s: s.name), ids=lambda s: s.name)
+def test_the_order_in_which_folders_list_their_files_does_not_matter(each: Story, stages: Path, monkeypatch):
+    """Folders list their files in an order of their own: backwards gives the same bytes."""
+    wanted = tree_of(play(each, stages / "stage").root)
+    scandir, listdir = os.scandir, os.listdir
+
+    class Backwards:
+        def __init__(self, path="."):
+            with scandir(path) as entries:
+                self._entries = iter(sorted(entries, key=lambda e: e.name, reverse=True))
+
+        def __iter__(self):
+            return self._entries
+
+        def __next__(self):
+            return next(self._entries)
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            return None
+
+        def close(self):
+            return None
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "scandir", Backwards)
+        patch.setattr(os, "listdir", lambda path=".": sorted(listdir(path), reverse=True))
+        stage = play(each, stages / "backwards", strict=False)
+    assert not unlike(wanted, tree_of(stage.root))
