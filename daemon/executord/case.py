@@ -171,6 +171,14 @@ class Attempt:
     claim: Claim | None = None
     late: int = 0
     letter: str | None = None  # the message that closed it
+    # the ladder of silence [EXE-16]
+    cycles: int = 0  # how often it was begun
+    rung: int = 0  # how many rungs of this cycle were carried out
+    rung_at: datetime | None = None
+    final: bool = False  # finalize was sent
+    extended_at: datetime | None = None  # the one reply after that which was no result
+    quiet_from: datetime | None = None  # off hold, or unblocked: silence counts from then on
+    left: tuple[FileFact, ...] = ()  # what lay in its folder when it was closed as timed out
 
     @property
     def live(self) -> bool:
@@ -293,6 +301,7 @@ class Task:
     bound: str | None = None  # the agent named by reassign, or promised a handoff
     bound_why: str | None = None
     excluded: frozenset[str] = frozenset()
+    silent: frozenset[str] = frozenset()  # whose attempts were closed as timed out; until a retry
     released: frozenset[str] = frozenset()  # dependencies and checkpoints let go by name ("*" = all)
     overrides: tuple[tuple[str, Any, Any], ...] = ()  # (field, value, what the file said then) [MEM-22]
     updates: tuple[int, ...] = ()  # accepted customer updates
@@ -311,6 +320,11 @@ class Task:
     def attempt(self) -> int:
         """The number of the last attempt, 0 before the first."""
         return self.attempts[-1].n if self.attempts else 0
+
+    @property
+    def barred(self) -> frozenset[str]:
+        """Who is not chosen for it."""
+        return self.excluded | self.silent
 
     def field(self, name: str) -> Any:
         """A field as it stands: a message's word as long as the file says what it said then [MEM-22]."""

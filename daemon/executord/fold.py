@@ -23,7 +23,9 @@ from executord.transitions import (
     notice,
     release_instruction,
     release_task,
+    signed,
     spend,
+    time_out,
     with_attempt,
 )
 from executord.values import read_stamp
@@ -42,6 +44,8 @@ def fold(case: Case, entry: Entry) -> None:
     step = FOLD.get(verb)
     if step is not None:
         step(case, entry, at)
+    if "silence" in _facts(entry):
+        _silence(case, entry, at)
     if "ask" in _facts(entry):
         carried(case, entry, at, read_stamp(entry["due"]))
     if entry["action"] == "send" and entry.get("type"):
@@ -268,7 +272,25 @@ def _file(case: Case, entry: Entry, at: datetime) -> None:
         case.put(replace(task, sealed=False))
         task = case.tasks[task.id]
     sent_at = moment(facts, "at") or at
+    live = task.live if task is not None else None
     message.take(case, task, Taken(facts["from"], sent_at, entry.get("attempt"), facts, entry["path"]))
+    if live is not None and task_id is not None and live.agent == facts["from"] and entry.get("attempt") == live.n:
+        after = case.tasks[task_id]
+        if after.live is not None and after.live.n == live.n:
+            case.put(signed(after, sent_at))  # whatever it says, he is there
+
+
+def _silence(case: Case, entry: Entry, at: datetime) -> None:
+    facts = _facts(entry)
+    task = case.ensure(entry["task"])
+    if task.live is None or task.live.n != entry["attempt"]:
+        return
+    if facts["do"] == "time_out":
+        files = tuple(FileFact(f["path"], f["size"], f["sha256"]) for f in facts.get("files", ()))
+        case.put(time_out(task, case, at, entry["why"], files))
+        return
+    final = task.live.final or facts["do"] == "finalize"
+    case.put(with_attempt(task, cycles=facts["silence"], rung=facts["rung"], rung_at=at, final=final))
 
 
 def _assign(case: Case, entry: Entry, at: datetime) -> None:

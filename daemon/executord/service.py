@@ -17,7 +17,7 @@ from functools import partial
 
 from executord import journal
 from executord.actions import Move, Send, Write
-from executord.agenda import Agenda, Due, only_highest
+from executord.agenda import Agenda, Due
 from executord.case import Letter
 from executord.casebook import Case
 from executord.deaths import Deaths
@@ -33,7 +33,7 @@ from executord.paper import Limits
 from executord.places import Lineup, Places
 from executord.policy import Policy
 from executord.postbox import Postbox
-from executord.rules import agenda_of, asks, dispatch, mail
+from executord.rules import agenda_of, dispatch, mail, spoken
 from executord.rules.opening import starts_at
 from executord.rules.results import set_aside, with_path
 from executord.sight import see_still_gone
@@ -428,8 +428,7 @@ class Service:
 
     def _note(self, batch: Batch, line: Due, now: datetime) -> Entry:
         case = batch.case
-        line = asks.spoken(case, only_highest(line, now), self.policy, now)
-        line = self._to_somebody(line)
+        line = self._to_somebody(spoken(case, self._salvaged(case, line), self.policy, now))
         if isinstance(line.action, Write):
             away = self.hands.occupant(f"{case.id}/{line.action.path}")
             if away is not None:
@@ -437,6 +436,15 @@ class Service:
                 self.hands.note(batch, set_aside(case, line, away), now)
                 line = replace(line, action=with_path(line.action, away))
         return self.hands.note(batch, line, now)
+
+    def _salvaged(self, case: Case, line: Due) -> Due:
+        """The line that closes a silent worker's attempt, with what lies in his folder [EXE-16]."""
+        if line.facts.get("do") != "time_out" or line.task is None:
+            return line
+        folder = f"outputs/partial/{line.task}"
+        files = self.store.evidence.file_facts(case.id, line.task, [folder], missing=False)
+        kept = [{"path": f.path, "size": f.size, "sha256": f.sha256} for f in files if f.sha256]
+        return replace(line, facts={**line.facts, "files": kept})
 
     def _to_somebody(self, line: Due) -> Due:
         """Nothing is dropped into the void: what is for a name that nobody has goes to support-manager [MSG-6]."""

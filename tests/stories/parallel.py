@@ -276,7 +276,12 @@ def a_message_without_its_case_finds_it(s: Stage) -> None:
     s.at("09:10").drop("ack", WRITER, case=None)
     s.at("09:20").drop("ack", ENGINEER, "T1", case=None)
     s.at("09:30").drop("ack", ENGINEER, "T1", case="nowhere")
-    s.expect("09:10 [gamma] file 01-ack.yaml #1")
+    s.expect(
+        """
+        09:10 [gamma] file 01-ack.yaml #1
+        09:25 [gamma] remind T9 a1 #1 → technical-writer
+        """
+    )
     refused = ("02-ack.reason.yaml", "02-ack.yaml", "03-ack.reason.yaml", "03-ack.yaml")
     s.holds("_communication/inbox/executor/.rejected/2026-11-20", *refused)
     s.says(

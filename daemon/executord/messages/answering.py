@@ -13,6 +13,7 @@ from executord.case import Ask, Owed, owe
 from executord.casebook import Case
 from executord.evolve import replace
 from executord.messages.base import Taken
+from executord.transitions import quiet_from
 
 
 def take_answer(case: Case, task_id: str | None, taken: Taken) -> bool:
@@ -35,7 +36,7 @@ def unblock(case: Case, task_id: str | None, ask: Ask | None, taken: Taken) -> N
     task = case.tasks.get(task_id or "")
     if task is None or task.blocked is None:
         return
-    k, task = task.blocked.n, replace(task, blocked=None)
+    k, task = task.blocked.n, quiet_from(replace(task, blocked=None), taken.at)
     if task.live is not None and task.live.agent != taken.sender:
         task = owe(task, Owed(f"answer {task.id} #{k}", "pass-on", taken.at, {
             "to": task.live.agent, "letter": taken.path, "from": taken.sender, "kind": "answer",

@@ -91,6 +91,7 @@ class Reassign(Incoming):
             bound=to,
             bound_why=f"reassigned by {taken.sender}",
             excluded=(task.excluded | ({holder} if holder and holder != to else set())) - {to},
+            silent=task.silent - {to},
         )
         if holder is not None:
             task = owe(task, notice(task, f"reassigned-a{n}", taken.at, holder, reason, "reassignment_notice"))
@@ -119,7 +120,18 @@ class Retry(Incoming):
     def take(cls, case: Case, task: Task | None, taken: Taken) -> None:
         if task is None:
             return
-        case.put(replace(task, ended=None, escalated=None, spent=0, result_owed=False, sealed=False, updates=()))
+        case.put(
+            replace(
+                task,
+                ended=None,
+                escalated=None,
+                spent=0,
+                result_owed=False,
+                sealed=False,
+                updates=(),
+                silent=frozenset(),
+            )
+        )
 
 
 class _Decision(Incoming):

@@ -84,7 +84,10 @@ def _left(case: Case, task: Task, n: int) -> dict[str, Any]:
         "summary": claim.summary if claim else attempt.note,
         "output": Embed(letter, "output") if letter else None,
         "components": Embed(letter, "components") if letter else {},
-        "files": [{"path": f.path, "size": f.size, "sha256": f.sha256} for f in claim.files] if claim else [],
+        "files": [
+            {"path": f.path, "size": f.size, "sha256": f.sha256}
+            for f in dict.fromkeys((*(claim.files if claim else ()), *attempt.left))
+        ],
         "evidence": Embed(letter, "evidence") if letter else None,
         "concerns": list(claim.concerns) if claim else [],
         "customer_updates": list(task.updates),

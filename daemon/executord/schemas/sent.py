@@ -260,11 +260,41 @@ class Escalation(Asked):
     about: dict[str, Any] | None = Field(default=None, description="What those below were asked.")
 
 
-class Reminder(Asked):
-    """An answer of the reader's that is still missing [MSG-7]."""
+class Silent(Sent):
+    """A task that nothing is heard of [EXE-16]."""
 
     text: str
-    about: dict[str, Any] = Field(description="What was asked.")
+    delegation: str = Field(description="The name of the message that gave it.")
+    last_sign_at: Moment | None
+    reply_with: str
+
+
+class Reminder(Sent):
+    """An answer of the reader's that is missing: to what he was asked [MSG-7], or about his task [EXE-16]."""
+
+    text: str
+    about: dict[str, Any] | None = Field(default=None, description="What was asked.")
+    level: int | None = Field(default=None, ge=1)
+    answer_by: Moment | None = None
+    then_asked: str | None = None
+    asked_before: list[str] | None = None
+    delegation: str | None = None
+    last_sign_at: Moment | None = None
+    next_step_at: Moment | None = None
+    reply_with: str | None = None
+
+
+class StatusCheck(Silent):
+    """Still silent: how does it stand [EXE-16]."""
+
+    next_step_at: Moment | None
+
+
+class Finalize(Silent):
+    """Hand in what you have: the attempt is closed next [EXE-16]."""
+
+    closes_at: Moment | None
+    results_to: str
 
 
 class ReachedRow(Ours):
@@ -331,6 +361,8 @@ SHAPES: dict[str, type[Sent]] = {
     "reassignment_notice": Notice,
     "escalation": Escalation,
     "reminder": Reminder,
+    "status_check": StatusCheck,
+    "finalize": Finalize,
     "checkpoint": CheckpointReached,
     "clarification_request": Clarification,
     "answer": PassedOn,
