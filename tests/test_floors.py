@@ -38,6 +38,7 @@ FLOORS = """
 1  verification
 1  letters | places | updates
 1  agenda | reading | transitions
+1  blocking
 1  asking | cadence | policy | scalars | sight | snapshot | standing
 1  casebook | clocks | escalations | ladders | pen
 1  case | values

@@ -217,6 +217,18 @@ class Blocked:
     by: str
     kind: str
     description: str
+    on_customer: bool = False  # the question is the customer's: then the resolution clock may pause [SLA-7]
+    derived: str = ""  # how the kind was found
+
+
+@dataclass(frozen=True, slots=True)
+class PastBlocker:
+    """A blocker that is gone, and how long it stood."""
+
+    n: int
+    kind: str
+    at: datetime
+    until: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,7 +309,9 @@ class Task:
     hold: Hold | None = None
     holds: int = 0
     blocked: Blocked | None = None
+    also_blocked: tuple[Blocked, ...] = ()  # more of them, of other kinds
     blockers: int = 0
+    past_blockers: tuple[PastBlocker, ...] = ()
     bound: str | None = None  # the agent named by reassign, or promised a handoff
     bound_why: str | None = None
     excluded: frozenset[str] = frozenset()
@@ -428,6 +442,7 @@ class Letter:
     warnings: tuple[Finding, ...] = ()
     files: tuple[FileFact, ...] = ()  # of the paths it names
     refusal: Finding | None = None  # found by the service: no such case, not known, …
+    known: frozenset[str] = frozenset()  # of the people it names, and its sender, those who are known [MSG-6]
 
     @property
     def order(self) -> tuple[datetime, str, str]:
@@ -450,12 +465,13 @@ def owe(task: Task, *owed: Owed) -> Task:
 
 def still_asked(task: Task) -> tuple[Ask, ...]:
     """What is asked about a task and whose reason stands: an answer to a blocker that is gone helps nobody."""
+    open_numbers = {b.n for b in (task.blocked, *task.also_blocked) if b is not None}
     return tuple(
         a for a in task.asks
         if a.lasts or (
             task.ended is None
             and (a.about != "escalation" or task.escalated is not None)
-            and (a.about != "blocker" or (task.blocked is not None and a.subject.endswith(f" #{task.blocked.n}")))
+            and (a.about != "blocker" or a.facts.get("n") in open_numbers)
         )
     )  # fmt: skip
 

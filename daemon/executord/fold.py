@@ -11,7 +11,8 @@ from datetime import datetime
 from typing import Any
 
 from executord.asking import carried
-from executord.case import Attempt, Blocked, Claim, Ended, FileFact, Owed, Parked, Task, expected_spec, lasting, owe
+from executord.blocking import block, unblock
+from executord.case import Attempt, Claim, Ended, FileFact, Owed, Parked, Task, expected_spec, lasting, owe
 from executord.casebook import Case
 from executord.evolve import replace
 from executord.letters import moment
@@ -145,8 +146,7 @@ def _admit(case: Case, entry: Entry, at: datetime) -> None:
 
 
 def _blocked_by_hand(task: Task, at: datetime, said: str) -> Task:
-    k = task.blockers + 1
-    return replace(task, blocked=Blocked(k, at, OPERATOR, "missing_information", said), blockers=k)
+    return block(task, "missing_information", at, OPERATOR, said, {"by": OPERATOR, "derived": "nothing says otherwise"})
 
 
 def _edit(case: Case, entry: Entry, at: datetime) -> None:
@@ -178,13 +178,9 @@ def _hand_move(case: Case, entry: Entry, at: datetime) -> None:
     elif new == "in_progress":
         task = replace(task, forced=task.live is None, escalated=None)
     elif new == "blocked" and task.blocked is None:
-        blockers = task.blockers + 1
-        said = "its file was put into tasks/blocked/"
-        task = replace(task, blocked=Blocked(blockers, at, OPERATOR, "missing_information", said), blockers=blockers)
+        task = _blocked_by_hand(task, at, "its file was put into tasks/blocked/")
     elif new == "completed":
         task = _claimed_by_hand(case, task, facts, at, k)
-    elif new == "blocked" and task.blocked is None:
-        task = _blocked_by_hand(task, at, "its file was put into tasks/blocked/")
     case.put(task)
 
 
@@ -209,7 +205,7 @@ def _claimed_by_hand(case: Case, task: Task, facts: Mapping[str, Any], at: datet
             text = "its file was put into tasks/completed/ by hand and the claim was verified"
             task = owe(task, notice(task, f"#{k} completed-by-hand", at, holder, text))
         return replace(
-            task, ended=Ended("completed", at), result_owed=True, blocked=None, escalated=None, bound=None, forced=False
+            unblock(task, at), ended=Ended("completed", at), result_owed=True, escalated=None, bound=None, forced=False
         )
     if task.live is None:
         return replace(task, forced=True)
@@ -298,8 +294,8 @@ def _assign(case: Case, entry: Entry, at: datetime) -> None:
     attempt = Attempt(entry["attempt"], entry["to"], at)
     case.put(
         replace(
-            task, attempts=(*task.attempts, attempt), bound=None, bound_why=None, escalated=None, forced=False,
-            blocked=None,
+            unblock(task, at), attempts=(*task.attempts, attempt), bound=None, bound_why=None, escalated=None,
+            forced=False,
         )
     )  # fmt: skip
 

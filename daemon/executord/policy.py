@@ -250,12 +250,12 @@ def matches(match: Mapping[str, Any], head: Head, priority: str) -> bool:
 
 
 def escalation_row(policy: Policy, head: Head, priority: str, who: str | None, words: Iterable[str]) -> Escalation:
-    """The first row for any of these words, the most special word first; raises `LookupError` if there is none."""
-    for word in words:
-        for row in policy.escalations:
-            if word in row.on and row.who in (None, who) and matches(row.match, head, priority):
-                return row
-    raise LookupError(f"no escalation for {', '.join(words)}")
+    """The first row for any of these words [EXE-19]; raises `LookupError` if there is none."""
+    wanted = frozenset(words)
+    for row in policy.escalations:
+        if row.on & wanted and row.to and row.who in (None, who) and matches(row.match, head, priority):
+            return row
+    raise LookupError(f"no escalation for {', '.join(sorted(wanted))}")
 
 
 def reaction(policy: Policy, head: Head, priority: str, start: datetime) -> tuple[datetime, datetime]:

@@ -30,6 +30,7 @@ KINDS: dict[str, str] = {
     "rework_request": "a claim that did not pass, point by point",
     "reassignment_notice": "a task that is no longer yours",
     "escalation": "a decision that is yours to take",
+    "consultation": "a question that is yours to answer",
     "reminder": "an answer of yours that is missing",
     "status_check": "how does it stand",
     "finalize": "hand in what you have, the attempt is closed next",

@@ -26,7 +26,7 @@ from executord.errors import BadInput, CannotWrite, ExecutordError, Finding, Not
 from executord.evolve import replace
 from executord.hands import Batch, Entry, Hands
 from executord.house import House
-from executord.letters import subject_of
+from executord.letters import people_in, subject_of
 from executord.marks import Marks
 from executord.messages import MESSAGES, type_of
 from executord.paper import Limits
@@ -311,7 +311,11 @@ class Service:
 
     def _with_files(self, case: Case, letter: Letter) -> Letter:
         known, _ = type_of(letter)
-        if known is None or not MESSAGES[known].result:
+        if known is None:
+            return letter
+        people = {*people_in(letter.body, MESSAGES[known].people), letter.sender or ""} - {""}
+        letter = replace(letter, known=frozenset(n for n in people if self.places.known(n)))
+        if not MESSAGES[known].result:
             return letter
         subject = subject_of(letter, case, about_task=True, needs_task=True)
         return self.store.evidence.with_files(letter, case.id, subject.task.id if subject.task is not None else None)

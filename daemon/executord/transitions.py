@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from executord.asking import with_ask, without_asks
+from executord.blocking import unblock
 from executord.case import Ask, Attempt, Ended, FileFact, Owed, Task, owe
 from executord.casebook import Case
 from executord.evolve import replace
@@ -32,7 +33,7 @@ def close_attempt(task: Task, state: str, at: datetime, reason: str | None, lett
     if state in ("failed", "reassigned", "declined", "timed_out"):
         n = task.attempt
         task = owe(task, Owed(f"keep {task.id} a{n}", "keep", at, {"attempt": n}))
-    return replace(task, blocked=None)
+    return unblock(task, at)
 
 
 def signed(task: Task, at: datetime) -> Task:
@@ -82,13 +83,12 @@ def escalate(task: Task, at: datetime, why: str) -> Task:
 def end_task(task: Task, state: str, at: datetime, by: str, reason: str | None) -> Task:
     """The task ended by a named person's decision."""
     holder = task.live.agent if task.live else None
-    task = close_attempt(task, "withdrawn", at, f"{state} by {by}")
+    task = unblock(close_attempt(task, "withdrawn", at, f"{state} by {by}"), at)
     task = replace(
         task,
         ended=Ended(state, at, by, reason),
         escalated=None,
         hold=None,
-        blocked=None,
         result_owed=True,
         sealed=False,
     )

@@ -32,7 +32,7 @@ def a_worker_that_never_answers(s: Stage) -> None:
     )
     left = s.read(f"{CASE}/outputs/partial/T1.attempt-1.yaml")
     if s.strict:
-        assert left["state"] == "timed_out" and left["agent"] == ENGINEER
+        assert (left["state"], left["agent"]) == ("timed_out", ENGINEER)
         assert [f["path"] for f in left["files"]] == ["outputs/partial/T1/notes.md"]
     s.says(f"{INBOX}/{ENGINEER}/acme-42.T1.a1.finalize.yaml", closes_at="2026-11-20T13:15:00Z")
     s.says(f"{INBOX}/{ENGINEER}/acme-42.T1.a1.reminder.yaml", next_step_at="2026-11-20T13:07:30Z", last_sign_at=None)

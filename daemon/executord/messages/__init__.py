@@ -10,6 +10,7 @@ from executord.case import Letter
 from executord.letters import word
 from executord.messages.base import Incoming as Incoming
 from executord.messages.base import Taken as Taken
+from executord.messages.blockers import BlockedMessage, Unblocked
 from executord.messages.decisions import (
     AcceptLate,
     Cancel,
@@ -28,13 +29,11 @@ from executord.messages.decisions import (
 from executord.messages.later import NOT_YET
 from executord.messages.work import (
     Acknowledgement,
-    BlockedMessage,
     Completion,
     CustomerUpdate,
     Declined,
     Failed,
     Progress,
-    Unblocked,
 )
 
 _ACTED: tuple[type[Incoming], ...] = (

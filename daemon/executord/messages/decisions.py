@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from executord.blocking import unblock
 from executord.case import HOLD_AT_MOST, Claim, Closed, Ended, Hold, Letter, Owed, Task, owe
 from executord.casebook import Case
 from executord.errors import Finding
@@ -312,12 +313,11 @@ class AcceptLate(Incoming):
         done = replace(late, state="done", claim=claim, closed_at=taken.at)
         case.put(
             replace(
-                task,
+                unblock(task, taken.at),
                 attempts=tuple(done if a.n == n else a for a in task.attempts),
                 ended=Ended("completed", taken.at, taken.sender, f"late result of attempt {n} accepted"),
                 result_owed=True,
                 escalated=None,
-                blocked=None,
             )
         )
 

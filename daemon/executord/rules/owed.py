@@ -137,6 +137,12 @@ def case_lines(case: Case, policy: Policy) -> Iterator[Due]:
                 yield Due(
                     owed.at, owed.name, facts["code"], Send(facts["from"], kind, body), why=facts["reason"], order=ORDER
                 )
+            case "pass-on":
+                body = {"from_agent": facts["from"], "content": Embed(facts["letter"])}
+                yield Due(
+                    owed.at, owed.name, "EXE-18", Send(facts["to"], facts["kind"], body), why=f"from {facts['from']}",
+                    order=ORDER,
+                )  # fmt: skip
             case "update":
                 yield Due(owed.at, owed.name, "SLA-15", _update(owed), why=f"accepted from {facts['by']}", order=ORDER)
             case _:

@@ -248,6 +248,16 @@ class AskedRow(Ours):
     asked: str
 
 
+class BlockerRow(Ours):
+    """What a task cannot go on for [EXE-17]."""
+
+    id: str
+    kind: str
+    derived: str | None = Field(description="How the kind was found.")
+    for_the_customer: bool
+    blocked_s: dict[str, int] = Field(description="Seconds this task was blocked so far, by kind.")
+
+
 class Escalation(Asked):
     """A decision that is the reader's to take [EXE-20]."""
 
@@ -258,6 +268,15 @@ class Escalation(Asked):
     decision_needed: str
     options: list[Option]
     about: dict[str, Any] | None = Field(default=None, description="What those below were asked.")
+    blocker: BlockerRow | None = None
+    attempted_recovery: str | None = None
+    asked_by: str | None = None
+    question: dict[str, Any] | None = Field(default=None, description="The message that raised it, as it was written.")
+    reply_with: str | None = None
+
+
+class Consultation(Escalation):
+    """A question that the reader is to answer [EXE-18, EXE-19]."""
 
 
 class Silent(Sent):
@@ -360,6 +379,7 @@ SHAPES: dict[str, type[Sent]] = {
     "rework_request": ReworkRequest,
     "reassignment_notice": Notice,
     "escalation": Escalation,
+    "consultation": Consultation,
     "reminder": Reminder,
     "status_check": StatusCheck,
     "finalize": Finalize,
