@@ -306,6 +306,7 @@ class Task:
     result_owed: bool = False
     escalated: str | None = None  # why a decision is awaited
     escalations: int = 0
+    questions: int = 0  # put to us about it
     hold: Hold | None = None
     holds: int = 0
     blocked: Blocked | None = None
@@ -396,6 +397,7 @@ class Head:
     parked: Parked | None = None
     parks: int = 0
     updates: int = 0
+    questions: int = 0  # put to us about the instruction
     priority: tuple[Any, Any] | None = None  # (value, what the file said then)
     released: frozenset[str] = frozenset()  # checkpoints
     reviews: frozenset[str] = frozenset()  # checkpoints whose reviewer was asked

@@ -27,6 +27,15 @@ from executord.messages.decisions import (
     Tell,
 )
 from executord.messages.later import NOT_YET
+from executord.messages.questions import (
+    ConsultationMessage,
+    ConsultationResponse,
+    Decision,
+    EscalationMessage,
+    HitlDecision,
+    ReviewRequest,
+    ReviewResponse,
+)
 from executord.messages.work import (
     Acknowledgement,
     Completion,
@@ -39,6 +48,7 @@ from executord.messages.work import (
 _ACTED: tuple[type[Incoming], ...] = (
     Acknowledgement, Progress, Completion, BlockedMessage, Unblocked, Failed, Declined, CustomerUpdate, PriorityChange,
     Reassign, Retry, Defer, Cancel, HoldMessage, Release, AcceptLate, Tell, PlanReady, Pause, Resume, Status,
+    EscalationMessage, ConsultationMessage, ReviewRequest, ConsultationResponse, ReviewResponse, Decision, HitlDecision,
 )  # fmt: skip
 
 MESSAGES: dict[str, type[Incoming]] = {m.type: m for m in (*_ACTED, *NOT_YET)}

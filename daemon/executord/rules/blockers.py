@@ -50,10 +50,10 @@ def _row(case: Case, task: Task | None, ask: Ask, policy: Policy) -> Escalation 
 def chain(case: Case, task: Task | None, ask: Ask, policy: Policy) -> tuple[str, ...]:
     """Whom a blocker goes to, level by level: the configuration's row, else the routes of EXE-17."""
     row = _row(case, task, ask, policy)
-    if row is not None and row.given:
-        return row.to if len(row.to) > 1 else managers(policy, row.to[0])
     kind, named, holder = ask.facts["kind"], ask.facts.get("named"), _holder(task, ask)
-    if kind == "missing_information":
+    if row is not None and row.given:
+        first = list(row.to)
+    elif kind == "missing_information":
         first = [named or liaison(case)]
     else:
         first = list(row.to) if row is not None else ["support-manager"]
@@ -61,8 +61,10 @@ def chain(case: Case, task: Task | None, ask: Ask, policy: Policy) -> tuple[str,
             first = ["engineering"] if first[0] == holder or named == "engineering" else first[:1]
         if named is not None and named not in first:
             first.insert(0, named)
-    first = [name for name in first if name != holder] or [policy.manager(holder or "")]
-    return (*first, *managers(policy, first[-1])[1:])
+    others = [name for name in first if name != holder] or [policy.manager(holder or "")]
+    if row is not None and row.given and len(others) > 1:
+        return tuple(others)  # as it is written, then hitl
+    return (*others, *managers(policy, others[-1])[1:])
 
 
 def _after(case: Case, task: Task | None, ask: Ask, policy: Policy) -> datetime:
