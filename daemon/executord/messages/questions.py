@@ -118,6 +118,9 @@ class ReviewRequest(_Question):
     }  # fmt: skip
 
 
+_APPROVED = frozenset({"approve", "approved", "release", "pass", "passed", "ok", "yes", "proceed", "go", "true"})
+
+
 class _Response(Incoming):
     """The answer of the one asked: delivered to the asker."""
 
@@ -127,10 +130,18 @@ class _Response(Incoming):
 
     @classmethod
     def facts(cls, case: Case, task: Task | None, letter: Letter, policy: Policy) -> dict[str, Any]:
-        return _answer_facts(case, task, letter)
+        facts = _answer_facts(case, task, letter)
+        ask = answered_by(letter, case, cls.type).ask
+        if ask is not None and ask.about == "checkpoint":
+            said = find(letter.body, ("decision", "verdict", "result", "approved", "status")).value
+            if said is True or word(said) in _APPROVED:
+                facts["checkpoint"] = ask.facts["checkpoint"]
+        return facts
 
     @classmethod
     def take(cls, case: Case, task: Task | None, taken: Taken) -> None:
+        if "checkpoint" in taken.facts:
+            Release.take(case, task, taken)
         take_answer(case, task.id if task is not None else None, taken)
 
 
