@@ -171,6 +171,7 @@ class Attempt:
     claim: Claim | None = None
     late: int = 0
     letter: str | None = None  # the message that closed it
+    by_word: bool = False  # a person named who gets it
     # the ladder of silence [EXE-16]
     cycles: int = 0  # how often it was begun
     rung: int = 0  # how many rungs of this cycle were carried out

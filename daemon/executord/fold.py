@@ -33,6 +33,7 @@ from executord.values import read_stamp
 
 Entry = Mapping[str, Any]
 OPERATOR = "operator"
+PROMISED = "promised a handoff"  # why the next attempt is whose: it has been sent to him
 
 
 def fold(case: Case, entry: Entry) -> None:
@@ -291,7 +292,8 @@ def _silence(case: Case, entry: Entry, at: datetime) -> None:
 
 def _assign(case: Case, entry: Entry, at: datetime) -> None:
     task = case.ensure(entry["task"])
-    attempt = Attempt(entry["attempt"], entry["to"], at)
+    by_word = task.bound == entry["to"] and task.bound_why != PROMISED
+    attempt = Attempt(entry["attempt"], entry["to"], at, by_word=by_word)
     case.put(
         replace(
             unblock(task, at), attempts=(*task.attempts, attempt), bound=None, bound_why=None, escalated=None,
@@ -303,7 +305,18 @@ def _assign(case: Case, entry: Entry, at: datetime) -> None:
 def _handoff(case: Case, entry: Entry, at: datetime) -> None:
     task = case.ensure(entry["task"])
     if task.bound != entry["to"]:
-        case.put(replace(task, bound=entry["to"], bound_why=task.bound_why or "promised a handoff"))
+        case.put(replace(task, bound=entry["to"], bound_why=task.bound_why or PROMISED))
+
+
+def _relieve(case: Case, entry: Entry, at: datetime) -> None:
+    """A task that its overloaded holder had not accepted goes to a colleague; not counted among the attempts."""
+    colleague = _facts(entry).get("colleague")
+    task = case.ensure(entry["task"])
+    if colleague is None or task.live is None:
+        return
+    holder = task.live.agent
+    task = close_attempt(task, "reassigned", at, entry["why"])
+    case.put(replace(task, bound=colleague, bound_why=f"{holder} is overloaded"))
 
 
 def _move(case: Case, entry: Entry, at: datetime) -> None:
@@ -369,6 +382,7 @@ FOLD: dict[str, Callable[[Case, Entry, datetime], None]] = {
     "file": _file,
     "handoff": _handoff,
     "assign": _assign,
+    "relieve": _relieve,
     "move": _move,
     "result": _result,
     "set-aside": _set_aside,

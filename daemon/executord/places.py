@@ -61,6 +61,25 @@ class Places:
         capacity = self.policy.capacity(name)
         return capacity == 0 or self.load(name) < capacity
 
+    def excess(self, name: str) -> int:
+        """How many tasks the agent holds beyond his capacity."""
+        capacity = self.policy.capacity(name)
+        return max(self.load(name) - capacity, 0) if capacity else 0
+
+    def crowded(self) -> list[str]:
+        """The agents who hold more than their capacity."""
+        return sorted(name for name in self.held if self.excess(name))
+
+    def colleague(self, case: Case, task: Task, holder: str) -> str | None:
+        """A capable one who is less loaded and has room [EXE-12]."""
+        mine = self.load(holder)
+        others = (a.name for _, a in self.ranked(case, task) if a.name != holder)
+        return next((n for n in others if self.room(n) and self.load(n) < mine), None)
+
+    def said(self, name: str) -> str:
+        """How much an agent holds, of how much, in words."""
+        return self._said(name)
+
     def _said(self, name: str) -> str:
         capacity = self.policy.capacity(name)
         return f"load {self.load(name)} of {capacity}" if capacity else f"load {self.load(name)}"

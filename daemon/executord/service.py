@@ -33,7 +33,7 @@ from executord.paper import Limits
 from executord.places import Lineup, Places
 from executord.policy import Policy
 from executord.postbox import Postbox
-from executord.rules import agenda_of, dispatch, mail, spoken
+from executord.rules import agenda_of, dispatch, mail, overload, spoken
 from executord.rules.opening import starts_at
 from executord.rules.results import set_aside, with_path
 from executord.sight import see_still_gone
@@ -345,6 +345,7 @@ class Service:
                 self.deaths.working(None)
             if room > 0 and not rest:
                 self._give_places(batches, now, room)
+                self._relieve_crowded(batches, now)
             noted = {c: b for c, b in batches.items() if b.noted}
             if not noted and not rest:
                 break
@@ -432,7 +433,8 @@ class Service:
 
     def _note(self, batch: Batch, line: Due, now: datetime) -> Entry:
         case = batch.case
-        line = self._to_somebody(spoken(case, self._salvaged(case, line), self.policy, now))
+        line = self._relieved(case, self._salvaged(case, line))
+        line = self._to_somebody(spoken(case, line, self.policy, now))
         if isinstance(line.action, Write):
             away = self.hands.occupant(f"{case.id}/{line.action.path}")
             if away is not None:
@@ -480,6 +482,34 @@ class Service:
                     continue
                 self.hands.note(batch, due, now)
             room -= len(batch.noted) - before
+
+    def _relieve_crowded(self, batches: dict[str, Batch], now: datetime) -> None:
+        """Who holds more than his capacity gives what he has not accepted to a colleague [EXE-12]."""
+        if self.places.all_paused:
+            return
+        for agent in self.places.crowded():
+            held = [(self.cases[c], self.cases[c].tasks[t]) for c, t in sorted(self.places.held[agent])]
+            mine = [(case, task, live) for case, task in held if (live := overload.movable(case, task)) is not None]
+            mine.sort(key=lambda each: (each[2].accepted_at is None, each[2].at, each[1].key, each[1].id), reverse=True)
+            left = self.places.excess(agent)
+            why = f"{agent} holds more than he can ({self.places.said(agent)})"
+            for case, task, live in mine[:left]:
+                names = (f"relieve {task.id} a{live.n}", f"overload {task.id} a{live.n}")
+                if any(name in task.done for name in names):
+                    continue
+                make = overload.relief_of if live.accepted_at is None else overload.consult_of
+                batch = batches.setdefault(case.id, Batch(case))
+                self._note(batch, make(task, live.at, why), now)
+
+    def _relieved(self, case: Case, line: Due) -> Due:
+        """The line that relieves an overloaded agent, with who takes the task from him [EXE-12]."""
+        task = case.tasks.get(line.task or "")
+        if "relieve" not in line.facts or task is None or task.live is None:
+            return line
+        colleague = self.places.colleague(case, task, task.live.agent)
+        return overload.relieved(
+            line, task, colleague, f"{colleague}: {self.places.said(colleague)}" if colleague else ""
+        )
 
     def _commit(self, batches: list[Batch], now: datetime) -> None:
         try:

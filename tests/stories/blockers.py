@@ -183,7 +183,7 @@ def the_scope_is_unclear_to_the_planner_and_the_orchestrator(s: Stage) -> None:
 
 @story("EXE-17")
 def the_kind_is_derived_and_shown(s: Stage) -> None:
-    """Stated in other words, derived from the text, or from NEEDS_CONTEXT; who holds it himself does not ask himself."""
+    """Stated in other words, derived from the text, or from NEEDS_CONTEXT; nobody is asked for his own."""
     s.case(
         {f"T{k}": {"assigned_to": ENGINEER} for k in range(1, 4)} | {"T4": {"assigned_to": BOSS}},
         tier=3, roster=None,

@@ -228,8 +228,10 @@ def who_has_no_room_in_time_is_passed_over(s: Stage) -> None:
     s.at("12:00")
     s.expect(
         """
+        09:50 relieve T1 a1 → support-manager
         10:50 assign T2 a1 → technical-support-engineer
         10:50 move T2 #1 in_progress
+        11:50 remind overload T1 a1 → support-manager
         """
     )
     s.says(f"_communication/inbox/{ENGINEER}/acme-42.T2.a1.delegation.yaml", instead_of="clerk")

@@ -11,7 +11,7 @@ from datetime import datetime
 from executord.agenda import Agenda, CaseRule, Due, TaskRule, only_highest
 from executord.casebook import Case
 from executord.policy import Policy
-from executord.rules import arrival, asks, dispatch, opening, owed, results, silence, standstill
+from executord.rules import arrival, asks, dispatch, opening, overload, owed, results, silence, standstill
 
 #: In the order of speech: of lines due at one instant, the earlier subject speaks first.
 TASK_RULES: tuple[TaskRule, ...] = (
@@ -21,6 +21,7 @@ TASK_RULES: tuple[TaskRule, ...] = (
     results.lines,
     silence.lines,
     standstill.task_lines,
+    overload.lines,
     dispatch.lines,
 )
 CASE_RULES: tuple[CaseRule, ...] = (

@@ -22,6 +22,7 @@ from executord.posts import impact
 from executord.rules.asking import Asking, priority_of
 from executord.rules.blockers import BLOCKER
 from executord.rules.escalation import ESCALATION
+from executord.rules.overload import OVERLOAD
 from executord.rules.questions import QUESTION
 from executord.rules.standstill import CHECKPOINT
 from executord.values import stamp
@@ -35,6 +36,7 @@ ASKS: Mapping[str, Asking] = {
     "blocker": BLOCKER,
     "escalation": ESCALATION,
     "checkpoint": CHECKPOINT,
+    "overload": OVERLOAD,
     "question": QUESTION,
 }
 
