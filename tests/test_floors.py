@@ -34,7 +34,7 @@ FLOORS = """
 3  clock | deaths | disk | gate | inotify | log | marks | mend | oddities | sdnotify | settings
 2  rules
 1  fold
-1  messages | posts
+1  messages | news | posts
 1  verification
 1  letters | places | updates
 1  agenda | reading | transitions

@@ -371,6 +371,14 @@ class Parked:
 
 
 @dataclass(frozen=True, slots=True)
+class News:
+    """Something that an executive is to hear of [EXE-7]."""
+
+    at: datetime
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Head:
     """An instruction without its tasks."""
 
@@ -399,6 +407,12 @@ class Head:
     parks: int = 0
     updates: int = 0
     questions: int = 0  # put to us about the instruction
+    executives: int = 0  # updates to the executive [EXE-7]
+    executive_at: datetime | None = None
+    news: tuple[News, ...] = ()  # he is to hear of
+    pivots: int = 0  # changes of its plan in mid-run
+    repriorities: int = 0  # changes of its priority by message
+    stirred: bool = False  # something has happened since
     priority: tuple[Any, Any] | None = None  # (value, what the file said then)
     released: frozenset[str] = frozenset()  # checkpoints
     reviews: frozenset[str] = frozenset()  # checkpoints whose reviewer was asked

@@ -17,6 +17,7 @@ from executord.casebook import Case
 from executord.evolve import replace
 from executord.letters import moment
 from executord.messages import MESSAGES, Taken
+from executord.news import heard
 from executord.transitions import (
     close_attempt,
     end_task,
@@ -50,6 +51,8 @@ def fold(case: Case, entry: Entry) -> None:
         _silence(case, entry, at)
     if "ask" in _facts(entry):
         carried(case, entry, at, read_stamp(entry["due"]))
+    if case.head.tier == 4:
+        heard(case, entry, at)
     if entry["action"] == "send" and entry.get("type"):
         key = (task_id or "", entry.get("attempt") or 0, entry["type"])
         case.sent[key] = case.sent.get(key, 0) + 1
