@@ -53,7 +53,10 @@ class TaskSpec:
 
 @dataclass(frozen=True, slots=True)
 class TaskFile:
-    """One YAML file in `tasks/`. `faults` not empty: it cannot be dispatched [MEM-11]."""
+    """One YAML file in `tasks/`. `faults` not empty: it cannot be dispatched [MEM-11].
+
+    `unread`: nothing of it could be read, so whose file it is follows from its name and what is known of the case.
+    """
 
     name: str
     folder: Folder
@@ -61,6 +64,7 @@ class TaskFile:
     spec: TaskSpec
     faults: tuple[Finding, ...] = ()
     changed_at: datetime | None = None
+    unread: bool = False
 
 
 @dataclass(frozen=True, slots=True)
