@@ -5,6 +5,7 @@ An example is a list of events, each plain data; `Chance` carries them out on a 
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import tempfile
@@ -27,7 +28,7 @@ from executord.posts import result_path
 from executord.rehearsal import Rehearsal
 from executord.rules import agenda_of
 from executord.service import Rings, Service
-from executord.snapshot import freeze
+from executord.snapshot import freeze, thaw
 from executord.views.obstacles import freed_by
 from executord.views.overview import stands
 from tests.stories.kit import CASE, ENGINEER, UPDATE, WRITER, Stage
@@ -225,6 +226,7 @@ class Chance:
         assert json_text(freeze(self.case)) == json_text(freeze(fresh)), (
             "the journal does not say what the daemon knows"
         )
+        _check_snapshot(self.case)
         yields = agenda_of(fresh, service.policy).lines()
         yields = [line for line in yields if line.task not in self.case.clashed or not line.name.startswith("move ")]
         assert timeless(kept) == timeless(yields), "the kept agenda is not that of a daemon started now"
@@ -251,6 +253,14 @@ class Chance:
             found = self.stage.read(f"{CASE}/{result_path(task)}")
             if found.get("generated_by") == "executord":  # else a worker has written on our name since
                 assert found["state"] == task.ended.state
+
+
+def _check_snapshot(case: Case) -> None:
+    """What a new part of the journal begins with says all that the parts before it said [CON-6]."""
+    facts = json.loads(json_text(freeze(case)))
+    again = Case(case.id)
+    thaw(again, facts)
+    assert json_text(freeze(again)) == json_text(facts), "a snapshot says less than the journal"
 
 
 def timeless(lines: list[Due]) -> list[Due]:

@@ -371,7 +371,7 @@ def _moved_file(attempt: Attempt, old: str, new: str) -> Attempt:
 
 
 def _nobody(case: Case, entry: Entry, at: datetime) -> None:
-    case.put(escalate(case.ensure(entry["task"]), at, entry["why"]))
+    case.put(escalate(case.ensure(entry["task"]), at, f"resource_constraint: {entry['why']}", "resource_constraint"))
 
 
 #: Verb → what it changes. A verb that is absent changes nothing but what is owed and what was sent.

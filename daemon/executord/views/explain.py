@@ -256,7 +256,7 @@ def _resets(task: Task, book: Book) -> Iterator[Answer]:
 
 def _closing(task: Task, attempt: Attempt, book: Book) -> Entry | None:
     """The line that closed an attempt: the letter it names, else the last thing that happened to it."""
-    verbs = ("file", "hand-move", "time", "reassign")
+    verbs = ("file", "hand-move", "time", "relieve")
     named = book.filed(attempt.letter) if attempt.letter is not None else None
     return (
         named
