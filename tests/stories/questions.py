@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from tests.stories.kit import ENGINEER, WRITER, Stage, story
 
 BOSS = "support-manager"
@@ -189,7 +191,7 @@ def a_checkpoints_reviewer_is_followed_up(s: Stage) -> None:
 @story("EXE-10", "MSG-6", "EXE-9")
 def an_agent_on_nobodys_roster(s: Stage) -> None:
     """A name that nobody has goes to the next best, saying so; one with an inbox of his own is known and may work."""
-    s.lay(f"{INBOX}/freelancer/.gitkeep", "")
+    os.makedirs(f"{s.root}/{INBOX}/freelancer", exist_ok=True)
     s.case({"T1": {"assigned_to": "nobody-at-all"}, "T2": {"assigned_to": "freelancer"}}, tier=3)
     s.at("09:05")
     s.expect(
