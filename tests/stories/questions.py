@@ -242,3 +242,21 @@ def a_reviewer_nobody_knows(s: Stage) -> None:
     s.has("T2 assigned")
     s.holds(f"{INBOX}/the-ghost")
     s.skip()
+
+
+@story("MSG-1", "MSG-4")
+def an_answer_without_its_case_finds_the_question(s: Stage) -> None:
+    """Who was asked one thing only need not say in which instruction; his own work in another is not meant."""
+    s.case({"T1": {"assigned_to": ENGINEER}}, tier=3)
+    s.case({"T1": {"assigned_to": BOSS}}, case="beta-7", tier=3)
+    s.at("09:05").drop("consultation", ENGINEER, "T1", topic="resources", question="a second engineer?")
+    s.at("09:06")
+    s.skip()
+    s.drop("consultation_response", BOSS, None, case=None, answer="yes")
+    s.at("09:07")
+    s.expect(
+        """
+        09:06 file 02-consultation_response.yaml #1
+        09:06 answer question T1 #1 → technical-support-engineer
+        """
+    )
