@@ -36,6 +36,7 @@ def fold(case: Case, entry: Entry) -> None:
     name = entry["name"]
     at = read_stamp(entry["at"])
     case.n, case.last_at = entry["n"], at
+    case.event_at = moment(_facts(entry), "at") or at
     verb = name.split(" ", 1)[0]
     task_id = entry.get("task")
     step = FOLD.get(verb)
@@ -118,6 +119,7 @@ def _admit(case: Case, entry: Entry, at: datetime) -> None:
         present=True,
         deleted=False,
         admitted=task.admitted + 1,
+        born=task.born or at,
         name=facts.get("file"),
         folder=folder,
         sha256=facts["sha256"],

@@ -17,7 +17,7 @@ from functools import partial
 
 from executord import journal
 from executord.actions import Move, Write
-from executord.agenda import Agenda, Due
+from executord.agenda import Agenda, Due, only_highest
 from executord.case import Letter
 from executord.casebook import Case
 from executord.deaths import Deaths
@@ -428,6 +428,7 @@ class Service:
 
     def _note(self, batch: Batch, line: Due, now: datetime) -> Entry:
         case = batch.case
+        line = only_highest(line, now)
         if isinstance(line.action, Write):
             away = self.hands.occupant(f"{case.id}/{line.action.path}")
             if away is not None:
