@@ -36,11 +36,10 @@ FLOORS = """
 1  fold
 1  messages | posts
 1  verification
-1  reckoning
 1  letters | places | promises | updates
 1  agenda | reading | terms | transitions
-1  cadence | policy | scalars | sight | snapshot | standing
-1  casebook | clocks | pen
+1  asking | cadence | policy | scalars | sight | snapshot | standing
+1  casebook | clocks | escalations | pen
 1  sums
 1  case | values
 0  actions | errors | evolve

@@ -39,6 +39,7 @@ class Due:
     order: int = 0  # the rule's place in the order of speech
     place: Place | None = None
     until: datetime | None = None  # a rung of telling up: from then on the next one is due, and this one is skipped
+    ask: str | None = None  # the subject of the ask whose message it is; its body is made when it is noted
 
     @property
     def key(self) -> tuple[datetime, int, str]:
