@@ -34,8 +34,9 @@ FLOORS = """
 3  clock | deaths | disk | gate | inotify | log | marks | mend | oddities | sdnotify | settings
 2  rules
 1  fold
-1  messages | posts
+1  messages | posts | tidings
 1  verification
+1  reckoning
 1  letters | places | promises | updates
 1  agenda | reading | terms | transitions
 1  asking | cadence | policy | scalars | sight | snapshot | standing

@@ -279,7 +279,18 @@ class Told:
     cause: str
     revised: datetime
     at: datetime
-    workaround: bool = False
+    workaround: bool = False  # the second notice, with what the customer can do meanwhile
+    because: str = ""
+    asked: str | None = None  # the task whose holder is asked for a workaround; "" = nobody holds one
+    skipped: bool = False  # the breach had come before it could be told
+
+
+@dataclass(frozen=True, slots=True)
+class Workaround:
+    """What the customer can do until it is resolved, as a message named it [SLA-9]."""
+
+    text: str
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -397,7 +408,7 @@ class Task:
     warned: frozenset[str] = frozenset()  # marks of its clocks that were told or skipped: `resolution#1 75%`
     breaches: tuple[Breach, ...] = ()
     notices: tuple[Told, ...] = ()  # proactive ones
-    workaround: str | None = None  # the message that named one, from the memory
+    workaround: Workaround | None = None
     owed: tuple[Owed, ...] = ()
     asks: tuple[Ask, ...] = ()  # what we expect an answer to
     done: frozenset[str] = frozenset()  # names of its lines; dropped when it has ended for good
@@ -481,7 +492,7 @@ class Head:
     warned: frozenset[str] = frozenset()  # marks of its clocks that were told or skipped
     breaches: tuple[Breach, ...] = ()
     notices: tuple[Told, ...] = ()  # proactive ones
-    workaround: str | None = None  # the message that named one, from the memory
+    workaround: Workaround | None = None
     priority: tuple[Any, Any] | None = None  # (value, what the file said then)
     released: frozenset[str] = frozenset()  # checkpoints
     reviews: frozenset[str] = frozenset()  # checkpoints whose reviewer was asked

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
+from executord import reckoning
 from executord.asking import carried
 from executord.case import Attempt, Blocked, Claim, Ended, FileFact, Owed, Parked, Task, expected_spec, lasting, owe
 from executord.casebook import Case
@@ -58,7 +59,7 @@ def fold(case: Case, entry: Entry) -> None:
             _paid(case, name)
     else:
         _paid(case, name)
-        if verb not in ("file", "reason", "reject", "clarify"):
+        if verb not in ("file", "reason", "reject", "clarify") and verb not in reckoning.WITHOUT_NAMES:
             case.set_head(replace(case.head, done=case.head.done | {name}))
 
 
@@ -271,6 +272,7 @@ def _file(case: Case, entry: Entry, at: datetime) -> None:
         task = case.tasks[task.id]
     sent_at = moment(facts, "at") or at
     message.take(case, task, Taken(facts["from"], sent_at, entry.get("attempt"), facts, entry["path"]))
+    reckoning.after_message(case, task_id, facts, sent_at)
 
 
 def _assign(case: Case, entry: Entry, at: datetime) -> None:
@@ -360,4 +362,8 @@ FOLD: dict[str, Callable[[Case, Entry, datetime], None]] = {
     "checkpoint": _checkpoint,
     "release": _release,
     "park": _park,
+    "warn": reckoning.warn,
+    "breach": reckoning.breach,
+    "proactive": reckoning.proactive,
+    "run-on": reckoning.run_on,
 }

@@ -327,7 +327,7 @@ def resolution(case: Case, policy: Policy) -> Clock | None:
     if head.created is None:
         return None
     key = (
-        id(policy), head.spec, head.created, head.tier, head.priority, head.repriced, head.extensions, head.pauses,
+        policy, head.spec, head.created, head.tier, head.priority, head.repriced, head.extensions, head.pauses,
         head.breaches, head.closed, case.sums.version, case.resolved_at,
     )  # fmt: skip
     clock: Clock | None = _kept(case, "resolution", key, lambda: _resolution(case, policy))
@@ -388,7 +388,7 @@ def _clock(
     at = moved.limit(spans_) if agreed else limit
     warned = _extended(aim, valid, spans_).limit(spans_) if len(agreed) != len(valid) else at
     target = aim.target(spans_)
-    capped = cap is not None and cap.due is not None and (at is None or cap.due < at)
+    capped = cap is not None and cap.due is not None and (at is None or cap.due <= at)
     if capped:
         assert cap is not None and cap.due is not None
         at, warned = cap.due, min(w for w in (warned, cap.warn_due or cap.due) if w is not None)
@@ -444,7 +444,7 @@ def response(case: Case, policy: Policy) -> Clock | None:
         return None
     met = head.first_counted if head.spec.customer is not None else case.sums.first_ack
     key = (
-        id(policy), head.spec, head.created, head.tier, head.priority, head.repriced, head.breaches, head.closed, met,
+        policy, head.spec, head.created, head.tier, head.priority, head.repriced, head.breaches, head.closed, met,
         case.resolved_at,
     )  # fmt: skip
     clock: Clock | None = _kept(case, "response", key, lambda: _response(case, policy, met))
@@ -517,7 +517,7 @@ def cadence(case: Case, policy: Policy) -> Cadence | None:
     if head.created is None or head.opened_at is None or head.spec.customer is None:
         return None
     key = (
-        id(policy), head.spec, head.created, head.tier, head.priority, head.counted, head.pauses, case.sums.version,
+        policy, head.spec, head.created, head.tier, head.priority, head.counted, head.pauses, case.sums.version,
         head.repriced,
     )  # fmt: skip
     found: Cadence | None = _kept(case, "cadence", key, lambda: _cadence(case, policy))
@@ -705,16 +705,9 @@ def marks(clock: Clock, policy: Policy, warn: tuple[str, ...]) -> list[tuple[dat
     found: list[tuple[datetime, str]] = []
     if clock.target is not None and clock.target < end and clock.target != clock.due:
         found.append((clock.target, "target"))
-    whole: float | None = None
     for mark in warn:
         if mark.endswith("%"):
-            share = int(mark[:-1]) / 100
-            if clock.fixed or (clock.calendar.always and not clock.pauses):
-                at: datetime | None = clock.start + (end - clock.start) * share
-            else:
-                if whole is None:
-                    whole = active(clock.calendar, clock.start, end, spans(clock.pauses))
-                at = due(clock.calendar, clock.start, whole * share, spans(clock.pauses)).due
+            at = share_at(clock, int(mark[:-1]) / 100)
         else:
             span = span_of(mark.lstrip("-"))
             if span is None:
@@ -722,8 +715,22 @@ def marks(clock: Clock, policy: Policy, warn: tuple[str, ...]) -> list[tuple[dat
             gap = (span.limit or span.target).of()
             at = end - timedelta(seconds=gap) if clock.fixed else before(clock.calendar, end, gap)
         if at is not None and clock.start <= at < end and (clock.since is None or at >= clock.since):
-            found.append((at.replace(microsecond=0) if at.microsecond else at, mark))
+            found.append((at, mark))
     return sorted(found, key=lambda pair: (pair[0], pair[1] != "target", pair[1]))
+
+
+def share_at(clock: Clock, share: float) -> datetime | None:
+    """When so much of the time up to its limit is used, to the second; None while it has no limit."""
+    end = clock.warn_due
+    if end is None:
+        return None
+    if clock.fixed or (clock.calendar.always and not clock.pauses):
+        at: datetime | None = clock.start + (end - clock.start) * share
+    else:
+        pauses = spans(clock.pauses)
+        whole = active(clock.calendar, clock.start, end, pauses)
+        at = due(clock.calendar, clock.start, round(whole * share), pauses).due
+    return at.replace(microsecond=0) if at is not None else None
 
 
 def wrongful(case: Case) -> list[tuple[str | None, Paused, datetime]]:
@@ -742,7 +749,7 @@ def wrongful(case: Case) -> list[tuple[str | None, Paused, datetime]]:
 
 
 __all__ = [
-    "NOBODY", "Aim", "Cadence", "Clock", "cadence", "clocks_of", "holder_of", "instruction_pauses", "marks",
+    "NOBODY", "Aim", "share_at", "Cadence", "Clock", "cadence", "clocks_of", "holder_of", "instruction_pauses", "marks",
     "next_responses", "resolution", "response", "spans", "task_resolution", "task_response",
     "update_clock", "wrongful",
 ]  # fmt: skip

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from executord.case import Paused, Task
+from executord.case import Paused, Task, Workaround
 from executord.evolve import replace
 from executord.values import read_stamp
 
@@ -51,6 +51,7 @@ class Sums:
         self.live: set[str] = set()
         self.etas: dict[str, datetime] = {}  # of live tasks
         self.updated: dict[str, datetime] = {}  # live tasks → when their holder named that time
+        self.workarounds: dict[str, Workaround] = {}  # named in messages about tasks
         self.version = 0  # goes on with every change that a forecast or a clock of the instruction depends on
         self._efforts: dict[str, int] = {}  # open tasks with something left
         self._total = 0
@@ -71,6 +72,9 @@ class Sums:
             if self.reopened:
                 self.version += 1
         self._effort(old, new)
+        if new.workaround is not None and self.workarounds.get(new.id) is not new.workaround:
+            self.workarounds[new.id] = new.workaround
+            self.version += 1
         if new.pauses is (old.pauses if old is not None else ()):
             return False
         self.version += 1

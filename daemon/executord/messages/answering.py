@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from executord.asking import answered
-from executord.case import Ask, Owed, owe
+from executord.case import Ask, Owed, Workaround, owe
 from executord.casebook import Case
 from executord.evolve import replace
 from executord.messages.base import Taken
@@ -43,7 +43,21 @@ def unblock(case: Case, task_id: str | None, ask: Ask | None, taken: Taken) -> N
     case.put(task)
 
 
+def offer(case: Case, task_id: str | None, ask: Ask, taken: Taken) -> None:
+    """The answer to a workaround request: what it says is offered to the customer [SLA-9]."""
+    said = taken.facts.get("workaround") or taken.facts.get("answer")
+    task = case.tasks.get(task_id or "")
+    if not said:
+        return
+    found = Workaround(str(said), taken.at)
+    if task is not None:
+        case.put(replace(task, workaround=found))
+    else:
+        case.set_head(replace(case.head, workaround=found))
+
+
 #: First word of the subject → what its answer does.
 ANSWERED: Mapping[str, Callable[[Case, str | None, Ask, Taken], None]] = {
     "blocker": unblock,
+    "workaround": offer,
 }

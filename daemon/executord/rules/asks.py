@@ -21,6 +21,8 @@ from executord.policy import Policy, settlement
 from executord.posts import impact
 from executord.rules.asking import Asking, priority_of
 from executord.rules.escalation import ESCALATION
+from executord.rules.forecast import EXPEDITE, WORKAROUND
+from executord.rules.sla import BREACH
 from executord.rules.standstill import CHECKPOINT
 from executord.values import stamp
 
@@ -30,6 +32,9 @@ ORDER = 30
 ASKS: Mapping[str, Asking] = {
     "escalation": ESCALATION,
     "checkpoint": CHECKPOINT,
+    "breach": BREACH,
+    "expedite": EXPEDITE,
+    "workaround": WORKAROUND,
 }
 
 
