@@ -315,6 +315,12 @@ class Update:
     promised: datetime | None = None
     counts_at: datetime | None = None
     due: datetime | None = None  # when it was overdue at the latest; None: not known
+    round: int = 0  # the ordinal under which it was asked for
+
+    @property
+    def late(self) -> bool:
+        """Whether the customer heard from us after it was overdue."""
+        return self.due is not None and self.counts_at is not None and self.counts_at > self.due
 
 
 @dataclass(frozen=True, slots=True)

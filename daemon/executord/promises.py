@@ -16,7 +16,7 @@ from executord.case import Attempt, Breach, Extension, Paused, Repriced, Task
 from executord.casebook import Case
 from executord.clocks import LATEST, Calendar, Pauses, active, amount_due, amount_seconds, due, moment_of
 from executord.evolve import replace
-from executord.policy import Policy
+from executord.policy import Limit, Policy
 from executord.terms import ASKED_AT, Terms, priority_at, priority_of, severity_of, severity_terms, span_of, terms
 from executord.values import Amount, Span, read_span, read_target
 
@@ -112,7 +112,9 @@ class Clock:
         """Seconds from its limit to its end, else to `until`; None where it is not broken."""
         end = self.stopped if self.stopped is not None else until
         at = self.breaches[0].due if self.breaches else self.breach_at
-        if end is None or at is None or end <= at:
+        if end is None:
+            return None
+        if at is None or end <= at:
             return 0 if self.breaches else None
         return int((end - at).total_seconds())
 
@@ -175,14 +177,10 @@ def _seconds(calendar: Calendar, start: datetime, amount: Amount) -> float | Non
 
 def _by_span(calendar: Calendar, start: datetime, span: Span, default: Span, source: str) -> Aim:
     limit = span.limit or default.limit or default.target  # `immediate` alone: the limit is the policy's
-    return Aim(
-        calendar, start, source, _seconds(calendar, start, span.target), _seconds(calendar, start, limit)
-    )
+    return Aim(calendar, start, source, _seconds(calendar, start, span.target), _seconds(calendar, start, limit))
 
 
-def _aim(
-    policy: Policy, calendar: Calendar, start: datetime, own: Any, default: Span, whose: str, source: str
-) -> Aim:
+def _aim(policy: Policy, calendar: Calendar, start: datetime, own: Any, default: Span, whose: str, source: str) -> Aim:
     """What its own word says, else the policy [SLA-6]."""
     if own is not None:
         found = read_target(own, policy.zone, day_end=calendar.day_end)
@@ -246,7 +244,7 @@ def _breach_at(
     changes = [c for c in repriced if c.at > start and (stopped is None or c.at <= stopped)]
     begin = start
     for change in changes:
-        limit = limit_at(change.was)
+        limit: datetime | None = limit_at(change.was)
         if limit is not None and limit < change.at:
             return max(limit, begin)
         begin = change.at
@@ -392,7 +390,8 @@ def _clock(
     if capped:
         assert cap is not None and cap.due is not None
         at, warned = cap.due, min(w for w in (warned, cap.warn_due or cap.due) if w is not None)
-    if at is not None and target is not None and target > at:
+    single = aim.moment is None and aim.target_s == aim.limit_s
+    if at is not None and target is not None and (target > at or (single and extensions)):
         target = at
 
     def limit_at(was: str) -> datetime | None:
@@ -436,6 +435,12 @@ def _clock(
     )
 
 
+def promised(case: Case, policy: Policy) -> Limit | None:
+    """When the instruction's resolution is promised, with where that comes from; None: not opened, or it stands still."""
+    clock = resolution(case, policy)
+    return Limit(clock.due, clock.source) if clock is not None and clock.due is not None else None
+
+
 def response(case: Case, policy: Policy) -> Clock | None:
     """The instruction's response clock: to the first complete update, without a customer to the first
     acknowledgement of one of its delegations [SLA-2]."""
@@ -474,9 +479,9 @@ def _responding(case: Case, policy: Policy, start: datetime, priority: str, own:
 
 
 def next_responses(case: Case, policy: Policy, *, past: bool = True) -> Iterator[Clock]:
-    """The clocks that the customer's replies started; the last one only, unless the past ones are asked for too."""
+    """The clocks that the customer's replies started; the last ones only, unless all past ones are asked for."""
     head = case.head
-    for reply in head.replies if past else head.replies[-1:]:
+    for reply in head.replies if past else head.replies[-3:]:
         ends = [at for at in (reply.answered, _closed_at(case)) if at is not None]
         stopped = min(ends) if ends else None
         yield _clock(
@@ -509,6 +514,7 @@ class Cadence:
     promised: bool
     source: str
     calendar: Calendar
+    late_from: datetime  # when it counts as overdue: `due`, or the change that put that into the past
 
 
 def cadence(case: Case, policy: Policy) -> Cadence | None:
@@ -548,8 +554,10 @@ def _cadence(case: Case, policy: Policy) -> Cadence | None:
         first = response(case, policy)
         if first is not None and first.due is not None and first.due < overdue:
             overdue, source = first.due, f"the response limit: {first.source}"
-    return Cadence(number, last, min(ask, overdue) if counted is not None else ask, overdue, priority, counted is None,
-                   given, source, row.on_update)  # fmt: skip
+    if counted is not None:
+        ask = min(ask, overdue)
+    late_from = max([overdue, *(c.at for c in head.repriced if c.at > last)])
+    return Cadence(number, last, ask, overdue, priority, counted is None, given, source, row.on_update, late_from)
 
 
 def _asked(row: Terms, last: datetime, overdue: datetime) -> datetime:
@@ -602,7 +610,7 @@ def update_clock(case: Case, policy: Policy) -> Clock | None:
         fixed=True,
         warn_due=found.due,
         original=found.due,
-        breach_at=found.due,
+        breach_at=found.late_from,
         pauses=tuple(p for p in head.pauses if p.updates),
         stopped=_closed_at(case),
         over=_closed_as(case),
@@ -750,6 +758,6 @@ def wrongful(case: Case) -> list[tuple[str | None, Paused, datetime]]:
 
 __all__ = [
     "NOBODY", "Aim", "share_at", "Cadence", "Clock", "cadence", "clocks_of", "holder_of", "instruction_pauses", "marks",
-    "next_responses", "resolution", "response", "spans", "task_resolution", "task_response",
+    "next_responses", "promised", "resolution", "response", "spans", "task_resolution", "task_response",
     "update_clock", "wrongful",
 ]  # fmt: skip

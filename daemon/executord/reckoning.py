@@ -47,9 +47,7 @@ def breach(case: Case, entry: Entry, at: datetime) -> None:
     facts = entry["facts"]
     owner = _owner(case, entry)
     due = read_stamp(facts["effective_at"])
-    record = Breach(
-        facts["key"], due, at, int(facts["late_by_s"]), facts["cause"], tuple(facts.get("told", ()))
-    )
+    record = Breach(facts["key"], due, at, int(facts["late_by_s"]), facts["cause"], tuple(facts.get("told", ())))
     _put(case, owner, breaches=(*owner.breaches, record))
     if facts.get("told"):
         open_ask(case, entry.get("task"), Ask(

@@ -226,4 +226,3 @@ def at_work(policy: Policy, agent: str, at: datetime) -> datetime:
     """The instant, or the agent's next opening after it."""
     hours = hours_of(policy, agent)
     return at if hours is None else next_opening(hours, at) or at
-

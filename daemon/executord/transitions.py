@@ -85,10 +85,11 @@ def record_update(
     nested: bool,
     promised: datetime | None = None,
     due: datetime | None = None,
+    asked_as: int = 0,
 ) -> _T:
     """Note an accepted customer update and owe its file [SLA-15]; it counts at once, from when it was sent."""
     if number is not None:
-        update = Update(number, at, by, task.id if task is not None else None, promised, None, due)
+        update = Update(number, at, by, task.id if task is not None else None, promised, None, due, asked_as)
         sent = (*case.head.sent_updates, update)
         case.set_head(replace(case.head, updates=number, sent_updates=sent))
         count_update(case, number, at)

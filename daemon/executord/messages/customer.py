@@ -61,12 +61,13 @@ class CustomerUpdate(Incoming):
 
     @classmethod
     def take(cls, case: Case, task: Task | None, taken: Taken) -> None:
-        task = record_update(
-            case, task, taken.facts.get("update"), taken.at, taken.path, taken.sender, False,
-            moment(taken.facts, "promised"), moment(taken.facts, "overdue_at"),
-        )  # fmt: skip
+        facts = taken.facts
+        said = (facts.get("update"), taken.at, taken.path, taken.sender, False)
+        more = (moment(facts, "promised"), moment(facts, "overdue_at"), facts.get("round", 0))
         if task is None:
+            record_update(case, None, *said, *more)
             return
+        task = record_update(case, task, *said, *more)
         if task.live is not None and task.live.agent == taken.sender:
             task = with_attempt(task, sign_at=taken.at)
         case.put(task)
@@ -78,7 +79,8 @@ def update_facts(case: Case, body: Mapping[str, Any], policy: Policy) -> dict[st
     promised = promised_in(body, policy.zone)
     return {
         "promised": stamp(promised) if promised is not None else None,
-        "overdue_at": stamp(found.due) if found is not None else None,
+        "overdue_at": stamp(found.late_from) if found is not None else None,
+        "round": found.number if found is not None else None,
     }
 
 

@@ -135,8 +135,16 @@ class Completion(Incoming):
             case.put(keep_late(case, task, n, taken.at, taken.path, taken.sender, summary, facts.get("files", [])))
             return
         task = record_update(
-            case, task, facts.get("update"), taken.at, taken.path, taken.sender, bool(facts.get("nested")),
-            moment(facts, "promised"), moment(facts, "overdue_at"),
+            case,
+            task,
+            facts.get("update"),
+            taken.at,
+            taken.path,
+            taken.sender,
+            bool(facts.get("nested")),
+            moment(facts, "promised"),
+            moment(facts, "overdue_at"),
+            facts.get("round", 0),
         )
         if task.live is None:
             return

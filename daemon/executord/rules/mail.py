@@ -15,7 +15,17 @@ from executord.agenda import Due
 from executord.case import Ask, Letter, Task
 from executord.casebook import Case
 from executord.errors import Finding
-from executord.letters import Put, Subject, answered_by, event_time, note_of, replied_to, scalar, subject_of, times_apart
+from executord.letters import (
+    Put,
+    Subject,
+    answered_by,
+    event_time,
+    note_of,
+    replied_to,
+    scalar,
+    subject_of,
+    times_apart,
+)
 from executord.messages import MESSAGES, Incoming, type_of
 from executord.messages.pausing import pause_facts
 from executord.pen import printable

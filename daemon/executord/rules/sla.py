@@ -146,7 +146,7 @@ def _breach(case: Case, task: Task | None, clock: Clock, policy: Policy) -> Iter
         "clock": clock.kind,
         "key": clock.key,
         "due": stamp(clock.due) if clock.due is not None else None,
-        "due_local": local_words(at, clock.calendar),
+        "due_local": local_words(clock.due or at, clock.calendar),
         "effective_at": stamp(at),
         "stopped_at": stamp(clock.stopped) if clock.stopped is not None else None,
         "detected_at": Rendered(noted_at),
@@ -166,6 +166,8 @@ def _breach(case: Case, task: Task | None, clock: Clock, policy: Policy) -> Iter
 def breach_chain(policy: Policy, holder: str) -> tuple[str, ...]:
     """The holder's manager → escalation-manager → vp-customer-support, each once, never the holder [SLA-10]."""
     names = (policy.manager(holder), "escalation-manager", "vp-customer-support")
+    if names[0] in (names[2], "hitl"):
+        names = names[:1]  # nobody below is told after who is above
     return tuple(dict.fromkeys(n for n in names if n != holder)) or ("hitl",)
 
 
