@@ -220,7 +220,7 @@ class Case:
         return self.sums.last_end(self.tasks.values())
 
     def remaining_s(self) -> int:
-        """The effort still to be done, in seconds: along the dependencies, and by agents one thing at a time [SLA-9]."""
+        """Seconds of effort still to be done: along the dependencies, and by agents one thing at a time [SLA-9]."""
         return self.sums.remaining(self.tasks, self.dependants, in_line=self.head.tier in SEQUENTIAL_TIERS)
 
     def _reindex(self, task: str | None, old: tuple[Ask, ...], new: tuple[Ask, ...]) -> None:

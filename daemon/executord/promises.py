@@ -374,6 +374,7 @@ def _clock(
     breaches: tuple[Breach, ...] = (),
     over: str | None = None,
     cap: Clock | None = None,
+    follows: bool = False,
     holder: str | None = None,
 ) -> Clock:
     """A clock of what `plain(priority)` promises, moved by extensions and capped by the instruction's."""
@@ -386,10 +387,10 @@ def _clock(
     at = moved.limit(spans_) if agreed else limit
     warned = _extended(aim, valid, spans_).limit(spans_) if len(agreed) != len(valid) else at
     target = aim.target(spans_)
-    capped = cap is not None and cap.due is not None and (at is None or cap.due <= at)
+    capped = cap is not None and (follows or (cap.due is not None and (at is None or cap.due <= at)))
     if capped:
-        assert cap is not None and cap.due is not None
-        at, warned = cap.due, min(w for w in (warned, cap.warn_due or cap.due) if w is not None)
+        assert cap is not None
+        at, warned = cap.due, cap.warn_due if follows or warned is None else min(warned, cap.warn_due or warned)
     single = aim.moment is None and aim.target_s == aim.limit_s
     if at is not None and target is not None and (target > at or (single and extensions)):
         target = at
@@ -436,7 +437,7 @@ def _clock(
 
 
 def promised(case: Case, policy: Policy) -> Limit | None:
-    """When the instruction's resolution is promised, with where that comes from; None: not opened, or it stands still."""
+    """When the instruction's resolution is promised, and where that comes from; None: not opened, or standing still."""
     clock = resolution(case, policy)
     return Limit(clock.due, clock.source) if clock is not None and clock.due is not None else None
 
@@ -532,7 +533,8 @@ def cadence(case: Case, policy: Policy) -> Cadence | None:
 
 def _cadence(case: Case, policy: Policy) -> Cadence | None:
     head = case.head
-    assert head.created is not None and head.opened_at is not None
+    assert head.created is not None
+    assert head.opened_at is not None
     priority = head.priority_now
     row = terms(policy, head, priority)
     counted = head.counted
@@ -634,6 +636,9 @@ def task_resolution(case: Case, task: Task, policy: Policy) -> Clock | None:
     repriced = task.repriced or head.repriced
     priority = priority_at(priority_of(head, task), repriced, stopped)
     own = task.field("resolution")
+    # Without a word of its own, and of the instruction's priority, it is promised when the instruction is: more time
+    # for that, or a pause of another task, is more time for it too.
+    follows = own is None and priority == priority_at(head.priority_now, head.repriced, stopped)
 
     def plain(at: str) -> Aim:
         row = terms(policy, head, at)
@@ -645,8 +650,13 @@ def task_resolution(case: Case, task: Task, policy: Policy) -> Clock | None:
     return _clock(
         case, policy, plain, priority, "resolution", task, spans_,
         pauses=pauses, stopped=stopped, extensions=task.extensions, repriced=repriced, breaches=task.breaches,
-        over=task.ended.state if task.ended is not None and task.ended.state != "completed" else None, cap=cap,
+        over=_given_up(task),
+        cap=cap, follows=follows,
     )  # fmt: skip
+
+
+def _given_up(task: Task) -> str | None:
+    return task.ended.state if task.ended is not None and task.ended.state != "completed" else None
 
 
 def _as_it_was(case: Case, policy: Policy, cap: Clock, at: datetime) -> Clock:
@@ -676,8 +686,7 @@ def task_response(case: Case, task: Task, attempt: Attempt, policy: Policy) -> C
         case, policy, lambda p: _responding_task(case, task, attempt.at, p, policy),
         priority_at(priority_of(head, task), repriced, stopped), "response", task, _NONE, attempt=attempt.n, ordinal=1,
         stopped=stopped, repriced=repriced, breaches=task.breaches, holder=attempt.agent,
-        over=task.ended.state if task.ended is not None and task.ended.state != "completed" and attempt.accepted_at is None
-        else None,
+        over=_given_up(task) if attempt.accepted_at is None else None,
     )  # fmt: skip
 
 
@@ -754,10 +763,3 @@ def wrongful(case: Case) -> list[tuple[str | None, Paused, datetime]]:
                 found.append((task_id, pause, at))
                 break
     return found
-
-
-__all__ = [
-    "NOBODY", "Aim", "share_at", "Cadence", "Clock", "cadence", "clocks_of", "holder_of", "instruction_pauses", "marks",
-    "next_responses", "promised", "resolution", "response", "spans", "task_resolution", "task_response",
-    "update_clock", "wrongful",
-]  # fmt: skip

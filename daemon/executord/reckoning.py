@@ -108,7 +108,8 @@ def _begin(case: Case, task_id: str | None, pause: Mapping[str, Any], facts: Map
         return
     cap = pause.get("cap_s")
     began = Paused(
-        pause["reason"], at, source, facts.get("from") or "", str(facts.get("reason") or facts.get("description") or ""),
+        pause["reason"], at, source, facts.get("from") or "",
+        str(facts.get("reason") or facts.get("description") or ""),
         at + timedelta(seconds=cap) if cap is not None else None, None, bool(pause.get("updates")), pause.get("ends"),
     )  # fmt: skip
     _put(case, owner, pauses=(*owner.pauses, began))

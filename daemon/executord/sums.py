@@ -136,7 +136,7 @@ class Sums:
         return self._end
 
     def remaining(self, tasks: Mapping[str, Task], dependants: Mapping[str, Iterable[str]], *, in_line: bool) -> int:
-        """The effort still to be done: all of it where tasks go one by one, else the longest way, or what one agent has."""
+        """The effort still to be done: all where tasks go one by one, else the longest way, or what one agent has."""
         if not self._efforts:
             return 0
         if in_line:

@@ -1,7 +1,7 @@
 """What is promised to whom: whole rows of response, resolution, update, calendars, warnings and pauses (chapter 5).
 
-Counterparts: `policy.py`, which holds the rows of the configuration; `promises.py`, which makes clocks of them. A row of
-the configuration lays over the defaults of the priority; the first that matches counts, and is named. Pure.
+Counterparts: `policy.py`, which holds the rows of the configuration; `promises.py`, which makes clocks of them. A row
+of the configuration lays over the defaults of the priority; the first that matches counts, and is named. Pure.
 """
 
 from __future__ import annotations

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from executord import journal
 from tests.stories.kit import ENGINEER, UPDATE, Stage, story
 
 LIAISON = "customer-success-manager"
 ACME = {"name": "Acme", "segment": "enterprise", "contact": "ops@acme.example", "timezone": "Europe/Berlin"}
 PROGRESS = "acme-42/outputs/partial/progress.yaml"
 INBOX = "_communication/inbox"
+HEADED = "Status: found\nNext steps: tonight\n# Blockers\nnone\nWhat to expect next: a note\nContact: Mia\n"
 BERLIN = {
     "timezone": "Europe/Berlin", "weekly": {day: [["09:00", "17:00"]] for day in ("mon", "tue", "wed", "thu", "fri")},
     "holidays": {"2026-11-24": "Founders' Day"},
@@ -31,8 +33,6 @@ def runs(s: Stage, kind: str, task: str | None = None, **wanted: Any) -> None:
 
 def record(s: Stage, name: str, **wanted: Any) -> None:
     """A line of the journal keeps these facts."""
-    from executord import journal
-
     s._rest()
     entries = journal.read(f"{s.root}/acme-42").entries
     if s.strict:
@@ -133,7 +133,8 @@ def medium_over_a_weekend_and_a_holiday(s: Stage) -> None:
     )
     warning = s.read(f"{INBOX}/support-manager/acme-42.sla_warning-3.yaml")
     if s.strict:
-        assert warning["marks"] == ["75%"] and warning["due_local"] == "2026-11-27 17:00 CET (Europe/Berlin)"
+        assert warning["marks"] == ["75%"]
+        assert warning["due_local"] == "2026-11-27 17:00 CET (Europe/Berlin)"
         assert warning["left"] == {"business_s": 36000, "real_s": 93600,
                                    "text": "10 h of business time left, 1 d 2 h by the clock"}  # fmt: skip
 
@@ -250,7 +251,7 @@ def a_priority_is_raised_so_that_the_limit_lies_in_the_past(s: Stage) -> None:
 
 @story("SLA-22", "SLA-11")
 def more_time_is_agreed_with_the_customer(s: Stage) -> None:
-    """Our own word moves only our warnings; the customer's moves the limit, and what is met by then is shown as such."""
+    """Our own word moves only our warnings; the customer's moves the limit, and what meets that is shown as such."""
     s.case({"T1": {"title": "diagnose the api error"}}, tier=1, customer=ACME, sla_resolution="4 hours",
            created_at="2026-11-20T09:00:00Z")  # fmt: skip
     s.at("09:05").drop("acknowledgement", ENGINEER, "T1")
@@ -364,7 +365,8 @@ def it_will_be_late_and_then_later_still(s: Stage) -> None:
     )
     notice = s.read(f"{INBOX}/{LIAISON}/acme-42.proactive_notice.yaml")
     if s.strict:
-        assert notice["revised_at"] == "2026-11-20T15:00:00Z" and notice["workaround"] == "none known yet"
+        assert notice["revised_at"] == "2026-11-20T15:00:00Z"
+        assert notice["workaround"] == "none known yet"
         assert notice["because"] == "technical-support-engineer expects T1 by 2026-11-20T15:00:00Z"
     s.at("10:20").drop("progress", ENGINEER, "T1", percent=30, workaround="pay by invoice meanwhile")
     s.at("10:40").drop("progress", ENGINEER, "T1", percent=30, eta="2026-11-20T14:30:00Z")
@@ -484,8 +486,7 @@ def an_update_that_lacks_two_of_the_five_comes_back(s: Stage) -> None:
     s.says(f"{INBOX}/{LIAISON}/acme-42.rejection.yaml", code="SLA-15", reason="the update lacks blockers, contact")
     s.at("09:20")
     runs(s, "response", state="running")
-    s.drop("customer_update", LIAISON, text="Status: found\nNext steps: tonight\n# Blockers\nnone\nWhat to expect next: "
-           "a note\nContact: Mia\n")  # fmt: skip
+    s.drop("customer_update", LIAISON, text=HEADED)
     s.at("09:21")
     runs(s, "response", state="met", stopped="2026-11-20T09:20:00Z")
 
@@ -555,7 +556,8 @@ def severity_is_a_second_axis(s: Stage) -> None:
     policies=[{
         "match": {"segment": "enterprise"}, "response": "30 min - 1 hour", "resolution": "8 open hours",
         "update": "1 working day", "warn": ["50%", "-30m"], "calendar": {"response": "24x7", "resolution": "office",
-        "update": "office"}, "pauses": {"vendor": {"cap": "2 days", "pause_updates": True}, "waiting_on_customer": False},
+        "update": "office"},
+        "pauses": {"vendor": {"cap": "2 days", "pause_updates": True}, "waiting_on_customer": False},
     }],
 )  # fmt: skip
 def a_policy_of_the_configuration_says_it_all(s: Stage) -> None:

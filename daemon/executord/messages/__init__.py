@@ -38,7 +38,8 @@ from executord.messages.work import (
 )
 
 _ACTED: tuple[type[Incoming], ...] = (
-    Acknowledgement, Progress, Completion, BlockedMessage, Unblocked, Failed, Declined, CustomerUpdate, CustomerReply, SlaExtension, PriorityChange,
+    Acknowledgement, Progress, Completion, BlockedMessage, Unblocked, Failed, Declined, CustomerUpdate, CustomerReply,
+    SlaExtension, PriorityChange,
     Reassign, Retry, Defer, Cancel, HoldMessage, Release, AcceptLate, Tell, PlanReady, Pause, Resume, Status,
 )  # fmt: skip
 

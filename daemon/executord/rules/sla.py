@@ -165,9 +165,9 @@ def _breach(case: Case, task: Task | None, clock: Clock, policy: Policy) -> Iter
 
 def breach_chain(policy: Policy, holder: str) -> tuple[str, ...]:
     """The holder's manager → escalation-manager → vp-customer-support, each once, never the holder [SLA-10]."""
-    names = (policy.manager(holder), "escalation-manager", "vp-customer-support")
-    if names[0] in (names[2], "hitl"):
-        names = names[:1]  # nobody below is told after who is above
+    manager = policy.manager(holder)
+    above = manager in ("vp-customer-support", "hitl")  # nobody below is told after who is above
+    names = (manager,) if above else (manager, "escalation-manager", "vp-customer-support")
     return tuple(dict.fromkeys(n for n in names if n != holder)) or ("hitl",)
 
 

@@ -1,4 +1,4 @@
-"""Clocks as they are shown: in `status`, `show`, the progress file; and why each is due when it is [CON-8, CON-13, SLA-20].
+"""Clocks as they are shown: in `status`, `show`, the progress file; and why each is due then [CON-8, CON-13, SLA-20].
 
 Counterpart: `promises.py`, which makes them. What the progress file shows depends on nothing but the case.
 """
@@ -37,7 +37,7 @@ def _stamp(at: datetime | None) -> str | None:
 
 
 def face(clock: Clock, now: datetime | None) -> dict[str, Any]:
-    """A clock as `status` shows it [CON-8]; without `now` as the progress file does: what only now tells is left out."""
+    """A clock as `status` shows it [CON-8]; without `now` as the progress file does, without what only now tells."""
     pause = clock.pausing
     if pause is not None and now is not None and pause.cap is not None and now >= pause.cap:
         pause = None

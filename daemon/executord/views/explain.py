@@ -16,9 +16,9 @@ from executord.policy import ATTEMPTS, REWORKS, Policy, instruction_limit, task_
 from executord.promises import Clock
 from executord.standing import Standing
 from executord.values import stamp
+from executord.views.clockfaces import own_clocks, segment_words, task_clocks, why_due
 from executord.views.obstacles import freed_by
 from executord.views.outlook import Prospect
-from executord.views.clockfaces import own_clocks, segment_words, task_clocks, why_due
 from executord.views.overview import percent, phase, stands
 
 Entry = Mapping[str, Any]
