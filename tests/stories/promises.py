@@ -11,6 +11,7 @@ LIAISON = "customer-success-manager"
 ACME = {"name": "Acme", "segment": "enterprise", "contact": "ops@acme.example", "timezone": "Europe/Berlin"}
 PROGRESS = "acme-42/outputs/partial/progress.yaml"
 INBOX = "_communication/inbox"
+PATIENT: dict[str, Any] = {"roster": {ENGINEER: {"silence": "9 weeks"}}}  # what he does not say is another story
 HEADED = "Status: found\nNext steps: tonight\n# Blockers\nnone\nWhat to expect next: a note\nContact: Mia\n"
 BERLIN = {
     "timezone": "Europe/Berlin", "weekly": {day: [["09:00", "17:00"]] for day in ("mon", "tue", "wed", "thu", "fri")},
@@ -40,7 +41,7 @@ def record(s: Stage, name: str, **wanted: Any) -> None:
         assert {key: facts.get(key) for key in wanted} == wanted
 
 
-@story("SLA-13", "SLA-14", "SLA-15", "SLA-10")
+@story("SLA-13", "SLA-14", "SLA-15", "SLA-10", **PATIENT)
 def critical_over_a_night_with_hourly_updates_one_of_them_late(s: Stage) -> None:
     """Every hour the customer hears from us, at night too; the one that is late is reminded of and recorded."""
     s.at("22:00")
@@ -93,7 +94,7 @@ def critical_over_a_night_with_hourly_updates_one_of_them_late(s: Stage) -> None
         assert request["draft"]["next_steps"] == ["diagnose the api error, expected 2026-11-21T20:00:00Z"]
 
 
-@story("SLA-3", "SLA-4", "SLA-8", "SLA-10", calendars={"business": BERLIN}, timezone_name="Europe/Berlin")
+@story("SLA-3", "SLA-4", "SLA-8", "SLA-10", calendars={"business": BERLIN}, timezone_name="Europe/Berlin", **PATIENT)
 def medium_over_a_weekend_and_a_holiday(s: Stage) -> None:
     """Three to five business days, from Friday morning: the weekend and Tuesday's holiday do not count."""
     s.case({"T1": {"title": "diagnose the api error"}}, tier=1, priority="medium", created_at="2026-11-20T08:00:00Z")
@@ -112,7 +113,6 @@ def medium_over_a_weekend_and_a_holiday(s: Stage) -> None:
         11-25 12:30 warn resolution T1 #1 50% → technical-support-engineer
         11-25 16:00 warn resolution #1 target → support-manager
         11-26 09:00 warn resolution T1 #1 target → technical-support-engineer
-        11-26 09:00 warn resolution T1 #1 target-manager → escalation-manager
         11-26 14:00 warn resolution #1 75% → support-manager
         11-26 14:00 warn resolution #1 75%-manager → vp-customer-support
         11-26 14:00 proactive #1
@@ -139,7 +139,7 @@ def medium_over_a_weekend_and_a_holiday(s: Stage) -> None:
                                    "text": "10 h of business time left, 1 d 2 h by the clock"}  # fmt: skip
 
 
-@story("SLA-7", "SLA-2", "SLA-17", "SLA-14")
+@story("SLA-7", "SLA-2", "SLA-17", "SLA-14", **PATIENT)
 def it_waits_for_the_customer_and_he_answers(s: Stage) -> None:
     """Resolution stands still until his answer comes, updates do not; then he waits for us."""
     s.case({"T1": {"title": "diagnose the api error"}}, tier=1, customer=ACME)
@@ -168,6 +168,15 @@ def it_waits_for_the_customer_and_he_answers(s: Stage) -> None:
         09:10 file 02-customer_update.yaml #1
         09:10 update #1
         10:00 file 03-blocked.yaml #1
+        10:00 ask blocker T1 #1 → customer-success-manager
+        12:00 remind blocker T1 #1 → customer-success-manager
+        14:00 escalate blocker T1 #1 level-2 → support-manager
+        16:00 remind blocker T1 #1 level-2 → support-manager
+        18:00 escalate blocker T1 #1 level-3 → vp-customer-support
+        20:00 remind blocker T1 #1 level-3 → vp-customer-support
+        22:00 escalate blocker T1 #1 level-4 → hitl
+        11-21 00:00 remind blocker T1 #1 level-4 → hitl
+        11-21 02:00 unanswered blocker T1 #1
         11-21 05:10 ask update #2 → customer-success-manager
         11-21 09:00 file 04-customer_update.yaml #1
         11-21 09:00 update #2
@@ -180,7 +189,7 @@ def it_waits_for_the_customer_and_he_answers(s: Stage) -> None:
     )
 
 
-@story("SLA-7")
+@story("SLA-7", **PATIENT)
 def nobody_answers_and_the_pause_comes_to_its_cap(s: Stage) -> None:
     """On hold by authority stands still for 72 hours at most, by the planner not at all; at seven days the customer's
     silence is no excuse any more."""
@@ -199,6 +208,7 @@ def nobody_answers_and_the_pause_comes_to_its_cap(s: Stage) -> None:
     s.at("2026-11-27T10:00:01Z")
     s.expect(
         """
+        11-27 10:00 remind blocker T1 #1 level-4 → hitl
         11-27 10:00 run-on resolution T1 #1 waiting_on_customer
         """
     )
@@ -210,7 +220,7 @@ def nobody_answers_and_the_pause_comes_to_its_cap(s: Stage) -> None:
     runs(s, "resolution", state="running", paused_because=None)
 
 
-@story("SLA-10", "SLA-11")
+@story("SLA-10", "SLA-11", **PATIENT)
 def a_priority_is_raised_so_that_the_limit_lies_in_the_past(s: Stage) -> None:
     """Breached from the change on, not before; what was told is not told again, and the marks below are only noted."""
     s.case({"T1": {"title": "diagnose the api error"}}, tier=1, priority="low")
@@ -236,6 +246,7 @@ def a_priority_is_raised_so_that_the_limit_lies_in_the_past(s: Stage) -> None:
         11-22 10:00 warn resolution #1 90%-manager
         11-22 10:00 warn resolution T1 #1 90%
         11-22 10:00 warn resolution T1 #1 90%-manager
+        11-22 10:00 notice T1 #1 instruction-priority → technical-support-engineer
         11-22 10:00 breach resolution #1
         11-22 10:00 ask breach resolution #1 → vp-customer-support
         11-22 10:00 breach resolution T1 #1
@@ -249,7 +260,7 @@ def a_priority_is_raised_so_that_the_limit_lies_in_the_past(s: Stage) -> None:
     runs(s, "resolution", state="breached", due="2026-12-03T17:00:00Z")
 
 
-@story("SLA-22", "SLA-11")
+@story("SLA-22", "SLA-11", **PATIENT)
 def more_time_is_agreed_with_the_customer(s: Stage) -> None:
     """Our own word moves only our warnings; the customer's moves the limit, and what meets that is shown as such."""
     s.case({"T1": {"title": "diagnose the api error"}}, tier=1, customer=ACME, sla_resolution="4 hours",
@@ -289,7 +300,7 @@ def more_time_is_agreed_with_the_customer(s: Stage) -> None:
     runs(s, "resolution", state="approved_extension", stopped="2026-11-20T14:45:00Z", late_by_s=None)
 
 
-@story("SLA-22", "SLA-10")
+@story("SLA-22", "SLA-10", **PATIENT)
 def more_time_that_comes_too_late_leaves_it_breached(s: Stage) -> None:
     """An extension after the breach opens new warnings and a new limit; the result stays breached."""
     s.case({"T1": {"title": "diagnose the api error"}}, tier=1, customer=ACME, sla_resolution="4 hours",
@@ -339,7 +350,7 @@ def more_time_that_comes_too_late_leaves_it_breached(s: Stage) -> None:
     runs(s, "resolution", state="breached", stopped="2026-11-20T17:00:00Z")
 
 
-@story("SLA-9")
+@story("SLA-9", **PATIENT)
 def it_will_be_late_and_then_later_still(s: Stage) -> None:
     """The customer hears it before the breach, and again when the time that was named slips."""
     s.case({"T1": {"title": "diagnose the api error"}}, tier=1, customer=ACME, sla_resolution="4 hours",
@@ -387,7 +398,7 @@ def it_will_be_late_and_then_later_still(s: Stage) -> None:
            revised_before="2026-11-20T15:00:00Z", workaround="pay by invoice meanwhile")  # fmt: skip
 
 
-@story("SLA-9")
+@story("SLA-9", **PATIENT)
 def what_is_still_to_be_done_does_not_fit_into_the_time(s: Stage) -> None:
     """Without anybody's word the forecast speaks: the limit less the effort along the dependencies."""
     s.case(
@@ -419,7 +430,7 @@ def what_is_still_to_be_done_does_not_fit_into_the_time(s: Stage) -> None:
     )
 
 
-@story("SLA-12", "SLA-14")
+@story("SLA-12", "SLA-14", **PATIENT)
 def five_hours_of_downtime_over_missed_updates(s: Stage) -> None:
     """One reminder and one escalation, the highest that is due; the rungs below are noted as skipped."""
     s.case({"T1": {"title": "diagnose the api error"}}, tier=1, priority="critical", customer=ACME,
@@ -445,7 +456,7 @@ def five_hours_of_downtime_over_missed_updates(s: Stage) -> None:
     s.holds(f"{INBOX}/{LIAISON}", "acme-42.customer_update_request.yaml", "acme-42.reminder.yaml")
 
 
-@story("SLA-12", "MSG-11")
+@story("SLA-12", "MSG-11", **PATIENT)
 def what_is_in_the_box_after_downtime_is_settled_first(s: Stage) -> None:
     """The update came while we were down: nobody is reminded, but that it was late is written down."""
     s.case({"T1": {"title": "diagnose the api error"}}, tier=1, priority="critical", customer=ACME,
@@ -465,7 +476,7 @@ def what_is_in_the_box_after_downtime_is_settled_first(s: Stage) -> None:
     )
 
 
-@story("SLA-15", "MSG-5")
+@story("SLA-15", "MSG-5", **PATIENT)
 def an_update_that_lacks_two_of_the_five_comes_back(s: Stage) -> None:
     """Exactly what is missing is named; only a complete update restarts the clock."""
     s.case({"T1": {"title": "diagnose the api error"}}, tier=1, customer=ACME)
@@ -491,7 +502,9 @@ def an_update_that_lacks_two_of_the_five_comes_back(s: Stage) -> None:
     runs(s, "response", state="met", stopped="2026-11-20T09:20:00Z")
 
 
-@story("SLA-13", "SLA-14", "SLA-8", roster={LIAISON: {"hours": BERLIN}}, timezone_name="Europe/Berlin")
+@story(
+    "SLA-13", "SLA-14", "SLA-8", roster={LIAISON: {"hours": BERLIN}, **PATIENT["roster"]}, timezone_name="Europe/Berlin"
+)
 def asks_and_warnings_wait_for_the_liaison_to_come_to_work(s: Stage) -> None:
     """An ask outside his hours moves to the next opening, at the latest to the overdue mark, whose reminder it is then;
     the promise in the last update wins."""
@@ -509,7 +522,7 @@ def asks_and_warnings_wait_for_the_liaison_to_come_to_work(s: Stage) -> None:
     )
 
 
-@story("SLA-13", "SLA-14")
+@story("SLA-13", "SLA-14", **PATIENT)
 def the_promise_in_an_update_wins(s: Stage) -> None:
     """`next_update_at` is when the next one is due; it is asked for at the same share of the shorter span."""
     s.case({"T1": {"title": "diagnose the api error"}}, tier=1, customer=ACME, created_at="2026-11-20T09:00:00Z")
@@ -527,7 +540,7 @@ def the_promise_in_an_update_wins(s: Stage) -> None:
     s.says(PROGRESS, next_update={"ask": "2026-11-20T15:00:00Z", "due": "2026-11-20T16:00:00Z"})
 
 
-@story("SLA-7", "SLA-19")
+@story("SLA-7", "SLA-19", **PATIENT)
 def a_task_that_is_opened_again_goes_on_where_it_stopped(s: Stage) -> None:
     """From its end to the re-opening the resolution clock stands still; the response clock is not started again."""
     s.case({"T1": {"title": "diagnose the api error"}}, tier=1)
@@ -541,7 +554,7 @@ def a_task_that_is_opened_again_goes_on_where_it_stopped(s: Stage) -> None:
     runs(s, "response", state="met")
 
 
-@story("SLA-2", "SLA-10")
+@story("SLA-2", "SLA-10", **PATIENT)
 def severity_is_a_second_axis(s: Stage) -> None:
     """Where both are known, the tighter counts."""
     s.case({"T1": {"title": "diagnose the api error"}}, tier=1, priority="high", severity="Sev 1")
@@ -552,7 +565,7 @@ def severity_is_a_second_axis(s: Stage) -> None:
 
 
 @story(
-    "SLA-6", "SLA-7", "CON-3", calendars={"office": BERLIN},
+    "SLA-6", "SLA-7", "CON-3", **PATIENT, calendars={"office": BERLIN},
     policies=[{
         "match": {"segment": "enterprise"}, "response": "30 min - 1 hour", "resolution": "8 open hours",
         "update": "1 working day", "warn": ["50%", "-30m"], "calendar": {"response": "24x7", "resolution": "office",

@@ -102,7 +102,10 @@ class CustomerReply(Incoming):
         return {
             "note": note_of(letter.body, *cls._TEXT),
             "ends": {
-                t.id: {"blockers": blockers, "tell": behind(case, t) if len(blockers) == len(open_blockers(t)) else None}
+                t.id: {
+                    "blockers": blockers,
+                    "tell": behind(case, t) if len(blockers) == len(open_blockers(t)) else None,
+                }
                 for t in waiting
                 if (blockers := [b.n for b in open_blockers(t) if b.on_customer])
             },

@@ -9,7 +9,6 @@ from executord.asking import acknowledged
 from executord.blocking import unblock
 from executord.case import Attempt, Claim, Ended, FileFact, Letter, Owed, Task, owe
 from executord.casebook import Case
-from executord.errors import Finding
 from executord.evolve import replace
 from executord.letters import NOTE_LENGTH, moment, note_of
 from executord.messages.base import Incoming, Taken
@@ -136,8 +135,16 @@ class Completion(Incoming):
             case.put(keep_late(case, task, n, taken.at, taken.path, taken.sender, summary, facts.get("files", [])))
             return
         task = record_update(
-            case, task, facts.get("update"), taken.at, taken.path, taken.sender, bool(facts.get("nested")),
-            moment(facts, "promised"), moment(facts, "overdue_at"), facts.get("round", 0),
+            case,
+            task,
+            facts.get("update"),
+            taken.at,
+            taken.path,
+            taken.sender,
+            bool(facts.get("nested")),
+            moment(facts, "promised"),
+            moment(facts, "overdue_at"),
+            facts.get("round", 0),
         )
         if task.live is None:
             return

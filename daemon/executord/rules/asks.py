@@ -23,9 +23,9 @@ from executord.rules.asking import Asking, priority_of
 from executord.rules.blockers import BLOCKER
 from executord.rules.escalation import ESCALATION
 from executord.rules.forecast import EXPEDITE, WORKAROUND
-from executord.rules.sla import BREACH
 from executord.rules.overload import OVERLOAD
 from executord.rules.questions import QUESTION
+from executord.rules.sla import BREACH
 from executord.rules.standstill import CHECKPOINT
 from executord.values import stamp
 

@@ -15,7 +15,16 @@ from executord.agenda import Due
 from executord.case import Ask, Head, Paused, Task
 from executord.casebook import Case
 from executord.policy import Policy
-from executord.promises import Clock, marks, next_responses, resolution, response, task_resolution, task_response
+from executord.promises import (
+    Clock,
+    marks,
+    next_responses,
+    resolution,
+    response,
+    share_at,
+    task_resolution,
+    task_response,
+)
 from executord.rules.asking import Asking
 from executord.terms import at_work, terms
 from executord.tidings import breach, cause_of, late_by, local_words, noted_at, subject_words, warning
@@ -84,8 +93,8 @@ def _late(clock: Clock, at: datetime, mark: str) -> bool:
     """Whether the manager hears of a mark too: from 75 % of the limit on, also of marks that are no share."""
     if mark.endswith("%"):
         return int(mark[:-1]) >= TO_MANAGER_FROM
-    assert clock.warn_due is not None
-    return at >= clock.start + (clock.warn_due - clock.start) * (TO_MANAGER_FROM / 100)
+    late = share_at(clock, TO_MANAGER_FROM / 100)
+    return late is not None and at >= late
 
 
 def _told(
