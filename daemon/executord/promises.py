@@ -326,7 +326,7 @@ def resolution(case: Case, policy: Policy) -> Clock | None:
         return None
     key = (
         policy, head.spec, head.created, head.tier, head.priority, head.repriced, head.extensions, head.pauses,
-        head.breaches, head.closed, case.sums.version, case.resolved_at,
+        head.breaches, head.closed, case.sums.still, case.resolved_at,
     )  # fmt: skip
     clock: Clock | None = _kept(case, "resolution", key, lambda: _resolution(case, policy))
     return clock
@@ -524,7 +524,7 @@ def cadence(case: Case, policy: Policy) -> Cadence | None:
     if head.created is None or head.opened_at is None or head.spec.customer is None:
         return None
     key = (
-        policy, head.spec, head.created, head.tier, head.priority, head.counted, head.pauses, case.sums.version,
+        policy, head.spec, head.created, head.tier, head.priority, head.counted, head.pauses, case.sums.still,
         head.repriced,
     )  # fmt: skip
     found: Cadence | None = _kept(case, "cadence", key, lambda: _cadence(case, policy))
