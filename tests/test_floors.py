@@ -34,13 +34,15 @@ FLOORS = """
 3  clock | deaths | disk | gate | inotify | log | marks | mend | oddities | sdnotify | settings
 2  rules
 1  fold
-1  messages | news | posts
+1  messages | news | posts | tidings
 1  verification
-1  letters | places | updates
-1  agenda | reading | transitions
+1  reckoning
+1  letters | places | promises | updates
+1  agenda | reading | terms | transitions
 1  blocking
 1  asking | cadence | policy | scalars | sight | snapshot | standing
 1  casebook | clocks | escalations | ladders | pen
+1  sums
 1  case | values
 0  actions | errors | evolve
 """

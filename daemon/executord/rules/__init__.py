@@ -13,7 +13,21 @@ from executord.agenda import Agenda, CaseRule, Due, TaskRule, only_highest
 from executord.casebook import Case
 from executord.evolve import replace
 from executord.policy import Policy
-from executord.rules import arrival, asks, dispatch, executive, opening, overload, owed, results, silence, standstill
+from executord.rules import (
+    arrival,
+    asks,
+    dispatch,
+    executive,
+    forecast,
+    opening,
+    overload,
+    owed,
+    results,
+    silence,
+    sla,
+    standstill,
+    updates,
+)
 from executord.values import stamp
 
 LATE = timedelta(minutes=1)
@@ -28,6 +42,8 @@ TASK_RULES: tuple[TaskRule, ...] = (
     standstill.task_lines,
     overload.lines,
     dispatch.lines,
+    sla.task_lines,
+    forecast.task_lines,
 )
 CASE_RULES: tuple[CaseRule, ...] = (
     arrival.case_lines,
@@ -35,6 +51,9 @@ CASE_RULES: tuple[CaseRule, ...] = (
     owed.case_lines,
     asks.case_lines,
     standstill.case_lines,
+    sla.case_lines,
+    updates.lines,
+    forecast.case_lines,
     executive.lines,
 )
 

@@ -22,8 +22,10 @@ from executord.posts import impact
 from executord.rules.asking import Asking, priority_of
 from executord.rules.blockers import BLOCKER
 from executord.rules.escalation import ESCALATION
+from executord.rules.forecast import EXPEDITE, WORKAROUND
 from executord.rules.overload import OVERLOAD
 from executord.rules.questions import QUESTION
+from executord.rules.sla import BREACH
 from executord.rules.standstill import CHECKPOINT
 from executord.values import stamp
 
@@ -36,6 +38,9 @@ ASKS: Mapping[str, Asking] = {
     "blocker": BLOCKER,
     "escalation": ESCALATION,
     "checkpoint": CHECKPOINT,
+    "breach": BREACH,
+    "expedite": EXPEDITE,
+    "workaround": WORKAROUND,
     "overload": OVERLOAD,
     "question": QUESTION,
 }

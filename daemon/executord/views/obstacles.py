@@ -15,6 +15,7 @@ from executord.errors import Finding
 from executord.messages import MESSAGES
 from executord.policy import Policy
 from executord.standing import Standing, held_because
+from executord.views.clockfaces import impossible
 
 #: Type of message → what was asked of those who may answer with it and so free a case.
 ANSWERS = {"release": "checkpoint", "unblocked": "blocker", "decision": "escalation"}
@@ -28,9 +29,9 @@ def finding_view(found: Finding) -> dict[str, Any]:
     return {key: data[key] for key in _KEYS}
 
 
-def problems(case: Case) -> list[dict[str, Any]]:
+def problems(case: Case, policy: Policy) -> list[dict[str, Any]]:
     """What is odd in a case's files, ordered by path and line [CON-8]."""
-    found = dict.fromkeys(_found(case))
+    found = dict.fromkeys((*_found(case), *impossible(case, policy)))
     return [finding_view(f) for f in sorted(found, key=lambda f: (f.path or "", f.line or 0, f.message))]
 
 
