@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from executord.errors import Finding
 from executord.evolve import replace
+from executord.products import Delivery, OutputFile
 
 Folder = Literal["pending", "in_progress", "completed", "blocked"]
 FOLDERS: tuple[Folder, ...] = ("pending", "in_progress", "completed")
@@ -252,6 +253,8 @@ class Task:
     ended: Ended | None = None
     results: int = 0
     result_owed: bool = False
+    result: OutputFile | None = None  # the last result that we wrote
+    issues: tuple[str, ...] = ()  # what the validator wants mended in it, until it is done again
     escalated: str | None = None  # why a decision is awaited
     escalations: int = 0
     hold: Hold | None = None
@@ -295,7 +298,7 @@ class Closed:
     at: datetime
     by: str
     reason: str
-    state: str  # cancelled deferred
+    state: str  # cancelled deferred passed
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,6 +341,7 @@ class Head:
     priority: tuple[Any, Any] | None = None  # (value, what the file said then)
     released: frozenset[str] = frozenset()  # checkpoints
     reviews: frozenset[str] = frozenset()  # checkpoints whose reviewer was asked
+    delivery: Delivery = field(default_factory=Delivery)
     owed: tuple[Owed, ...] = ()
     done: frozenset[str] = frozenset()
 

@@ -25,6 +25,7 @@ from executord.case import (
     expected_spec,
     natural,
 )
+from executord.products import Survey
 
 
 class Case:
@@ -48,6 +49,7 @@ class Case:
         self.gone = 0  # task files that are missing and not yet counted as deleted [MEM-25]
         self.gone_since: datetime | None = None
         self.extras: tuple[str, ...] = ()  # files in completed/ that match no task [MEM-19]
+        self.survey: Survey | None = None  # what lies in outputs/ for the deliverable, once every task has ended
         self.clashed: set[str] = set()  # tasks whose file cannot be moved to where it belongs [MEM-14]
         self.dirty: set[str] = set()
         self.head_dirty = True

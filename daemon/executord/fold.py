@@ -10,11 +10,13 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
+from executord import deliveries
 from executord.case import Attempt, Blocked, Claim, Ended, FileFact, Owed, Parked, Task, expected_spec, lasting, owe
 from executord.casebook import Case
 from executord.evolve import replace
 from executord.letters import moment
 from executord.messages import MESSAGES, Taken
+from executord.products import OutputFile
 from executord.transitions import (
     close_attempt,
     end_task,
@@ -44,6 +46,8 @@ def fold(case: Case, entry: Entry) -> None:
     if entry["action"] == "send" and entry.get("type"):
         key = (task_id or "", entry.get("attempt") or 0, entry["type"])
         case.sent[key] = case.sent.get(key, 0) + 1
+        if entry["type"] == "escalation":
+            deliveries.escalated(case, entry, at)
     if task_id is not None:
         task = case.ensure(task_id)
         owed = tuple(o for o in task.owed if o.name != name) if task.owed else ()
@@ -271,12 +275,15 @@ def _file(case: Case, entry: Entry, at: datetime) -> None:
 def _assign(case: Case, entry: Entry, at: datetime) -> None:
     task = case.ensure(entry["task"])
     attempt = Attempt(entry["attempt"], entry["to"], at)
-    case.put(
-        replace(
-            task, attempts=(*task.attempts, attempt), bound=None, bound_why=None, escalated=None, forced=False,
-            blocked=None,
-        )
+    task = replace(
+        task, attempts=(*task.attempts, attempt), bound=None, bound_why=None, escalated=None, forced=False,
+        blocked=None,
     )  # fmt: skip
+    if task.issues:
+        facts = {"points": list(task.issues), "k": 1}
+        name = f"rework {task.id} a{attempt.n} #{case.head.delivery.cycle} verdict"
+        task = owe(replace(task, issues=()), Owed(name, "rework", at, facts))
+    case.put(task)
 
 
 def _handoff(case: Case, entry: Entry, at: datetime) -> None:
@@ -294,7 +301,12 @@ def _move(case: Case, entry: Entry, at: datetime) -> None:
 
 def _result(case: Case, entry: Entry, at: datetime) -> None:
     task = case.ensure(entry["task"])
-    case.put(replace(task, results=task.results + 1, result_owed=False))
+    facts = _facts(entry)
+    written = None
+    if "sha256" in facts and entry.get("path"):
+        path = entry["path"].removeprefix(f"{case.id}/")
+        written = OutputFile(path, facts["size"], facts["sha256"], task.id)
+    case.put(replace(task, results=task.results + 1, result_owed=False, result=written))
 
 
 def _checkpoint(case: Case, entry: Entry, at: datetime) -> None:
@@ -355,4 +367,5 @@ FOLD: dict[str, Callable[[Case, Entry, datetime], None]] = {
     "checkpoint": _checkpoint,
     "release": _release,
     "park": _park,
+    **deliveries.FOLD,
 }

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from typing import Any, assert_never
 
 from executord import journal
-from executord.actions import Embed, Explain, File, Move, Record, Send, Write
+from executord.actions import Chronicle, Embed, Explain, File, Move, Record, Send, Write
 from executord.agenda import Due
 from executord.casebook import Case
 from executord.disk import DOT, INBOX, Disk
@@ -35,6 +35,7 @@ Entry = dict[str, Any]
 _OURS = b"\ngenerated_by: executord\n"  # as `pen` writes it [MEM-16]
 _WHOLE = 64 << 20  # bytes; what is larger is none of ours
 _PLAIN = frozenset({str, int, bool, float})
+_UNTOLD = frozenset({"move", "admit", "reason", "write", "restore", "shelve"})  # what a chronicle needs not say
 
 
 @dataclass(slots=True)
@@ -67,6 +68,7 @@ class Hands:
     def __init__(self, store: Store, disk: Disk) -> None:
         self.store, self.disk = store, disk
         self._taken: set[str] = set()  # names that a batch in work will fill
+        self._leaving: set[str] = set()  # names that a batch in work will leave
 
     # -- note ----------------------------------------------------------------------------------------------
 
@@ -80,7 +82,7 @@ class Hands:
         match action:
             case Send():
                 inbox = f"{INBOX}/{self.store.inbox_of(action.to)}"
-                name = next_stem(case, line.task, line.attempt, action.kind)
+                name = action.name or next_stem(case, line.task, line.attempt, action.kind)
                 more = {"to": action.to, "type": action.kind}
                 body = self._letter(case, line, action, name, now)
                 noted.data = dump(body)
@@ -88,9 +90,11 @@ class Hands:
                 more["path"] = noted.target
             case Write():
                 noted.target = f"{case.id}/{action.path}"
-                body = {k: self._value(v) for k, v in action.body.items()} | _mark(case.n + 1, now)
+                told = [n.entry for n in batch.noted]
+                body = {k: self._value(v, case, told) for k, v in action.body.items()} | _mark(case.n + 1, now)
                 noted.data = dump(body)
                 more["path"] = noted.target
+                more["facts"] = {"sha256": hashlib.sha256(noted.data).hexdigest(), "size": len(noted.data)}
                 self.store.remember(noted.target, body)
             case Explain():
                 folder, name = action.rejected_path.rsplit("/", 1)
@@ -106,6 +110,7 @@ class Hands:
             case Move():
                 noted.source, noted.target = f"{case.id}/{action.source}", f"{case.id}/{action.target}"
                 more = {"path": noted.target, "facts": {"from": noted.source}}
+                self._leaving.add(noted.source)
             case Record() | None:
                 pass
             case _:
@@ -162,13 +167,15 @@ class Hands:
         `path` and the answer count from the memory.
         """
         full = f"{self.store.root}/{path}"
-        if path in self._taken:
+        if path in self._taken or path in self._leaving:
             return None
         if not os.path.lexists(full):
             return None
-        stem, _, ending = path.rpartition(".")
+        stem, _, ending = path.replace("/outputs/final/", "/outputs/partial/").rpartition(".")
         body = self.store.body(path)
         if self.is_ours(path):
+            if "/outputs/final/" in path:
+                return self._free(f"{stem}.from-unknown.{ending}", None)
             n = body.get("attempt")
             return self._free(f"{stem}.attempt-{n if n else 'none'}.{ending}", None)
         agent = text_of(find(body, ("from", "agent", "by", "author", "generated_by")).value).splitlines()
@@ -193,16 +200,29 @@ class Hands:
             envelope[key] = self._value(value)
         return envelope | _mark(case.n + 1, now)
 
-    def _value(self, value: Any) -> Any:
+    def _value(self, value: Any, case: Case | None = None, told: Sequence[Entry] = ()) -> Any:
         if value is None or type(value) in _PLAIN:  # most of a letter: no need to ask what else it might be
             return value
         if isinstance(value, Embed):
-            return embedded(self.store.body(value.path), value.key, self.store.policy.zone)
+            body = self.store.body(value.path)
+            return inside(body, value.keys) if value.keys else embedded(body, value.key, self.store.policy.zone)
+        if isinstance(value, Chronicle) and case is not None:
+            return self._chronicle(case, told)
         if isinstance(value, Mapping):
-            return {k: self._value(v) for k, v in value.items()}
+            return {k: self._value(v, case, told) for k, v in value.items()}
         if isinstance(value, list | tuple):
-            return [self._value(v) for v in value]
+            return [self._value(v, case, told) for v in value]
         return value
+
+    def _chronicle(self, case: Case, told: Sequence[Entry]) -> list[dict[str, Any]]:
+        """What the journal tells so far, the lines of the batch in work included: when, what, to whom, why."""
+        entries = journal.read(f"{self.store.root}/{case.id}").entries
+        known = {e["n"] for e in entries if "at" in e}
+        rows = [e for e in entries if "at" in e] + [e for e in told if e["n"] not in known]
+        return [
+            {"at": e["at"], "what": e["name"], "to": e.get("to"), "why": e.get("why")}
+            for e in rows if e["name"].split(" ", 1)[0] not in _UNTOLD
+        ]  # fmt: skip
 
     # -- carry out -----------------------------------------------------------------------------------------
 
@@ -224,6 +244,7 @@ class Hands:
                 book.placed = True
         except Exception:
             self._taken.clear()
+            self._leaving.clear()
             self._undo(staged, work)
             raise
         entries = []
@@ -233,6 +254,7 @@ class Hands:
                     self._publish(batch.case, noted)
                     entries.append(noted.entry)
         self._taken.clear()
+        self._leaving.clear()
         return entries
 
     def _undo(self, staged: list[str], work: list[Batch]) -> None:
@@ -416,6 +438,19 @@ def _mark(n: int, now: datetime) -> dict[str, Any]:
 def _segment(text: str) -> str:
     safe = "".join(c if c.isalnum() or c in "-_" else "-" for c in text.strip().lower())
     return safe[:60] or "unknown"
+
+
+def inside(body: Any, keys: Sequence[str | int]) -> Any:
+    """The value that stands behind these keys and places, None where there is none."""
+    here = body
+    for key in keys:
+        if isinstance(here, Mapping):
+            here = here.get(key)
+        elif isinstance(here, list) and isinstance(key, int) and key < len(here):
+            here = here[key]
+        else:
+            return None
+    return here
 
 
 def embedded(body: Mapping[str, Any], key: str | None, zone: tzinfo) -> Any:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from executord.case import Attempt, Ended, Owed, Task, owe
 from executord.casebook import Case
+from executord.deliveries import sent_update
 from executord.evolve import replace
 from executord.policy import ATTEMPTS
 
@@ -80,6 +81,7 @@ def record_update(case: Case, task: _T, number: int | None, at: datetime, letter
     """Count an accepted customer update and owe its file [SLA-15]."""
     if number is not None:
         case.set_head(replace(case.head, updates=number))
+        sent_update(case, number, at, by, task.id if task is not None else None)
         facts = {"number": number, "letter": letter, "by": by, "nested": nested}
         owed = Owed(f"update #{number}", "update", at, facts)
         case.set_head(replace(case.head, owed=(*case.head.owed, owed)))

@@ -110,6 +110,8 @@ def _line(
         key = (line.task or "", line.attempt or 0, kind)
         repeats[key] = repeats.get(key, 0) + 1
         name = stem(case.id, line.task, line.attempt, kind, case.sent.get(key, 0) + repeats[key])
+        if isinstance(line.action, Send) and line.action.name is not None:
+            name = line.action.name
         path = f"{INBOX}/{tree.store.inbox_of(to)}/{name}.yaml"
     return {
         "at": stamp(at) if at is not None else None,
