@@ -28,20 +28,23 @@ FLOORS = """
 4  demo | views
 3  checking | hands | postbox
 3  ledger | store
-3  bells | dropping | evidence | journal | lock
+3  bells | dropping | evidence | journal | lock | survey
 3  paper | script
 3  retention | schemas | tree
 3  clock | deaths | disk | gate | inotify | log | marks | mend | oddities | sdnotify | settings
 2  rules
-1  fold
-1  messages | posts
+1  finals | fold
+1  completeness | messages | posts
 1  verification
 1  letters | places | updates
 1  agenda | reading | transitions
+1  deliveries
+1  standards
 1  asking | cadence | policy | scalars | sight | snapshot | standing
 1  casebook | clocks | escalations | pen
 1  case | values
-0  actions | errors | evolve
+1  products
+0  actions | deliverables | errors | evolve
 """
 ROWS = [(int(line[0]), [word.strip() for word in line[1:].split("|")]) for line in FLOORS.strip().splitlines()]
 ROW = {name: number for number, (_, names) in enumerate(ROWS) for name in names}

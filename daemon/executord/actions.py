@@ -79,10 +79,17 @@ class Explain:
 
 
 @dataclass(frozen=True, slots=True)
+class Archive:
+    """The case's folder moved to `_archive/`: the last thing that is done for it [QUA-4]."""
+
+    word: ClassVar[str] = "move"
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """A fact for the journal and nothing else."""
 
     word: ClassVar[str] = "record"
 
 
-Action = Send | Move | Write | File | Explain | Record
+Action = Send | Move | Write | File | Explain | Archive | Record

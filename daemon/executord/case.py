@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from executord.errors import Finding
 from executord.evolve import replace
-from executord.products import Delivery, OutputFile
+from executord.products import ArchiveAsked, Delivery, OutputFile
 
 Folder = Literal["pending", "in_progress", "completed", "blocked"]
 FOLDERS: tuple[Folder, ...] = ("pending", "in_progress", "completed")
@@ -375,6 +375,7 @@ class Head:
     released: frozenset[str] = frozenset()  # checkpoints
     reviews: frozenset[str] = frozenset()  # checkpoints whose reviewer was asked
     delivery: Delivery = field(default_factory=Delivery)
+    archive: ArchiveAsked | None = None
     owed: tuple[Owed, ...] = ()
     asks: tuple[Ask, ...] = ()  # what we expect an answer to, and that is about no task
     done: frozenset[str] = frozenset()

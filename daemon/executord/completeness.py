@@ -12,6 +12,7 @@ from typing import Any
 
 from executord import deliverables
 from executord.deliverables import Component
+from executord.deliverables import components_of as components_of
 from executord.reading import text_of
 from executord.scalars import placeholder
 from executord.verification import holes
@@ -60,23 +61,6 @@ def is_empty(content: Any, depth: int = 0) -> bool:
     if isinstance(content, list | tuple):
         return depth <= 12 and all(is_empty(each, depth + 1) for each in content)
     return not text_of(content).strip()
-
-
-def components_of(value: Any) -> dict[str, tuple[tuple[str | int, ...], Any]]:
-    """The components in a `components:` value, by name as it is compared: where each stands, and its content.
-
-    A mapping, or a list of one-key mappings [CON-14].
-    """
-    found: dict[str, tuple[tuple[str | int, ...], Any]] = {}
-    if isinstance(value, Mapping):
-        for key, content in value.items():
-            found.setdefault(deliverables.word(key), ((str(key),), content))
-    elif isinstance(value, list | tuple):
-        for k, each in enumerate(value):
-            if isinstance(each, Mapping) and len(each) == 1:
-                ((key, content),) = each.items()
-                found.setdefault(deliverables.word(key), ((k, str(key)), content))
-    return found
 
 
 def keyed(value: Any, names: Iterable[str]) -> dict[str, tuple[tuple[str | int, ...], Any]]:

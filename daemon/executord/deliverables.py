@@ -63,6 +63,23 @@ def word(text: Any) -> str:
     return re.sub(r"[\W_]+", "_", str(text).strip().lower()).strip("_")
 
 
+def components_of(value: Any) -> dict[str, tuple[tuple[str | int, ...], Any]]:
+    """The components in a `components:` value, by name as it is compared: where each stands, and its content.
+
+    A mapping, or a list of one-key mappings [CON-14].
+    """
+    found: dict[str, tuple[tuple[str | int, ...], Any]] = {}
+    if isinstance(value, Mapping):
+        for key, content in value.items():
+            found.setdefault(word(key), ((str(key),), content))
+    elif isinstance(value, list | tuple):
+        for k, each in enumerate(value):
+            if isinstance(each, Mapping) and len(each) == 1:
+                ((key, content),) = each.items()
+                found.setdefault(word(key), ((k, str(key)), content))
+    return found
+
+
 # --- what a component cannot do without -------------------------------------------------------------------------------
 
 _MONTHS = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
@@ -141,7 +158,9 @@ def texts(content: Any, depth: int = 0) -> Iterator[str]:
 
 # --- whether a part is there ------------------------------------------------------------------------------------------
 
-_HEADING = re.compile(r"^\s*(?:#{1,6}\s*|\*\*|[-*]\s+(?=\S[^:]{0,60}:)|\d+[.)]\s+)?([^:#*|]{2,60}?)\s*(?:\*\*\s*:?|:|$)")
+_HEADING = re.compile(
+    r"^\s*(?:#{1,6}\s*|\*\*|[-*]\s+(?=\S[^:]{0,60}:)|\d+[.)]\s+)?([^:#*|]{2,60}?)\s*(?:\*\*\s*:?|:|$)"
+)
 
 
 def headings(content: Any, depth: int = 0) -> Iterator[str]:
@@ -222,7 +241,9 @@ class EscalationProcess(Deliverable):
     """Who is called when, and who must know."""
 
     type = "escalation_process"
-    severity_matrix = of("classification | severity | severities | sev", "priority levels | priority | priorities | levels")
+    severity_matrix = of(
+        "classification | severity | severities | sev", "priority levels | priority | priorities | levels"
+    )
     escalation_paths = of()
     sla_definitions = of(must=per_severity)
     communication_templates = of()

@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+from executord.asking import answered
 from executord.casebook import Case
 from executord.evolve import replace
 from executord.pen import json_text
 from executord.products import (
     Asked,
-    Delivery,
     Escalated,
     Final,
     Gap,
@@ -25,6 +25,7 @@ from executord.products import (
     SentUpdate,
     Source,
 )
+from executord.standards import closing_update_lacks, parts
 from executord.values import read_stamp, stamp
 
 Entry = Mapping[str, Any]
@@ -118,6 +119,26 @@ def aggregate(case: Case, entry: Entry, at: datetime) -> None:
     delivery = case.head.delivery
     product = product_of(entry["facts"], entry["n"], at)
     changed(case, at, product=product, aggregates=delivery.aggregates + 1)
+    met(case)
+
+
+def met(case: Case) -> None:
+    """What was asked for and is there now, or was let pass, is asked no more."""
+    missing = {p.name for p in parts(case, case.head.delivery.product) if p.state in ("missing", "refused")}
+    product, waived = case.head.delivery.product, case.head.delivery.waivers
+    gaps = {g.path for g in product.gaps} if product is not None else set()
+    for ask in case.head.asks:
+        component, path = ask.facts.get("component"), ask.facts.get("path")
+        if (
+            (ask.about == "component" and component is not None and component not in missing)
+            or (ask.about == "file" and (path not in gaps or any(w.standard == 5 for w in waived)))
+            or (ask.about == "standard" and any(w.standard == ask.facts.get("standard") for w in waived))
+            or (
+                ask.about == "closing-update"
+                and (closing_update_lacks(case) is None or any(w.standard == 2 for w in waived))
+            )
+        ):
+            answered(case, None, ask.subject)
 
 
 def request(case: Case, entry: Entry, at: datetime) -> None:
@@ -132,12 +153,10 @@ def request(case: Case, entry: Entry, at: datetime) -> None:
 
 
 def write(case: Case, entry: Entry, at: datetime) -> None:
-    """A file of the hand-off was written, or put back as it was."""
+    """A file of the hand-off was written."""
     facts = entry["facts"]
     name, cycle = facts["file"], facts["cycle"]
-    old = case.head.delivery.finals.get(name)
-    restored = old.restored + 1 if old is not None and old.cycle == cycle else 0
-    final = Final(cycle, facts["sha256"], facts["size"], restored)
+    final = Final(cycle, facts["sha256"], facts["size"])
     changed(case, at, finals={**case.head.delivery.finals, name: final})
 
 
@@ -150,11 +169,19 @@ def shelve(case: Case, entry: Entry, at: datetime) -> None:
 def hand_off(case: Case, entry: Entry, at: datetime) -> None:
     """The validator has it."""
     changed(case, at, cycle=entry["facts"]["cycle"], handed=at, halted=None, undecided=None)
+    for ask in case.head.asks:
+        if ask.about in ("standard", "closing-update", "component", "file", "halt", "issues"):
+            answered(case, None, ask.subject)
 
 
 def withdraw(case: Case, entry: Entry, at: datetime) -> None:
     """The hand-off does not count any more [EXE-27]."""
-    changed(case, at, handed=None, withdrawn=case.head.delivery.withdrawn + 1)
+    delivery = case.head.delivery
+    gone = (entry.get("facts") or {}).get("changed", ())
+    finals = {name: f for name, f in delivery.finals.items() if name not in gone}
+    changed(case, at, handed=None, withdrawn=delivery.withdrawn + 1, finals=finals)
+    if case.ask_of(None, f"verdict c{delivery.cycle}") is not None:
+        answered(case, None, f"verdict c{delivery.cycle}")
 
 
 def update(case: Case, entry: Entry, at: datetime) -> None:
@@ -168,6 +195,11 @@ def update(case: Case, entry: Entry, at: datetime) -> None:
     changed(case, at, updates=updates)
 
 
+def gather(case: Case, entry: Entry, at: datetime) -> None:
+    """The components of an answer lie in a file of ours."""
+    changed(case, at, answers=case.head.delivery.answers + 1)
+
+
 def escalated(case: Case, entry: Entry, at: datetime) -> None:
     """Somebody was asked for a decision."""
     done = case.head.delivery.escalations
@@ -179,20 +211,27 @@ def sent_update(case: Case, number: int, at: datetime, by: str, task: str | None
     """A complete update to the customer counts from this instant."""
     updates = case.head.delivery.updates
     changed(case, at, updates=(*updates, SentUpdate(number, at, by, task)))
+    met(case)
 
 
-def decided(delivery: Delivery) -> Delivery:
-    """The delivery after a person's decision: what was halted goes on."""
-    return replace(delivery, halted=None, undecided=None, fixable=0)
+def decided(case: Case, at: datetime) -> None:
+    """A person has said how it goes on: what was halted is so no more."""
+    delivery = case.head.delivery
+    if delivery.halted is None and delivery.undecided is None:
+        return
+    changed(case, at, halted=None, undecided=None, fixable=0)
+    for ask in case.head.asks:
+        if ask.about in ("halt", "issues"):
+            answered(case, None, ask.subject)
 
 
 FOLD: dict[str, Callable[[Case, Entry, datetime], None]] = {
     "aggregate": aggregate,
     "request": request,
     "write": write,
-    "restore": write,
     "shelve": shelve,
     "hand": hand_off,
     "withdraw": withdraw,
+    "gather": gather,
     "update": update,
 }

@@ -62,7 +62,9 @@ def deliverable(case: Case, policy: Policy) -> dict[str, Any]:
         "deliverable_type": kind_of(case).type,
         "instruction_id": case.id,
         "title": case.head.title,
-        "customer": {"name": customer.name, "segment": customer.segment, "contact": customer.contact} if customer else None,
+        "customer": {"name": customer.name, "segment": customer.segment, "contact": customer.contact}
+        if customer
+        else None,
         "components": {part.name: _content(case, part) for part in found},
         "provenance": {part.name: _provenance(part.source) for part in found if part.source is not None},
         "waived": [
@@ -220,7 +222,13 @@ def _agents(case: Case) -> dict[str, dict[str, int]]:
 def clocks(case: Case, policy: Policy) -> list[dict[str, Any]]:
     """The SLA results."""
     return [
-        {"kind": c.kind, "task": c.task, "state": c.state, "due": stamp(c.due) if c.due else None, "late_by_s": c.late_by_s}
+        {
+            "kind": c.kind,
+            "task": c.task,
+            "state": c.state,
+            "due": stamp(c.due) if c.due else None,
+            "late_by_s": c.late_by_s,
+        }
         for c in promises(case, policy)
     ]
 
@@ -290,7 +298,10 @@ def _task_row(case: Case, task: Task) -> dict[str, Any]:
 def _check(case: Case) -> list[str]:
     """What the validator is asked to look at."""
     delivery = case.head.delivery
-    found = ["every component answers what the instruction asks", "every acceptance criterion is met by what is handed in"]
+    found = [
+        "every component answers what the instruction asks",
+        "every acceptance criterion is met by what is handed in",
+    ]
     if case.head.spec.customer is not None:
         found.append("the updates to the customer: tone, dates, no internal names")
     found += [f"concern: {text}" for text in concerns(case, delivery.product)]
@@ -390,7 +401,9 @@ def decisions(case: Case) -> list[dict[str, Any]]:
         what = f"standard {w.standard}" if w.standard is not None else f"component {w.component}"
         rows.append({"at": stamp(w.at), "by": w.by, "what": f"{what} waived", "reason": w.reason})
     for v in case.head.delivery.verdicts:
-        rows.append({"at": stamp(v.at), "by": "validator", "what": f"{v.result} on cycle {v.cycle}", "reason": v.reason or None})
+        rows.append(
+            {"at": stamp(v.at), "by": "validator", "what": f"{v.result} on cycle {v.cycle}", "reason": v.reason or None}
+        )
     return sorted(rows, key=lambda row: row["at"])
 
 

@@ -332,6 +332,8 @@ def _park(case: Case, entry: Entry, at: datetime) -> None:
 
 def _set_aside(case: Case, entry: Entry, at: datetime) -> None:
     name = _facts(entry)["file"]
+    if "/outputs/final/" in _facts(entry)["from"]:
+        deliveries.shelve(case, entry, at)
     case.asides[name] = case.asides.get(name, 0) + 1
     task = case.tasks.get(entry.get("task") or "")
     if task is not None:

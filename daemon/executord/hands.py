@@ -16,7 +16,7 @@ from datetime import datetime, tzinfo
 from typing import Any, assert_never
 
 from executord import journal
-from executord.actions import Chronicle, Embed, Explain, File, Move, Record, Send, Write
+from executord.actions import Archive, Chronicle, Embed, Explain, File, Move, Record, Send, Write
 from executord.agenda import Due
 from executord.casebook import Case
 from executord.disk import DOT, INBOX, Disk
@@ -111,6 +111,9 @@ class Hands:
                 noted.source, noted.target = f"{case.id}/{action.source}", f"{case.id}/{action.target}"
                 more = {"path": noted.target, "facts": {"from": noted.source}}
                 self._leaving.add(noted.source)
+            case Archive():
+                noted.source, noted.target = case.id, f"_archive/{case.id}"
+                more = {"path": noted.target, "facts": {"from": noted.source}}
             case Record() | None:
                 pass
             case _:

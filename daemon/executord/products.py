@@ -132,7 +132,6 @@ class Final:
     cycle: int
     sha256: str
     size: int
-    restored: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +157,15 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
+class ArchiveAsked:
+    """Somebody asked that the closed instruction be archived."""
+
+    n: int
+    at: datetime
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
 class Escalated:
     """A decision that somebody was asked for: an escalation that was sent."""
 
@@ -180,7 +188,6 @@ class Delivery:
     asked: Mapping[str, Asked] = field(default_factory=dict)  # component, or path of a file, → who was asked
     turned_down: Mapping[str, str] = field(default_factory=dict)  # component → what the validator says of it
     cycle: int = 0
-    writing: bool = False  # its files are being written
     handed: datetime | None = None  # since when the validator has it; None: he has nothing
     finals: Mapping[str, Final] = field(default_factory=dict)  # name in outputs/final/ → as we wrote it
     verdicts: tuple[Verdict, ...] = ()

@@ -37,7 +37,9 @@ from executord.rules import agenda_of, asks, dispatch, mail
 from executord.rules.opening import starts_at
 from executord.rules.results import set_aside, with_path
 from executord.sight import see_still_gone
+from executord.standards import settled
 from executord.store import Store
+from executord.survey import Surveyor
 from executord.views.overview import progress
 
 BATCH_LINES = 400
@@ -80,6 +82,7 @@ class Service:
         self.root = os.path.realpath(root)
         self.policy = policy
         self.store = Store(self.root, policy, limits)
+        self.surveyor = Surveyor(self.root, limits or Limits())
         self.postbox = Postbox(self.store)
         self.disk = Disk(self.root, durable=durable, before=before)
         self.hands = Hands(self.store, self.disk)
@@ -131,6 +134,8 @@ class Service:
             self.deaths.working(case_id)
             if first:
                 self._redo(case_id)
+                if not self.store.is_case(case_id):  # it died between the line that archives it and the rename
+                    return None
             case = self.store.load(case_id, now)
             if first:
                 self.hands.rotate(case, now)  # it died before the new part
@@ -162,6 +167,8 @@ class Service:
     def _keep(self, case: Case) -> None:
         agenda = agenda_of(case, self.policy)
         self.cases[case.id], self.agendas[case.id] = case, agenda
+        if self._only_looks and case.last_at is not None:
+            self._survey(case, case.last_at)
         for task in case.tasks.values():
             if task.live is not None:
                 self.places.holder(case.id, task.id, None, task.live.agent)
@@ -171,6 +178,7 @@ class Service:
     def _drop(self, case_id: str) -> None:
         case = self.cases.pop(case_id, None)
         self.agendas.pop(case_id, None)
+        self.surveyor.forget(case_id)
         self._deadline.pop(case_id, None)
         for key in [k for k, c in self._waiting_letters.items() if c == case_id]:
             del self._waiting_letters[key]
@@ -381,6 +389,7 @@ class Service:
     def _gather(self, batch: Batch, now: datetime, room: int) -> None:
         case = batch.case
         agenda = self.agendas[case.id]
+        self._survey(case, now)
         for task in [case.tasks[task_id] for task_id in case.clashed]:
             if self.hands.is_free(f"{case.id}/{task.clash}"):
                 case.put(replace(task, clash=None))
@@ -404,6 +413,21 @@ class Service:
                 continue
             room -= 1
             self._note(batch, due, now)
+
+    def _survey(self, case: Case, now: datetime) -> None:
+        """What lies there for the deliverable is looked at when the case is on its way out [DEL-2, QUA-4]."""
+        head = case.head
+        if head.opened_at is None or not head.ours or head.parked is not None or head.closed is not None:
+            return
+        if head.delivery.handed is not None:
+            seen = self.surveyor.finals(case)
+        elif settled(case):
+            seen = self.surveyor.survey(case, now)
+        else:
+            return
+        if seen != case.survey:
+            case.survey = seen
+            case.head_dirty = True
 
     def _clashes(self, case: Case, line: Due) -> bool:
         """Whether another file lies where this line would move one; then the line waits until that is gone [MEM-14]."""
@@ -481,6 +505,11 @@ class Service:
             return
         self.cannot_write = None
         for batch in batches:
+            if batch.noted[-1].entry["name"].startswith("archive "):
+                self.marks.did(batch.case.id, 0)  # another case may come under its name
+                self._views.pop(batch.case.id, None)
+                self._drop(batch.case.id)
+                continue
             self.marks.did(batch.case.id, batch.case.n)
             self._views.setdefault(batch.case.id, now)
             self._guarded(batch.case.id, now, partial(self.hands.rotate, batch.case, now))

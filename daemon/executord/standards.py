@@ -17,8 +17,8 @@ from executord.casebook import Case
 from executord.deliverables import Deliverable
 from executord.policy import Policy
 from executord.products import Product, Source, Waiver
+from executord.standing import communication_of
 from executord.values import stamp
-from executord.verification import communication_of
 
 NAMES: Mapping[int, str] = {
     1: "all planned tasks executed or explicitly deferred",
@@ -92,7 +92,22 @@ def settled(case: Case) -> bool:
         return False
     if not case.tasks:
         return nothing_to_execute(case)
-    return not any(t.result_owed or t.gone_at is not None or (t.file is not None and not t.present) for t in case.tasks.values())
+    return not any(
+        t.result_owed or t.gone_at is not None or (t.file is not None and not t.present) for t in case.tasks.values()
+    )
+
+
+def mark(case: Case) -> str:
+    """What tells one state of a case's results from another: tasks, results, answers, updates."""
+    delivery = case.head.delivery
+    results = sum(t.results for t in case.tasks.values())
+    return f"{len(case.tasks)} {results} {delivery.answers} {len(delivery.updates)}"
+
+
+def current(case: Case) -> Product | None:
+    """The product, if it was aggregated from the results as they are now."""
+    product = case.head.delivery.product
+    return product if product is not None and product.mark == mark(case) else None
 
 
 def phase_of(case: Case) -> str:
@@ -300,7 +315,9 @@ def _outputs(product: Product | None) -> Standard:
     if product is None:
         return Standard(5, "pass", ("no output yet",))
     fails = [f"{gap.path}" + (f" of {gap.task}" if gap.task else "") + f": {gap.why}" for gap in product.gaps]
-    return _result(5, fails, [f"every file that a result names is there; {len(product.extras)} more outputs are listed"])
+    return _result(
+        5, fails, [f"every file that a result names is there; {len(product.extras)} more outputs are listed"]
+    )
 
 
 def _package(case: Case, product: Product | None) -> Standard:

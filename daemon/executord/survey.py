@@ -26,6 +26,7 @@ from executord.paper import Limits, parse
 from executord.pen import printable
 from executord.posts import ANSWERS, done_attempt, result_path
 from executord.products import Aside, Gap, OutputFile, Source, Survey
+from executord.standards import mark
 from executord.values import agent_name
 
 #: In the order of trust [DEL-2].
@@ -72,7 +73,7 @@ class Surveyor:
         there = dict(self._walk(case.id))
         there |= {path: identity for path in self._extras(case) if (identity := self._identity(case.id, path))}
         print_ = (
-            kind, tuple(sorted(there.items())), mark_of(case), tuple(head.delivery.finals.items()),
+            kind, tuple(sorted(there.items())), mark(case), tuple(head.delivery.finals.items()),
             self._final_in_the_way(case.id), case.extras,
         )  # fmt: skip
         known = self._last.get(case.id)
@@ -81,6 +82,28 @@ class Surveyor:
         seen = self._look(case, kind, there, now)
         self._last[case.id] = (print_, seen)
         return seen
+
+    def finals(self, case: Case) -> Survey:
+        """Whether the files of a hand-off that is out are as they were written; only looked at when they changed."""
+        kept = case.head.delivery.finals
+        there = tuple((name, self._identity(case.id, f"outputs/final/{name}")) for name in sorted(kept))
+        print_ = ("finals", there, tuple(kept.items()))
+        known = self._last.get(case.id)
+        if known is not None and known[0] == print_:
+            return replace(known[1], n=case.n)
+        changed = tuple(
+            name for name in sorted(kept) if not self._same(case.id, f"outputs/final/{name}", kept[name].sha256)
+        )
+        seen = Survey(n=case.n, type=case.head.deliverable_type or "", changed=changed)
+        self._last[case.id] = (print_, seen)
+        return seen
+
+    def _same(self, case_id: str, path: str, sha256: str) -> bool:
+        try:
+            raw = open_file(f"{self._root}/{case_id}/{path}", limit=64 << 20).raw
+        except (Unreadable, NotYetWhole, OSError):
+            return False
+        return hashlib.sha256(raw).hexdigest() == sha256
 
     # -- what is there ---------------------------------------------------------------------------------------
 
@@ -189,7 +212,9 @@ class Surveyor:
                 if path in finals:
                     changed.append(name)
                 by = _by_whom(name, found)
-                asides.append(Aside(path, self._free(case.id, f"outputs/partial/{_stem(name)}.from-{_segment(by)}.yaml"), by))
+                asides.append(
+                    Aside(path, self._free(case.id, f"outputs/partial/{_stem(name)}.from-{_segment(by)}.yaml"), by)
+                )
                 continue
             if path.startswith(f"outputs/partial/{ANSWERS}"):
                 sources += _of_answer(case, kind, path, found)
@@ -235,13 +260,6 @@ class Surveyor:
         return name
 
 
-def mark_of(case: Case) -> str:
-    """What tells one state of a case's results from another: tasks, results, answers, updates."""
-    delivery = case.head.delivery
-    results = sum(t.results for t in case.tasks.values())
-    return f"{len(case.tasks)} {results} {delivery.answers} {len(delivery.updates)}"
-
-
 def final_names(kind: type[Deliverable]) -> tuple[str, ...]:
     """The names in `outputs/final/` that are ours."""
     return (f"{kind.type}.yaml", "execution_summary.yaml", "resolution_report.yaml", "handoff.yaml")
@@ -253,13 +271,21 @@ def _is_view(path: str) -> bool:
 
 
 def _is_ours(path: str) -> bool:
-    return path.startswith("outputs/partial/") and path.count("/") == 2 and bool(_OUR_NAMES.match(path.rsplit("/", 1)[-1]))
+    return (
+        path.startswith("outputs/partial/") and path.count("/") == 2 and bool(_OUR_NAMES.match(path.rsplit("/", 1)[-1]))
+    )
 
 
 def _rank(source: Source) -> Any:
     """The most trusted first; among equals the one that was verified later."""
     at = source.at or datetime.min.replace(tzinfo=UTC)
-    return (source.component, TRUST.index(source.source), -at.timestamp() if source.at else 0.0, source.path, str(source.keys))
+    return (
+        source.component,
+        TRUST.index(source.source),
+        -at.timestamp() if source.at else 0.0,
+        source.path,
+        str(source.keys),
+    )
 
 
 def _of_result(kind: type[Deliverable], task: Task, path: str, found: _Look) -> Iterator[Source]:
@@ -293,7 +319,9 @@ def _of_result(kind: type[Deliverable], task: Task, path: str, found: _Look) -> 
             yield source(wanted, "task", keys, content)
         elif files:
             named = tuple(
-                OutputFile(f["path"], f["size"], f["sha256"], task.id) for f in files if isinstance(f, dict) and "path" in f
+                OutputFile(f["path"], f["size"], f["sha256"], task.id)
+                for f in files
+                if isinstance(f, dict) and "path" in f
             )
             yield source(wanted, "task", (), {"files": [f.path for f in named]}, files=named)
         else:
@@ -316,9 +344,7 @@ def _of_answer(case: Case, kind: type[Deliverable], path: str, found: _Look) -> 
             )  # fmt: skip
 
 
-def _of_file(
-    kind: type[Deliverable], path: str, found: _Look, task: Task | None, by: str | None
-) -> Iterator[Source]:
+def _of_file(kind: type[Deliverable], path: str, found: _Look, task: Task | None, by: str | None) -> Iterator[Source]:
     """The components in an extra file: by its keys, or the file itself by its name [MEM-19, MEM-23]."""
     attempt = done_attempt(task).n if task is not None and done_attempt(task) is not None else None  # type: ignore[union-attr]
     stem = deliverables.word(_stem(path.rsplit("/", 1)[-1]))

@@ -10,6 +10,7 @@ from executord.case import Letter
 from executord.letters import word
 from executord.messages.base import Incoming as Incoming
 from executord.messages.base import Taken as Taken
+from executord.messages.closing import Archive, Verdict, Waive
 from executord.messages.decisions import (
     AcceptLate,
     Cancel,
@@ -40,6 +41,7 @@ from executord.messages.work import (
 _ACTED: tuple[type[Incoming], ...] = (
     Acknowledgement, Progress, Completion, BlockedMessage, Unblocked, Failed, Declined, CustomerUpdate, PriorityChange,
     Reassign, Retry, Defer, Cancel, HoldMessage, Release, AcceptLate, Tell, PlanReady, Pause, Resume, Status,
+    Waive, Verdict, Archive,
 )  # fmt: skip
 
 MESSAGES: dict[str, type[Incoming]] = {m.type: m for m in (*_ACTED, *NOT_YET)}

@@ -7,10 +7,12 @@ whose kind is not named here is simply answered. Add a kind: one function and it
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from executord.asking import answered
 from executord.case import Ask, Owed, owe
 from executord.casebook import Case
+from executord.deliverables import components_of
 from executord.evolve import replace
 from executord.messages.base import Taken
 
@@ -43,7 +45,31 @@ def unblock(case: Case, task_id: str | None, ask: Ask | None, taken: Taken) -> N
     case.put(task)
 
 
+def handed_in(body: Mapping[str, Any]) -> dict[str, Any]:
+    """What the journal keeps of the components that an answer carries: their names."""
+    names = sorted(components_of(body.get("components")))
+    return {"components": names[:50]} if names else {}
+
+
+def take_components(case: Case, task_id: str | None, ask: Ask, taken: Taken) -> None:
+    """The components of an answer are owed a file of ours: they are sources from then on [DEL-5]."""
+    if not taken.facts.get("components"):
+        return
+    k = case.head.delivery.answers + sum(o.kind == "components" for o in case.head.owed) + 1
+    owed = Owed(f"gather components #{k}", "components", taken.at, {"letter": taken.path, "by": taken.sender, "k": k})
+    case.set_head(replace(case.head, owed=(*case.head.owed, owed)))
+
+
+#: First word of the subject → the message that settles it, where an answer in words does not.
+SETTLED_BY: Mapping[str, str] = {
+    "verdict": "verdict: PASS, FIXABLE or BLOCKED",
+    "closing-update": "customer_update, with the five contents",
+    "standard": "the message that frees it: waive, defer, cancel or sla_extension",
+    "halt": "resume, retry, waive or cancel",
+    "issues": "resume, retry or waive",
+}
 #: First word of the subject → what its answer does.
 ANSWERED: Mapping[str, Callable[[Case, str | None, Ask, Taken], None]] = {
     "blocker": unblock,
+    "component": take_components,
 }

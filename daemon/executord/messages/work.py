@@ -11,7 +11,7 @@ from executord.casebook import Case
 from executord.errors import Finding
 from executord.evolve import replace
 from executord.letters import NOTE_LENGTH, answered_by, note_of, word
-from executord.messages.answering import take_answer, unblock
+from executord.messages.answering import SETTLED_BY, handed_in, take_answer, unblock
 from executord.messages.base import TYPE_WORDS, Incoming, Taken
 from executord.policy import Policy
 from executord.reading import find, text_of
@@ -297,14 +297,18 @@ class Unblocked(Incoming):
 
     @classmethod
     def refuse(cls, case: Case, task: Task | None, letter: Letter, policy: Policy) -> Finding | None:
-        if task is not None and task.blocked is None and answered_by(letter, case, cls.type).ask is None:
+        ask = answered_by(letter, case, cls.type).ask
+        if ask is not None and ask.about in SETTLED_BY:
+            wanted = SETTLED_BY[ask.about]
+            return Finding("MSG-4", f"{ask.subject} is not settled by an answer", f"send {wanted}")
+        if task is not None and task.blocked is None and ask is None:
             return Finding("EXE-18", f"{task.id} is not blocked", "nothing needs to be done")
         return None
 
     @classmethod
     def facts(cls, case: Case, task: Task | None, letter: Letter, policy: Policy) -> dict[str, Any]:
         note = note_of(letter.body, "answer", "information", "resolution", "summary", "message", "description")
-        return {"answer": note} if note else {}
+        return {**({"answer": note} if note else {}), **handed_in(letter.body)}
 
     @classmethod
     def take(cls, case: Case, task: Task | None, taken: Taken) -> None:

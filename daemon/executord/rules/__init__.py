@@ -9,7 +9,7 @@ from __future__ import annotations
 from executord.agenda import Agenda, CaseRule, TaskRule
 from executord.casebook import Case
 from executord.policy import Policy
-from executord.rules import arrival, asks, dispatch, opening, owed, results, standstill
+from executord.rules import arrival, asks, closing, delivery, dispatch, opening, owed, quality, results, standstill
 
 #: In the order of speech: of lines due at one instant, the earlier subject speaks first.
 TASK_RULES: tuple[TaskRule, ...] = (
@@ -26,6 +26,10 @@ CASE_RULES: tuple[CaseRule, ...] = (
     owed.case_lines,
     asks.case_lines,
     standstill.case_lines,
+    delivery.lines,
+    quality.lines,
+    closing.lines,
+    closing.archiving,
 )
 
 

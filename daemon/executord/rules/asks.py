@@ -20,7 +20,10 @@ from executord.evolve import replace
 from executord.policy import Policy, settlement
 from executord.posts import impact
 from executord.rules.asking import Asking, priority_of
+from executord.rules.closing import HALT, VERDICT
+from executord.rules.delivery import COMPONENT
 from executord.rules.escalation import ESCALATION
+from executord.rules.quality import CLOSING_UPDATE, STANDARD
 from executord.rules.standstill import CHECKPOINT
 from executord.values import stamp
 
@@ -30,6 +33,13 @@ ORDER = 30
 ASKS: Mapping[str, Asking] = {
     "escalation": ESCALATION,
     "checkpoint": CHECKPOINT,
+    "component": COMPONENT,
+    "file": COMPONENT,
+    "closing-update": CLOSING_UPDATE,
+    "standard": STANDARD,
+    "verdict": VERDICT,
+    "halt": HALT,
+    "issues": HALT,
 }
 
 
@@ -156,7 +166,7 @@ def spoken(case: Case, line: Due, policy: Policy, now: datetime) -> Due:
         frame |= _escalation(case, task, ask, policy, body)
     else:
         frame = {**body, **frame}
-    return replace(line, action=Send(line.action.to, line.action.kind, frame))
+    return replace(line, action=Send(line.action.to, line.action.kind, frame, line.action.name))
 
 
 def _escalation(case: Case, task: Task | None, ask: Ask, policy: Policy, body: Mapping[str, Any]) -> dict[str, Any]:

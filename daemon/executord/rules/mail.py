@@ -232,6 +232,10 @@ def _role(
         return None
     if "planner" in roles and sender == "planner":
         return None
+    if "validator" in roles and sender == "validator":
+        return None
+    if "waiver" in roles and policy.may_waive(sender):
+        return None
     if "liaison" in roles and sender == (case.head.spec.liaison or "customer-success-manager"):
         return None
     live = task.live if task is not None else None

@@ -10,7 +10,7 @@ from executord.agenda import Due
 from executord.case import Owed, Task
 from executord.casebook import Case
 from executord.policy import Policy
-from executord.posts import clarification, reason_file, rejection, rework
+from executord.posts import ANSWERS, clarification, reason_file, rejection, rework
 from executord.transitions import attempt_of
 from executord.updates import UPDATE_CONTENTS
 from executord.values import stamp
@@ -134,6 +134,9 @@ def case_lines(case: Case, policy: Policy) -> Iterator[Due]:
                 yield Due(
                     owed.at, owed.name, facts["code"], Send(facts["from"], kind, body), why=facts["reason"], order=ORDER
                 )
+            case "components":
+                action, why = _components(case, owed), f"handed in by {facts['by']}"
+                yield Due(owed.at, owed.name, "DEL-5", action, why=why, order=ORDER)
             case "update":
                 yield Due(owed.at, owed.name, "SLA-15", _update(owed), why=f"accepted from {facts['by']}", order=ORDER)
             case _:
@@ -156,5 +159,20 @@ def _update(owed: Owed) -> Write:
             **{c: Embed(letter, f"update:{prefix}{c}") for c in UPDATE_CONTENTS},
             "next_update_at": Embed(letter, f"{prefix}next_update_at"),
             "text": Embed(letter, f"{prefix}text"),
+        },
+    )
+
+
+def _components(case: Case, owed: Owed) -> Write:
+    """The components of an answer, in a file of ours: from now on a source like any result [DEL-5]."""
+    k, by = owed.facts["k"], owed.facts["by"]
+    return Write(
+        f"outputs/partial/{ANSWERS}{by}{f'-{k}' if k > 1 else ''}.yaml",
+        {
+            "schema_version": 1,
+            "instruction_id": case.id,
+            "by": by,
+            "at": stamp(owed.at),
+            "components": Embed(owed.facts["letter"], "components"),
         },
     )
