@@ -319,6 +319,9 @@ class Service:
 
     def _with_files(self, case: Case, letter: Letter) -> Letter:
         known, _ = type_of(letter)
+        if known == "archive" and os.path.lexists(f"{self.root}/_archive/{case.id}"):
+            text = f"_archive/{case.id} is there already"
+            return replace(letter, refusal=Finding("MEM-14", text, "give that folder another name"))
         if known is None or not MESSAGES[known].result:
             return letter
         subject = subject_of(letter, case, about_task=True, needs_task=True)
@@ -505,7 +508,7 @@ class Service:
             return
         self.cannot_write = None
         for batch in batches:
-            if batch.noted[-1].entry["name"].startswith("archive "):
+            if batch.noted[-1].entry["name"].startswith("archive ") and not os.path.isdir(f"{self.root}/{batch.case.id}"):
                 self.marks.did(batch.case.id, 0)  # another case may come under its name
                 self._views.pop(batch.case.id, None)
                 self._drop(batch.case.id)

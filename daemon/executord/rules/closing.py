@@ -234,6 +234,6 @@ def archiving(case: Case, policy: Policy) -> Iterator[Due]:
     asked = case.head.archive
     if asked is None or case.head.closed is None or case.head.owed or case.letters:
         return
-    yield Due(
-        asked.at, f"archive {case.id} #{asked.n}", "QUA-4", Archive(), why=f"asked for by {asked.by}", order=ORDER + 20
-    )
+    name = f"archive {case.id} #{asked.n}"
+    if name not in case.head.done:
+        yield Due(asked.at, name, "QUA-4", Archive(), why=f"asked for by {asked.by}", order=ORDER + 20)

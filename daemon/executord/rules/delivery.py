@@ -21,10 +21,11 @@ from executord.policy import Policy, instruction_limit, reaction, suitability
 from executord.posts import done_attempt, impact
 from executord.products import Product, Source, Survey
 from executord.rules.asking import Asking, managers, priority_of
-from executord.standards import Part, current, kind_of, mark, parts, settled
+from executord.standards import Part, current, kind_of, last_verified, mark, parts, settled
 from executord.values import stamp
 
 ORDER = 70
+LEAD = "support-manager"
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
@@ -46,7 +47,7 @@ def lines(case: Case, policy: Policy) -> Iterator[Due]:
             )  # fmt: skip
             return
     product = current(case)
-    if product is not None:
+    if product is not None and not any(owed.kind == "components" for owed in case.head.owed):
         yield from _requests(case, policy, product)
         yield from _concerns(case, product)
 
@@ -140,7 +141,7 @@ def _requests(case: Case, policy: Policy, product: Product) -> Iterator[Due]:
         return
     for gap in product.gaps:
         if f"file {gap.path}" not in open_asks:
-            to, why = gap.agent or "support-manager", f"{gap.path}: {gap.why}"
+            to, why = gap.agent or LEAD, f"{gap.path}: {gap.why}"
             yield _request(case, policy, gap.path, f"file {gap.path}", to, why, path=gap.path)
 
 
@@ -176,8 +177,9 @@ def owner(case: Case, part: Part, policy: Policy) -> str:
     best = ranked[0] if ranked and suitability(ranked[0], words) else None
     if best is not None:
         return best.name
-    agents = {d.agent for t in case.in_order() if (d := done_attempt(t)) is not None}
-    return sorted(agents)[0] if len(agents) == 1 else "support-manager"
+    last = last_verified(case)
+    done = done_attempt(last) if last is not None else None
+    return done.agent if done is not None and done.agent in policy.roster else LEAD
 
 
 def _body(case: Case, task: Task | None, ask: Ask, policy: Policy) -> Mapping[str, Any]:
