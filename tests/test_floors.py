@@ -34,14 +34,16 @@ FLOORS = """
 3  clock | deaths | disk | gate | inotify | log | marks | mend | oddities | sdnotify | settings
 2  rules
 1  finals | fold
-1  completeness | messages | posts
-1  verification
-1  letters | places | updates
-1  agenda | reading | transitions
+1  completeness | messages | posts | tidings
+1  standards | verification
+1  reckoning
+1  letters | places | promises | updates
+1  agenda | reading | terms | transitions
 1  deliveries
-1  standards
+1  parcel
 1  asking | cadence | policy | scalars | sight | snapshot | standing
 1  casebook | clocks | escalations | pen
+1  sums
 1  case | values
 1  products
 0  actions | deliverables | errors | evolve

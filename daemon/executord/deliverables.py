@@ -102,7 +102,9 @@ def per_severity(content: Any) -> str | None:
     asked = "for each severity its response and its resolution, e.g. `sev_1: {response: 15 min, resolution: 4 h}`"
     if isinstance(content, Mapping):
         inner = next((v for k, v in content.items() if word(k) in _TABLES and isinstance(v, Mapping | list)), None)
-        return per_severity(inner) if inner is not None and len(content) <= 2 else _rows_lack(content) and asked
+        if inner is not None and len(content) <= 2:
+            return per_severity(inner)
+        return asked if _rows_lack(content) else None
     if isinstance(content, list | tuple):
         rows = [each for each in content if isinstance(each, Mapping)]
         if rows and all(_has(row, "response") and _has(row, "resolution") for row in rows):

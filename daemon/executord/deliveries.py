@@ -14,6 +14,7 @@ from typing import Any
 from executord.asking import answered
 from executord.casebook import Case
 from executord.evolve import replace
+from executord.parcel import closing_update_lacks, parts
 from executord.pen import json_text
 from executord.products import (
     Asked,
@@ -22,10 +23,8 @@ from executord.products import (
     Gap,
     OutputFile,
     Product,
-    SentUpdate,
     Source,
 )
-from executord.standards import closing_update_lacks, parts
 from executord.values import read_stamp, stamp
 
 Entry = Mapping[str, Any]
@@ -188,11 +187,10 @@ def update(case: Case, entry: Entry, at: datetime) -> None:
     """The file of an update to the customer was written."""
     facts = entry.get("facts") or {}
     number = int(entry["name"].rpartition("#")[2])
-    updates = tuple(
-        replace(u, sha256=facts.get("sha256", ""), size=facts.get("size", 0)) if u.number == number else u
-        for u in case.head.delivery.updates
-    )
-    changed(case, at, updates=updates)
+    path = (entry.get("path") or "").removeprefix(f"{case.id}/")
+    if "sha256" in facts:
+        files = {**case.head.delivery.update_files, str(number): OutputFile(path, facts["size"], facts["sha256"])}
+        changed(case, at, update_files=files)
 
 
 def gather(case: Case, entry: Entry, at: datetime) -> None:
@@ -205,13 +203,6 @@ def escalated(case: Case, entry: Entry, at: datetime) -> None:
     done = case.head.delivery.escalations
     one = Escalated(at, entry["to"], entry.get("task"), (entry.get("why") or "")[:300])
     case.set_head(replace(case.head, delivery=replace(case.head.delivery, escalations=(*done, one))))
-
-
-def sent_update(case: Case, number: int, at: datetime, by: str, task: str | None) -> None:
-    """A complete update to the customer counts from this instant."""
-    updates = case.head.delivery.updates
-    changed(case, at, updates=(*updates, SentUpdate(number, at, by, task)))
-    met(case)
 
 
 def decided(case: Case, at: datetime) -> None:

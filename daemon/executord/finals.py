@@ -13,18 +13,12 @@ from typing import Any
 from executord.actions import Chronicle, Embed
 from executord.case import Task
 from executord.casebook import Case
+from executord.parcel import Part, concerns, counted, kind_of, nothing_to_execute, parts
 from executord.policy import Policy
 from executord.posts import done_attempt, result_path
 from executord.products import OutputFile, Product, Source
-from executord.standards import (
-    Part,
-    concerns,
-    gate,
-    kind_of,
-    nothing_to_execute,
-    parts,
-    promises,
-)
+from executord.promises import Clock, clocks_of
+from executord.standards import gate, on_time
 from executord.standing import standing
 from executord.updates import UPDATE_CONTENTS
 from executord.values import stamp
@@ -99,7 +93,7 @@ def _communication(case: Case) -> list[dict[str, Any]]:
             "by": u.by,
             **{c: Embed(f"{case.id}/{_update_path(u.number)}", c) for c in UPDATE_CONTENTS},
         }
-        for u in case.head.delivery.updates
+        for u in counted(case)
     ]
 
 
@@ -173,7 +167,9 @@ def summary(case: Case, policy: Policy) -> dict[str, Any]:
         "agents": _agents(case),
         "duration_s": seconds(max(ends) - start) if ends and start is not None else 0,
         "sla": clocks(case, policy),
-        "updates": [{"number": u.number, "sent_at": stamp(u.at), "on_time": on_time(case, policy, u.number)} for u in delivery.updates],
+        "updates": [
+            {"number": u.number, "sent_at": stamp(u.at), "on_time": on_time(u)} for u in counted(case)
+        ],
         "escalations": [{"at": stamp(e.at), "to": e.to, "task": e.task, "why": e.why} for e in delivery.escalations],
         "blockers": blockers(case),
         "deferred": [
@@ -220,22 +216,24 @@ def _agents(case: Case) -> dict[str, dict[str, int]]:
 
 
 def clocks(case: Case, policy: Policy) -> list[dict[str, Any]]:
-    """The SLA results."""
-    return [
-        {
-            "kind": c.kind,
-            "task": c.task,
-            "state": c.state,
-            "due": stamp(c.due) if c.due else None,
-            "late_by_s": c.late_by_s,
-        }
-        for c in promises(case, policy)
-    ]
+    """The SLA results, those of former attempts and answered replies included [CON-8]."""
+    return [clock_row(c) for c in clocks_of(case, policy, past=True)]
 
 
-def on_time(case: Case, policy: Policy, number: int) -> bool | None:
-    """Whether an update came before it was overdue; None where that was not watched."""
-    return None
+def clock_row(clock: Clock) -> dict[str, Any]:
+    """A clock as it ended, without now."""
+    return {
+        "kind": clock.kind,
+        "task": clock.task,
+        "state": clock.state,
+        "start": stamp(clock.start),
+        "target": stamp(clock.target) if clock.target else None,
+        "due": stamp(clock.due) if clock.due else None,
+        "stopped": stamp(clock.stopped) if clock.stopped else None,
+        "late_by_s": clock.late_by_s(None),
+        "calendar": clock.calendar.name,
+        "paused_because": clock.pausing.reason if clock.pausing is not None else None,
+    }
 
 
 def blockers(case: Case) -> list[dict[str, Any]]:
@@ -277,10 +275,7 @@ def manifest(case: Case) -> list[dict[str, Any]]:
         for name, f in delivery.finals.items() if name in names(case) and name != HANDOFF
     ]  # fmt: skip
     rows += [file_row(t.result, "result") for t in case.in_order() if t.result is not None]
-    rows += [
-        {"path": _update_path(u.number), "size": u.size, "sha256": u.sha256, "kind": "update"}
-        for u in delivery.updates if u.sha256
-    ]  # fmt: skip
+    rows += [file_row(f, "update") for _, f in sorted(delivery.update_files.items(), key=lambda each: int(each[0]))]
     return [*rows, *(file_row(f, "output") for f in outputs(case))]
 
 
@@ -379,7 +374,7 @@ def report(case: Case, policy: Policy) -> dict[str, Any]:
         "impact": {
             "customer": head.spec.customer.name if head.spec.customer is not None else None,
             "priority": head.priority_now,
-            "updates": len(delivery.updates),
+            "updates": len(counted(case)),
         },
         "decisions": decisions(case),
         "escalations": done["escalations"],

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from executord import deliveries
+from executord import deliveries, reckoning
 from executord.asking import carried
 from executord.case import Attempt, Blocked, Claim, Ended, FileFact, Owed, Parked, Task, expected_spec, lasting, owe
 from executord.casebook import Case
@@ -39,6 +39,7 @@ def fold(case: Case, entry: Entry) -> None:
     name = entry["name"]
     at = read_stamp(entry["at"])
     case.n, case.last_at = entry["n"], at
+    case.event_at = moment(_facts(entry), "at") or at
     verb = name.split(" ", 1)[0]
     task_id = entry.get("task")
     step = FOLD.get(verb)
@@ -61,7 +62,7 @@ def fold(case: Case, entry: Entry) -> None:
             _paid(case, name)
     else:
         _paid(case, name)
-        if verb not in ("file", "reason", "reject", "clarify"):
+        if verb not in ("file", "reason", "reject", "clarify") and verb not in reckoning.WITHOUT_NAMES:
             case.set_head(replace(case.head, done=case.head.done | {name}))
 
 
@@ -125,6 +126,7 @@ def _admit(case: Case, entry: Entry, at: datetime) -> None:
         present=True,
         deleted=False,
         admitted=task.admitted + 1,
+        born=task.born or at,
         name=facts.get("file"),
         folder=folder,
         sha256=facts["sha256"],
@@ -273,6 +275,7 @@ def _file(case: Case, entry: Entry, at: datetime) -> None:
         task = case.tasks[task.id]
     sent_at = moment(facts, "at") or at
     message.take(case, task, Taken(facts["from"], sent_at, entry.get("attempt"), facts, entry["path"]))
+    reckoning.after_message(case, task_id, facts, sent_at)
 
 
 def _assign(case: Case, entry: Entry, at: datetime) -> None:
@@ -372,5 +375,9 @@ FOLD: dict[str, Callable[[Case, Entry, datetime], None]] = {
     "checkpoint": _checkpoint,
     "release": _release,
     "park": _park,
+    "warn": reckoning.warn,
+    "breach": reckoning.breach,
+    "proactive": reckoning.proactive,
+    "run-on": reckoning.run_on,
     **deliveries.FOLD,
 }

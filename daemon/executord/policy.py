@@ -30,6 +30,7 @@ class Agent:
     capacity: int = DEFAULT_CAPACITY
     escalates_to: str = "support-manager"
     runner: Any = "inbox"
+    hours: Any = None  # when he works: a calendar's name, or a calendar
 
 
 def _built_in(*rows: tuple[str, str, str]) -> dict[str, Agent]:
@@ -103,6 +104,8 @@ class Policy:
     _limits: dict[str, tuple[LimitFrom, Limit | None]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
+    _terms: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)  # by kind of case
+    _hours: dict[str, Calendar] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def calendar(self, name: str) -> Calendar:
         """A calendar by name; `24x7` and `business` are always there."""
@@ -160,6 +163,7 @@ def make_policy(
             capacity=int(given.get("capacity", old.capacity)),
             escalates_to=agent_name(str(given.get("escalates_to", old.escalates_to))),
             runner=given.get("runner", old.runner),
+            hours=given.get("hours", old.hours),
         )
     rights = dict(AUTHORITY)
     for name, types in (authority or {}).items():

@@ -135,18 +135,6 @@ class Final:
 
 
 @dataclass(frozen=True, slots=True)
-class SentUpdate:
-    """A complete update to the customer, as it was recorded."""
-
-    number: int
-    at: datetime
-    by: str
-    task: str | None = None
-    sha256: str = ""
-    size: int = 0
-
-
-@dataclass(frozen=True, slots=True)
 class Asked:
     """A component that its likely owner was asked for [DEL-5]; `n` counts the asks of it."""
 
@@ -183,7 +171,7 @@ class Delivery:
     product: Product | None = None
     aggregates: int = 0
     answers: int = 0  # files in which components came as answers
-    updates: tuple[SentUpdate, ...] = ()
+    update_files: Mapping[str, OutputFile] = field(default_factory=dict)  # number → its file as we wrote it
     waivers: tuple[Waiver, ...] = ()
     asked: Mapping[str, Asked] = field(default_factory=dict)  # component, or path of a file, → who was asked
     turned_down: Mapping[str, str] = field(default_factory=dict)  # component → what the validator says of it

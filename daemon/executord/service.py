@@ -30,6 +30,7 @@ from executord.letters import subject_of
 from executord.marks import Marks
 from executord.messages import MESSAGES, type_of
 from executord.paper import Limits
+from executord.parcel import settled
 from executord.places import Lineup, Places
 from executord.policy import Policy
 from executord.postbox import Postbox
@@ -37,7 +38,6 @@ from executord.rules import agenda_of, asks, dispatch, mail
 from executord.rules.opening import starts_at
 from executord.rules.results import set_aside, with_path
 from executord.sight import see_still_gone
-from executord.standards import settled
 from executord.store import Store
 from executord.survey import Surveyor
 from executord.views.overview import progress
@@ -508,7 +508,9 @@ class Service:
             return
         self.cannot_write = None
         for batch in batches:
-            if batch.noted[-1].entry["name"].startswith("archive ") and not os.path.isdir(f"{self.root}/{batch.case.id}"):
+            if batch.noted[-1].entry["name"].startswith("archive ") and not os.path.isdir(
+                f"{self.root}/{batch.case.id}"
+            ):
                 self.marks.did(batch.case.id, 0)  # another case may come under its name
                 self._views.pop(batch.case.id, None)
                 self._drop(batch.case.id)

@@ -6,17 +6,17 @@ shows them. A standard's result follows from what the journal says, never from w
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from executord import deliverables
-from executord.case import Task
+from executord.case import Update
 from executord.casebook import Case
-from executord.deliverables import Deliverable
+from executord.parcel import closing_update_lacks, counted, nothing_to_execute, parts
 from executord.policy import Policy
-from executord.products import Product, Source, Waiver
+from executord.products import Product, Waiver
+from executord.promises import Clock, clocks_of, update_clock
 from executord.standing import communication_of
 from executord.values import stamp
 
@@ -57,139 +57,6 @@ class Standard:
             "evidence": evidence,
             "by": self.by,
         }
-
-
-@dataclass(frozen=True, slots=True)
-class Promise:
-    """A clock, as far as the gate asks for it [SLA-2]; `approved`: the customer approved an extension after it broke."""
-
-    kind: str
-    task: str | None
-    state: str  # running paused met approved_extension breached
-    due: datetime | None = None
-    approved: bool = False
-    late_by_s: int | None = None
-
-
-def promises(case: Case, policy: Policy) -> list[Promise]:
-    """The clocks of a case."""
-    return []
-
-
-def kind_of(case: Case) -> type[Deliverable]:
-    """The type of what this case delivers."""
-    return deliverables.named(case.head.deliverable_type) or deliverables.TYPES[deliverables.DEFAULT]
-
-
-def nothing_to_execute(case: Case) -> bool:
-    """Tier 0 without a task: handed off as it is [EXE-8]."""
-    return case.head.tier == 0 and not case.tasks
-
-
-def settled(case: Case) -> bool:
-    """Whether every task has ended, its result is written, and its file lies where it belongs [QUA-3]."""
-    if case.open_tasks or case.counts["pending"] or case.counts["in_progress"] or case.counts["blocked"]:
-        return False
-    if not case.tasks:
-        return nothing_to_execute(case)
-    return not any(
-        t.result_owed or t.gone_at is not None or (t.file is not None and not t.present) for t in case.tasks.values()
-    )
-
-
-def mark(case: Case) -> str:
-    """What tells one state of a case's results from another: tasks, results, answers, updates."""
-    delivery = case.head.delivery
-    results = sum(t.results for t in case.tasks.values())
-    return f"{len(case.tasks)} {results} {delivery.answers} {len(delivery.updates)}"
-
-
-def current(case: Case) -> Product | None:
-    """The product, if it was aggregated from the results as they are now."""
-    product = case.head.delivery.product
-    return product if product is not None and product.mark == mark(case) else None
-
-
-def phase_of(case: Case) -> str:
-    """The phase of an instruction [EXE-1]."""
-    head, delivery = case.head, case.head.delivery
-    if not head.ours:
-        return "not_ours"
-    if head.closed is not None:
-        return "closed"
-    if head.parked is not None:
-        return "parked"
-    if head.opened_at is None:
-        return "waiting"
-    if delivery.halted is not None:
-        return "blocked"
-    if delivery.handed is not None and case.open_tasks == 0:
-        return "handed_off"
-    last = delivery.verdict
-    if last is not None and last.result == "FIXABLE" and last.cycle == delivery.cycle:
-        return "rework"
-    if case.open_tasks == 0 and (case.tasks or head.tier == 0):
-        return "gate"
-    return "executing"
-
-
-# --- components -------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One component as it stands: `state` ∈ complete waived refused missing."""
-
-    name: str
-    state: str
-    why: str = ""
-    source: Source | None = None
-    by: str | None = None
-
-
-def parts(case: Case, product: Product | None) -> Iterator[Part]:
-    """Every component of the type, in its order."""
-    if nothing_to_execute(case):
-        return
-    delivery = case.head.delivery
-    waivers = {w.component: w for w in delivery.waivers if w.component is not None}
-    for name, component in kind_of(case).components.items():
-        source = product.parts.get(name) if product is not None else None
-        waiver = waivers.get(name)
-        if source is None and component.record and case.head.spec.customer is None:
-            yield Part(name, "waived", "there is no customer", by="executord")
-        elif source is not None and source.waived is not None and waiver is None:
-            yield Part(name, "waived", source.waived, source, source.agent)
-        else:
-            why = _refused(name, source, delivery.turned_down)
-            if why is None:
-                yield Part(name, "complete", "", source)
-            elif waiver is not None:
-                yield Part(name, "waived", waiver.reason, source, waiver.by)
-            else:
-                yield Part(name, "missing" if source is None else "refused", why, source)
-
-
-def _refused(name: str, source: Source | None, turned_down: Mapping[str, str]) -> str | None:
-    if source is None:
-        return "it is missing: no result and no file in outputs/ holds it"
-    if source.refused is not None:
-        return source.refused
-    said = turned_down.get(f"{name} {source.sha256[:16]}")
-    return f"the validator: {said}" if said is not None else None
-
-
-def concerns(case: Case, product: Product | None) -> list[str]:
-    """What the validator must know: what workers said, and the parts that no key and no heading names [DEL-1]."""
-    found: list[str] = []
-    for task in case.in_order():
-        for attempt in task.attempts:
-            if attempt.state == "done" and attempt.claim is not None:
-                found += [f"{task.id}: {text}" for text in attempt.claim.concerns]
-    for part in parts(case, product):
-        if part.source is not None and part.source.lacks and part.state == "complete":
-            found.append(f"{part.name}: no key and no heading names {', '.join(part.source.lacks)}")
-    return found
 
 
 # --- the table --------------------------------------------------------------------------------------------------------
@@ -237,25 +104,6 @@ def _tasks(case: Case) -> Standard:
     return _result(1, fails, passes or ["nothing to execute"])
 
 
-def last_verified(case: Case) -> Task | None:
-    """The task whose completion was verified last, by event time."""
-    done = [t for t in case.tasks.values() if t.ended is not None and t.ended.state == "completed"]
-    return max(done, key=lambda t: (t.ended.at, t.key) if t.ended is not None else (), default=None)  # type: ignore[arg-type,return-value]
-
-
-def closing_update_lacks(case: Case) -> str | None:
-    """Why the customer still has to be told how it ended; None: he was, or there is none."""
-    if case.head.spec.customer is None:
-        return None
-    updates = case.head.delivery.updates
-    last = last_verified(case)
-    if last is None or last.ended is None:
-        return None if updates else "no complete update was sent to the customer"
-    if not any(u.at >= last.ended.at for u in updates):
-        return f"no complete update was sent with or after the completion of {last.id} ({stamp(last.ended.at)})"
-    return None
-
-
 def _customer(case: Case, policy: Policy) -> Standard:
     if case.head.spec.customer is None:
         return Standard(2, "pass", ("there is no customer",))
@@ -269,12 +117,17 @@ def _customer(case: Case, policy: Policy) -> Standard:
             continue
         if communication_of(case, task) in ("customer", "both") and not task.updates:
             fails.append(f"{task.id} owes the customer an update, and none is recorded for it")
-    for clock in promises(case, policy):
-        if clock.kind == "customer_update" and clock.state == "breached":
-            fails.append(f"an update is overdue since {stamp(clock.due) if clock.due else 'long'}")
-    updates = case.head.delivery.updates
+    clock = update_clock(case, policy)
+    if clock is not None and clock.stopped is None and clock.recorded:
+        fails.append(f"an update is overdue since {stamp(clock.due) if clock.due else 'long'}")
+    updates = counted(case)
     if updates:
         passes.append(f"{len(updates)} updates were sent, the last on {stamp(updates[-1].at)}")
+    passes += [
+        f"update #{u.number} was late: {stamp(u.at)}, due {stamp(u.due)}"
+        for u in updates
+        if on_time(u) is False and u.due
+    ]
     return _result(2, fails, passes)
 
 
@@ -293,22 +146,34 @@ def _deliverable(case: Case, product: Product | None) -> Standard:
 
 def _slas(case: Case, policy: Policy) -> Standard:
     fails, passes, let_pass = [], [], []
-    for clock in promises(case, policy):
-        if clock.kind not in ("response", "next_response", "resolution") or (
-            clock.kind != "resolution" and clock.task is not None
-        ):
+    for clock in clocks_of(case, policy, past=True):
+        if clock.kind != "resolution" and (clock.kind not in ("response", "next_response") or clock.task is not None):
             continue
         name = f"{clock.kind} of {clock.task or case.id}"
         due = f", due {stamp(clock.due)}" if clock.due is not None else ""
         if clock.state != "breached":
             passes.append(f"{name}: {clock.state}{due}")
-        elif clock.approved:
+        elif _approved_after(case, clock):
             let_pass.append(f"{name}: breached{due}; the customer approved an extension afterwards")
         else:
             fails.append(f"{name}: breached{due}")
     if let_pass and not fails:
         return Standard(4, "waived", (*let_pass, *passes), "customer")
     return _result(4, [*fails, *(let_pass if fails else ())], passes or ["no clock runs"])
+
+
+def _approved_after(case: Case, clock: Clock) -> bool:
+    """Whether the customer approved an extension after the breach: that lets it pass [QUA-5, SLA-22]."""
+    task = case.tasks.get(clock.task or "")
+    extensions = (*case.head.extensions, *(task.extensions if task is not None else ()))
+    return any(e.approved and all(e.at >= b.detected_at for b in clock.breaches) for e in extensions)
+
+
+def on_time(update: Update) -> bool | None:
+    """Whether an update counted before it was overdue; None where that is not known."""
+    if update.due is None or update.counts_at is None:
+        return None
+    return update.counts_at <= update.due
 
 
 def _outputs(product: Product | None) -> Standard:

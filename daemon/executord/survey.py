@@ -23,10 +23,10 @@ from executord.deliverables import Deliverable
 from executord.errors import NotYetWhole, Unreadable
 from executord.gate import Identity, open_file
 from executord.paper import Limits, parse
+from executord.parcel import mark
 from executord.pen import printable
 from executord.posts import ANSWERS, done_attempt, result_path
 from executord.products import Aside, Gap, OutputFile, Source, Survey
-from executord.standards import mark
 from executord.values import agent_name
 
 #: In the order of trust [DEL-2].

@@ -9,9 +9,9 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from executord.asking import with_ask, without_asks
-from executord.case import Ask, Attempt, Ended, Owed, Task, owe
+from executord.case import Ask, Attempt, Ended, Owed, Task, Update, owe
 from executord.casebook import Case
-from executord.deliveries import changed, sent_update
+from executord.deliveries import changed, met
 from executord.evolve import replace
 from executord.policy import ATTEMPTS
 
@@ -76,17 +76,58 @@ def notice(task: Task, what: str, at: datetime, to: str, text: str, kind: str = 
     return Owed(f"notice {task.id} {what}", "notice", at, {"to": to, "text": text, "kind": kind})
 
 
-def record_update(case: Case, task: _T, number: int | None, at: datetime, letter: str, by: str, nested: bool) -> _T:
-    """Count an accepted customer update and owe its file [SLA-15]."""
+def record_update(
+    case: Case,
+    task: _T,
+    number: int | None,
+    at: datetime,
+    letter: str,
+    by: str,
+    nested: bool,
+    promised: datetime | None = None,
+    due: datetime | None = None,
+) -> _T:
+    """Note an accepted customer update and owe its file [SLA-15]; it counts at once, from when it was sent."""
     if number is not None:
-        case.set_head(replace(case.head, updates=number))
-        sent_update(case, number, at, by, task.id if task is not None else None)
+        update = Update(number, at, by, task.id if task is not None else None, promised, None, due)
+        sent = (*case.head.sent_updates, update)
+        case.set_head(replace(case.head, updates=number, sent_updates=sent))
+        count_update(case, number, at)
         facts = {"number": number, "letter": letter, "by": by, "nested": nested}
         owed = Owed(f"update #{number}", "update", at, facts)
         case.set_head(replace(case.head, owed=(*case.head.owed, owed)))
         if task is not None:
             return replace(task, updates=(*task.updates, number))
     return task
+
+
+def count_update(case: Case, number: int, at: datetime) -> None:
+    """An accepted update counts from now on for every clock and standard [SLA-2, SLA-13, SLA-16].
+
+    It restarts the cadence, meets the response clock, and answers what the customer had written before.
+    """
+    head = case.head
+    sent = tuple(replace(u, counts_at=at) if u.number == number else u for u in head.sent_updates)
+    update = next((u for u in sent if u.number == number), None)
+    if update is None:
+        return
+    last = head.counted
+    later = last is None or last.counts_at is None or at >= last.counts_at
+    waits = head.waiting_reply
+    replies = head.replies
+    if waits is not None and waits.at <= at:
+        replies = (*replies[:-1], replace(waits, answered=at))
+    case.set_head(
+        replace(
+            head,
+            sent_updates=sent,
+            counted=update if later else last,
+            first_counted=at if head.first_counted is None else min(at, head.first_counted),
+            replies=replies,
+            done=frozenset(name for name in head.done if "update #" not in name),  # of rounds that are over
+        )
+    )
+    met(case)
 
 
 def keep_late(

@@ -11,6 +11,7 @@ from executord.letters import word
 from executord.messages.base import Incoming as Incoming
 from executord.messages.base import Taken as Taken
 from executord.messages.closing import Archive, Verdict, Waive
+from executord.messages.customer import CustomerReply, CustomerUpdate, SlaExtension
 from executord.messages.decisions import (
     AcceptLate,
     Cancel,
@@ -31,7 +32,6 @@ from executord.messages.work import (
     Acknowledgement,
     BlockedMessage,
     Completion,
-    CustomerUpdate,
     Declined,
     Failed,
     Progress,
@@ -39,7 +39,7 @@ from executord.messages.work import (
 )
 
 _ACTED: tuple[type[Incoming], ...] = (
-    Acknowledgement, Progress, Completion, BlockedMessage, Unblocked, Failed, Declined, CustomerUpdate, PriorityChange,
+    Acknowledgement, Progress, Completion, BlockedMessage, Unblocked, Failed, Declined, CustomerUpdate, CustomerReply, SlaExtension, PriorityChange,
     Reassign, Retry, Defer, Cancel, HoldMessage, Release, AcceptLate, Tell, PlanReady, Pause, Resume, Status,
     Waive, Verdict, Archive,
 )  # fmt: skip

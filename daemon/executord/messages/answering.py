@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from executord.asking import answered
-from executord.case import Ask, Owed, owe
+from executord.case import Ask, Owed, Workaround, owe
 from executord.casebook import Case
 from executord.deliverables import components_of
 from executord.evolve import replace
@@ -45,6 +45,19 @@ def unblock(case: Case, task_id: str | None, ask: Ask | None, taken: Taken) -> N
     case.put(task)
 
 
+def offer(case: Case, task_id: str | None, ask: Ask, taken: Taken) -> None:
+    """The answer to a workaround request: what it says is offered to the customer [SLA-9]."""
+    said = taken.facts.get("workaround") or taken.facts.get("answer")
+    task = case.tasks.get(task_id or "")
+    if not said:
+        return
+    found = Workaround(str(said), taken.at)
+    if task is not None:
+        case.put(replace(task, workaround=found))
+    else:
+        case.set_head(replace(case.head, workaround=found))
+
+
 def handed_in(body: Mapping[str, Any]) -> dict[str, Any]:
     """What the journal keeps of the components that an answer carries: their names."""
     names = sorted(components_of(body.get("components")))
@@ -72,4 +85,5 @@ SETTLED_BY: Mapping[str, str] = {
 ANSWERED: Mapping[str, Callable[[Case, str | None, Ask, Taken], None]] = {
     "blocker": unblock,
     "component": take_components,
+    "workaround": offer,
 }

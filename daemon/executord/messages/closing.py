@@ -19,11 +19,12 @@ from executord.errors import Finding
 from executord.evolve import replace
 from executord.letters import NOTE_LENGTH, note_of, scalar, word
 from executord.messages.base import Incoming, Taken
+from executord.parcel import kind_of
 from executord.policy import Policy
 from executord.products import ArchiveAsked, Issue, Waiver
 from executord.products import Verdict as Said
 from executord.reading import find, text_of
-from executord.standards import NAMES, WORDS, kind_of
+from executord.standards import NAMES, WORDS
 from executord.transitions import send_back
 
 _RESULT = ("classification", "overall_status", "result", "verdict", "decision")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from executord.case import HOLD_AT_MOST, Claim, Closed, Ended, Hold, Letter, Owed, Task, owe
+from executord.case import HOLD_AT_MOST, Claim, Closed, Ended, Hold, Letter, Owed, Repriced, Task, owe
 from executord.casebook import Case
 from executord.deliveries import decided
 from executord.errors import Finding
@@ -14,6 +14,7 @@ from executord.letters import note_of, scalar
 from executord.messages.base import Incoming, Taken, not_ended
 from executord.policy import Policy
 from executord.reading import find, text_of
+from executord.terms import priority_of
 from executord.transitions import (
     close_attempt,
     end_task,
@@ -50,15 +51,18 @@ class PriorityChange(Incoming):
     def facts(cls, case: Case, task: Task | None, letter: Letter, policy: Policy) -> dict[str, Any]:
         value = priority(find(letter.body, cls.needs[0]).value)
         then = task.spec.priority if task is not None else case.head.spec.priority
-        return {"priority": value, "then": then}
+        return {"priority": value, "then": then, "was": priority_of(case.head, task)}
 
     @classmethod
     def take(cls, case: Case, task: Task | None, taken: Taken) -> None:
         value, then = taken.facts["priority"], taken.facts.get("then")  # a None is not noted
+        change = Repriced(taken.at, taken.facts.get("was") or "medium")
         if task is None:
-            case.set_head(replace(case.head, priority=(value, then)))
+            repriced = (*case.head.repriced, change)
+            case.set_head(replace(case.head, priority=(value, then), repriced=repriced))
         else:
-            case.put(replace(task, overrides=(*task.overrides, ("priority", value, then))))
+            overrides = (*task.overrides, ("priority", value, then))
+            case.put(replace(task, overrides=overrides, repriced=(*task.repriced, change)))
 
 
 class Reassign(Incoming):

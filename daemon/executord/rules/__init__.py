@@ -9,7 +9,21 @@ from __future__ import annotations
 from executord.agenda import Agenda, CaseRule, TaskRule
 from executord.casebook import Case
 from executord.policy import Policy
-from executord.rules import arrival, asks, closing, delivery, dispatch, opening, owed, quality, results, standstill
+from executord.rules import (
+    arrival,
+    asks,
+    closing,
+    delivery,
+    dispatch,
+    forecast,
+    opening,
+    owed,
+    quality,
+    results,
+    sla,
+    standstill,
+    updates,
+)
 
 #: In the order of speech: of lines due at one instant, the earlier subject speaks first.
 TASK_RULES: tuple[TaskRule, ...] = (
@@ -19,6 +33,8 @@ TASK_RULES: tuple[TaskRule, ...] = (
     results.lines,
     standstill.task_lines,
     dispatch.lines,
+    sla.task_lines,
+    forecast.task_lines,
 )
 CASE_RULES: tuple[CaseRule, ...] = (
     arrival.case_lines,
@@ -26,6 +42,9 @@ CASE_RULES: tuple[CaseRule, ...] = (
     owed.case_lines,
     asks.case_lines,
     standstill.case_lines,
+    sla.case_lines,
+    updates.lines,
+    forecast.case_lines,
     delivery.lines,
     quality.lines,
     closing.lines,

@@ -23,7 +23,9 @@ from executord.rules.asking import Asking, priority_of
 from executord.rules.closing import HALT, VERDICT
 from executord.rules.delivery import COMPONENT
 from executord.rules.escalation import ESCALATION
+from executord.rules.forecast import EXPEDITE, WORKAROUND
 from executord.rules.quality import CLOSING_UPDATE, STANDARD
+from executord.rules.sla import BREACH
 from executord.rules.standstill import CHECKPOINT
 from executord.values import stamp
 
@@ -40,6 +42,9 @@ ASKS: Mapping[str, Asking] = {
     "verdict": VERDICT,
     "halt": HALT,
     "issues": HALT,
+    "breach": BREACH,
+    "expedite": EXPEDITE,
+    "workaround": WORKAROUND,
 }
 
 

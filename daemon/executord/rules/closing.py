@@ -14,12 +14,13 @@ from executord.actions import Archive, Move, Send, Write
 from executord.agenda import Due
 from executord.case import Ask, Task
 from executord.casebook import Case
+from executord.parcel import current, nothing_to_execute, settled
 from executord.policy import Policy
 from executord.posts import stem
 from executord.rules.asking import Asking, managers
 from executord.rules.delivery import demand, last_end, works
 from executord.rules.quality import LIAISON
-from executord.standards import current, gate, nothing_to_execute, ready, settled
+from executord.standards import gate, ready
 
 ORDER = 75
 CYCLES = 3

@@ -17,11 +17,11 @@ from executord.agenda import Due
 from executord.case import Ask, Task
 from executord.casebook import Case
 from executord.deliveries import product_facts, product_of
+from executord.parcel import Part, counted, current, kind_of, last_verified, mark, parts, settled
 from executord.policy import Policy, instruction_limit, reaction, suitability
 from executord.posts import done_attempt, impact
 from executord.products import Product, Source, Survey
 from executord.rules.asking import Asking, managers, priority_of
-from executord.standards import Part, current, kind_of, last_verified, mark, parts, settled
 from executord.values import stamp
 
 ORDER = 70
@@ -93,7 +93,7 @@ def aggregated(case: Case, survey: Survey) -> dict[str, Any]:
         found = _record(case, name) if kind.components[name].record else []
         found += [s for s in survey.sources if s.component == name]
         good = [s for s in found if s.refused is None and f"{name} {s.sha256[:16]}" not in turned_down]
-        best = (good or found or [None])[0]
+        best = next(iter(good or found), None)
         if best is not None:
             kept.append(best)
             others += [s for s in found if s is not best]
@@ -102,12 +102,13 @@ def aggregated(case: Case, survey: Survey) -> dict[str, Any]:
 
 def _record(case: Case, name: str) -> list[Source]:
     """What the journal records fills the component: the updates that the customer got [DEL-2]."""
-    updates = case.head.delivery.updates
+    updates = counted(case)
     if case.head.spec.customer is None or not updates:
         return []
     last = updates[-1]
-    path = f"outputs/partial/update-{last.number:03}.yaml"
-    return [Source(name, "record", path, last.sha256, task=last.task, agent=last.by, at=last.at)]
+    file = case.head.delivery.update_files.get(str(last.number))
+    path = file.path if file is not None else f"outputs/partial/update-{last.number:03}.yaml"
+    return [Source(name, "record", path, file.sha256 if file else "", task=last.task, agent=last.by, at=last.at)]
 
 
 def provisional(case: Case) -> Product | None:

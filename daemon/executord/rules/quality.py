@@ -14,10 +14,11 @@ from executord.actions import Send
 from executord.agenda import Due
 from executord.case import Ask, Task
 from executord.casebook import Case
+from executord.parcel import closing_update_lacks, current, nothing_to_execute, settled
 from executord.policy import Policy, reaction
 from executord.rules.asking import Asking, managers
 from executord.rules.delivery import demand, last_end, works
-from executord.standards import NAMES, closing_update_lacks, current, gate, nothing_to_execute, settled
+from executord.standards import NAMES, gate
 from executord.updates import UPDATE_CONTENTS
 from executord.values import stamp
 
@@ -80,7 +81,7 @@ def _update(case: Case) -> Iterator[Due]:
     lacks = closing_update_lacks(case)
     if lacks is None:
         return
-    k = len(case.head.delivery.updates) + 1
+    k = case.head.updates + 1
     subject = f"closing-update #{k}"
     if case.ask_of(None, subject) is not None:
         return

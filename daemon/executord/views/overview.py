@@ -15,11 +15,11 @@ from typing import Any, Protocol
 from executord.agenda import Agenda
 from executord.case import Task
 from executord.casebook import Case
+from executord.parcel import phase_of
 from executord.pen import dump
 from executord.places import OURSELVES, Places
 from executord.policy import Policy
 from executord.posts import done_attempt
-from executord.standards import phase_of
 from executord.standing import Standing, standing
 from executord.store import Store
 from executord.values import stamp
