@@ -39,13 +39,13 @@ FLOORS = """
 1  reckoning
 1  letters | places | promises | updates
 1  agenda | reading | terms | transitions
-1  deliveries
+1  deliveries | incidents
 1  parcel
 1  asking | cadence | policy | scalars | sight | snapshot | standing
 1  casebook | clocks | escalations | pen
 1  sums
 1  case | values
-1  products
+1  products | warroom
 0  actions | deliverables | errors | evolve
 """
 ROWS = [(int(line[0]), [word.strip() for word in line[1:].split("|")]) for line in FLOORS.strip().splitlines()]

@@ -15,6 +15,7 @@ from typing import Any, Literal
 from executord.errors import Finding
 from executord.evolve import replace
 from executord.products import ArchiveAsked, Delivery, OutputFile
+from executord.warroom import Incident
 
 Folder = Literal["pending", "in_progress", "completed", "blocked"]
 FOLDERS: tuple[Folder, ...] = ("pending", "in_progress", "completed")
@@ -501,6 +502,7 @@ class Head:
     reviews: frozenset[str] = frozenset()  # checkpoints whose reviewer was asked
     delivery: Delivery = field(default_factory=Delivery)
     archive: ArchiveAsked | None = None
+    incidents: tuple[Incident, ...] = ()
     owed: tuple[Owed, ...] = ()
     asks: tuple[Ask, ...] = ()  # what we expect an answer to, and that is about no task
     done: frozenset[str] = frozenset()
@@ -520,7 +522,11 @@ class Head:
 
     @property
     def liaison(self) -> str:
-        """Who speaks with its customer [SLA-13]."""
+        """Who speaks with its customer [SLA-13]; in an incident who has taken that role [INC-3]."""
+        last = self.incidents[-1] if self.incidents else None
+        role = last.roles.get("customer_liaison") if last is not None and last.status == "open" else None
+        if role is not None and role.acknowledged_at is not None:
+            return role.agent
         return self.spec.liaison or LIAISON
 
     @property

@@ -58,6 +58,7 @@ class Case:
         self.sums = Sums()
         self.memo: dict[str, tuple[Any, Any]] = {}  # what was made from this case, with what it was made from
         self.extras: tuple[str, ...] = ()  # files in completed/ that match no task [MEM-19]
+        self.commanding: frozenset[str] = frozenset()  # who commands the incidents of other cases [INC-3]
         self.survey: Survey | None = None  # what lies in outputs/ for the deliverable, once every task has ended
         self.clashed: set[str] = set()  # tasks whose file cannot be moved to where it belongs [MEM-14]
         self.dirty: set[str] = set()

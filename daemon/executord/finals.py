@@ -13,6 +13,7 @@ from typing import Any
 from executord.actions import Chronicle, Embed
 from executord.case import Task
 from executord.casebook import Case
+from executord.incidents import outstanding as missing_papers
 from executord.parcel import Part, concerns, counted, kind_of, nothing_to_execute, parts
 from executord.policy import Policy
 from executord.posts import done_attempt, result_path
@@ -311,7 +312,16 @@ def _check(case: Case) -> list[str]:
 
 def outstanding(case: Case) -> list[str]:
     """What is still to come, and does not keep the hand-off waiting [INC-6]."""
-    return []
+    found = []
+    for incident in case.head.incidents:
+        if incident.status == "open":
+            found.append(f"{incident.id} is open: {incident.reason or f'severity {incident.severity}'}")
+        elif incident.status == "resolved":
+            found += [
+                f"{name.replace('_', ' ')} of {incident.id}, by {incident.commander}"
+                for name in missing_papers(incident)
+            ]
+    return found
 
 
 def reply_with(case: Case, cycle: int) -> str:
@@ -404,4 +414,16 @@ def decisions(case: Case) -> list[dict[str, Any]]:
 
 def incident_facts(case: Case) -> Iterable[dict[str, Any]]:
     """What is known of the incidents of this case."""
-    return []
+    return [
+        {
+            "incident_id": i.id,
+            "severity": i.severity,
+            "status": i.status,
+            "opened_at": stamp(i.opened_at),
+            "resolved_at": stamp(i.resolved_at) if i.resolved_at else None,
+            "commander": i.commander,
+            "entries": len(i.timeline),
+            "outstanding": missing_papers(i) if i.status == "resolved" else [],
+        }
+        for i in case.head.incidents
+    ]

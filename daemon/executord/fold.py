@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from executord import deliveries, reckoning
+from executord import deliveries, incidents, reckoning
 from executord.asking import carried
 from executord.case import Attempt, Blocked, Claim, Ended, FileFact, Owed, Parked, Task, expected_spec, lasting, owe
 from executord.casebook import Case
@@ -47,10 +47,14 @@ def fold(case: Case, entry: Entry) -> None:
         step(case, entry, at)
     if "ask" in _facts(entry):
         carried(case, entry, at, read_stamp(entry["due"]))
-    if entry["action"] == "send" and entry.get("type"):
+        if _facts(entry)["ask"].startswith("role "):
+            incidents.asked(case, entry, at)
+    if "incident" in _facts(entry):
+        incidents.enter(case, entry)
+    if entry["action"] == "send" and entry.get("type") and verb != "copy":
         key = (task_id or "", entry.get("attempt") or 0, entry["type"])
         case.sent[key] = case.sent.get(key, 0) + 1
-        if entry["type"] == "escalation":
+        if entry["type"] == "escalation" and verb != "copy":
             deliveries.escalated(case, entry, at)
     if task_id is not None:
         task = case.ensure(task_id)
@@ -380,4 +384,5 @@ FOLD: dict[str, Callable[[Case, Entry, datetime], None]] = {
     "proactive": reckoning.proactive,
     "run-on": reckoning.run_on,
     **deliveries.FOLD,
+    "incident": incidents.opened,
 }

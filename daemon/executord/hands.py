@@ -419,22 +419,24 @@ class Hands:
 
     def view(self, case: Case, path: str, data: bytes) -> None:
         """Write a view of ours if its bytes differ [MEM-24]."""
-        seen = self.store.seen[case.id]
+        seen = self.store.seen[case.id].views
         digest = hashlib.sha256(data).digest()
-        if seen.view == digest:
+        known = seen.get(path)
+        if known is not None and known[0] == digest:
             return
-        if seen.view is not None or self._bytes(path) != data:
+        if known is not None or self._bytes(path) != data:
             folder = os.path.dirname(path)
             self.disk.make_folder(folder)
             self.disk.replace(path, f"{folder}/{dot_name(case.id, 'view ' + path)}", data)
-        seen.view, seen.view_identity = digest, self.store.identity(path)
+        seen[path] = (digest, self.store.identity(path))
 
     def view_touched(self, case: Case, path: str) -> bool:
         """Whether somebody else has changed a view since we wrote it: then it is made again."""
-        seen = self.store.seen[case.id]
-        if seen.view is not None and seen.view_identity == self.store.identity(path):
+        seen = self.store.seen[case.id].views
+        known = seen.get(path)
+        if known is not None and known[1] == self.store.identity(path):
             return False
-        seen.view = None
+        seen.pop(path, None)
         return True
 
 

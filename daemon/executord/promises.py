@@ -20,6 +20,7 @@ from executord.policy import Policy
 from executord.terms import ASKED_AT, Terms, priority_at, priority_of, severity_of, severity_terms, span_of, terms
 from executord.values import Amount, Span, read_span, read_target
 
+HOURLY = timedelta(hours=1)
 NOBODY = "support-manager"  # who is warned where nobody holds it, and where there is no customer
 _NONE = Pauses()
 
@@ -531,6 +532,9 @@ def _cadence(case: Case, policy: Policy) -> Cadence | None:
     if overdue is None:
         return None
     ask = _asked(row, last, overdue)
+    if any(i.status == "open" for i in head.incidents) and last + HOURLY < overdue:
+        share = (ask - last) / (overdue - last)
+        ask, overdue = last + HOURLY * share, last + HOURLY  # in an incident the customer hears hourly at least [INC-4]
     number = counted.number + 1 if counted is not None else 1
     promised = counted.promised if counted is not None else None
     source, given = f"{row.source} ({row.update.text})", False

@@ -26,15 +26,17 @@ from executord.errors import BadInput, CannotWrite, ExecutordError, Finding, Not
 from executord.evolve import replace
 from executord.hands import Batch, Entry, Hands
 from executord.house import House
+from executord.incidents import current
 from executord.letters import subject_of
 from executord.marks import Marks
 from executord.messages import MESSAGES, type_of
 from executord.paper import Limits
 from executord.parcel import settled
+from executord.pen import dump
 from executord.places import Lineup, Places
 from executord.policy import Policy
 from executord.postbox import Postbox
-from executord.rules import agenda_of, asks, dispatch, mail
+from executord.rules import agenda_of, asks, dispatch, incident, mail
 from executord.rules.opening import starts_at
 from executord.rules.results import set_aside, with_path
 from executord.sight import see_still_gone
@@ -107,6 +109,7 @@ class Service:
         self._views: dict[str, datetime] = {}  # case → when its view may be written
         self._viewed: dict[str, datetime] = {}
         self._waiting_letters: dict[str, str | None] = {}  # "folder/name" → case
+        self._commands: dict[str, str] = {}  # case → who commands its open incident
 
     # -- start ---------------------------------------------------------------------------------------------
 
@@ -167,6 +170,7 @@ class Service:
     def _keep(self, case: Case) -> None:
         agenda = agenda_of(case, self.policy)
         self.cases[case.id], self.agendas[case.id] = case, agenda
+        self._commands_now(case)
         if self._only_looks and case.last_at is not None:
             self._survey(case, case.last_at)
         for task in case.tasks.values():
@@ -179,6 +183,7 @@ class Service:
         case = self.cases.pop(case_id, None)
         self.agendas.pop(case_id, None)
         self.surveyor.forget(case_id)
+        self._commands.pop(case_id, None)
         self._deadline.pop(case_id, None)
         for key in [k for k, c in self._waiting_letters.items() if c == case_id]:
             del self._waiting_letters[key]
@@ -393,6 +398,10 @@ class Service:
         case = batch.case
         agenda = self.agendas[case.id]
         self._survey(case, now)
+        others = frozenset(n for c, n in self._commands.items() if c != case.id)
+        if others != case.commanding:
+            case.commanding = others
+            case.head_dirty = True
         for task in [case.tasks[task_id] for task_id in case.clashed]:
             if self.hands.is_free(f"{case.id}/{task.clash}"):
                 case.put(replace(task, clash=None))
@@ -416,6 +425,15 @@ class Service:
                 continue
             room -= 1
             self._note(batch, due, now)
+        self._commands_now(case)
+
+    def _commands_now(self, case: Case) -> None:
+        """Who commands an open incident of this case: a fact for the others [INC-3]."""
+        found = current(case)
+        if found is not None and found.status == "open":
+            self._commands[case.id] = found.commander
+        else:
+            self._commands.pop(case.id, None)
 
     def _survey(self, case: Case, now: datetime) -> None:
         """What lies there for the deliverable is looked at when the case is on its way out [DEL-2, QUA-4]."""
@@ -463,7 +481,14 @@ class Service:
                 away = away.removeprefix(f"{case.id}/")
                 self.hands.note(batch, set_aside(case, line, away), now)
                 line = replace(line, action=with_path(line.action, away))
-        return self.hands.note(batch, line, now)
+        line = incident.witness(case, line)
+        entry = self.hands.note(batch, line, now)
+        if isinstance(line.action, Send) and entry.get("path") and entry["action"] == "send":
+            name = os.path.basename(entry["path"]).removesuffix(".yaml")
+            copy = incident.copied(case, line, name)
+            if copy is not None:
+                self.hands.note(batch, copy, now)
+        return entry
 
     def _to_somebody(self, line: Due) -> Due:
         """Nothing is dropped into the void: what is for a name that nobody has goes to support-manager [MSG-6]."""
@@ -484,10 +509,10 @@ class Service:
             task = case.tasks[line.task or ""]
             before = len(batch.noted)
             if choice is None:
-                self.hands.note(batch, dispatch.nobody(task, line), now)
+                self._note(batch, dispatch.nobody(task, line), now)
             else:
                 for each in dispatch.dispatch(case, task, line, choice, self.policy):
-                    self.hands.note(batch, each, now)
+                    self._note(batch, each, now)
             agenda = self.agendas[case.id]
             agenda.refresh()
             while (due := agenda.next(now)) is not None and due.name.startswith("move "):
@@ -557,12 +582,15 @@ class Service:
     def _check_view(self, case_id: str, now: datetime) -> None:
         """A hand edit of a view is overwritten at the next round [MEM-24]."""
         case = self.cases.get(case_id)
-        if case is not None and case.n and self.hands.view_touched(case, f"{case_id}/{VIEW}"):
+        if case is None or not case.n:
+            return
+        paths = [VIEW, *(incident.view_path(each) for each in case.head.incidents)]
+        if any([self.hands.view_touched(case, f"{case_id}/{path}") for path in paths]):
             self._views.setdefault(case_id, now)
 
     def _view(self, case: Case, now: datetime) -> None:
         path = f"{case.id}/{VIEW}"
-        if self.store.seen[case.id].view is None and not self.hands.is_ours(path):
+        if path not in self.store.seen[case.id].views and not self.hands.is_ours(path):
             away = self.hands.occupant(path)
             if away is not None:  # a worker's file lies on our name [MEM-23]
                 batch = Batch(case)
@@ -570,6 +598,8 @@ class Service:
                 self.hands.note(batch, set_aside(case, line, away.removeprefix(f"{case.id}/")), now)
                 self._commit([batch], now)
         self.hands.view(case, path, progress(case, self.agendas[case.id], self.policy))
+        for each in case.head.incidents:
+            self.hands.view(case, f"{case.id}/{incident.view_path(each)}", dump(incident.view(case, each)))
 
     def finish(self, now: datetime) -> None:
         """Before a sleep of unknown length, or a stop: the last state of every view, and the settle mark."""

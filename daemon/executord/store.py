@@ -48,8 +48,7 @@ class Seen:
     waiting: dict[str, tuple[Identity, datetime]] = field(default_factory=dict)  # not yet settled → first seen so
     by_id: dict[str, set[str]] = field(default_factory=dict)
     journal: journal.Journal | None = None
-    view: bytes | None = None  # sha256 of the view as we wrote it
-    view_identity: Identity | None = None
+    views: dict[str, tuple[bytes, Identity | None]] = field(default_factory=dict)  # path → sha256 as we wrote it
     root: tuple[int, int] | None = None
 
 

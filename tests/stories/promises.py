@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.stories.kit import ENGINEER, UPDATE, Stage, story
+from tests.stories.kit import Stage, story
 
 LIAISON = "customer-success-manager"
 ACME = {"name": "Acme", "segment": "enterprise", "contact": "ops@acme.example", "timezone": "Europe/Berlin"}

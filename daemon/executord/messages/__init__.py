@@ -27,6 +27,7 @@ from executord.messages.decisions import (
     Status,
     Tell,
 )
+from executord.messages.incident import IncidentAction, IncidentMessage, IncidentResolved, IncidentUpdate
 from executord.messages.later import NOT_YET
 from executord.messages.work import (
     Acknowledgement,
@@ -41,7 +42,7 @@ from executord.messages.work import (
 _ACTED: tuple[type[Incoming], ...] = (
     Acknowledgement, Progress, Completion, BlockedMessage, Unblocked, Failed, Declined, CustomerUpdate, CustomerReply, SlaExtension, PriorityChange,
     Reassign, Retry, Defer, Cancel, HoldMessage, Release, AcceptLate, Tell, PlanReady, Pause, Resume, Status,
-    Waive, Verdict, Archive,
+    Waive, Verdict, Archive, IncidentMessage, IncidentUpdate, IncidentAction, IncidentResolved,
 )  # fmt: skip
 
 MESSAGES: dict[str, type[Incoming]] = {m.type: m for m in (*_ACTED, *NOT_YET)}
@@ -58,6 +59,8 @@ def type_of(letter: Letter) -> tuple[str | None, str | None]:
         return None, None
     if letter.body.get("type") is None and letter.body.get("message_type") is None:
         return kind, f"no type; taken from status: {letter.type}"
+    if kind == "unblocked" and letter.type == "resolved" and letter.body.get("incident_id") is not None:
+        return "incident_resolved", None
     if kind == "progress":
         said = _TYPES.get(word(letter.body.get("status")))
         if said in ("completion", "blocked", "failed"):

@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from executord import incidents
 from executord.asking import answered
-from executord.case import Ask, Owed, Workaround, owe
+from executord.case import Ask, Letter, Owed, Workaround, owe
 from executord.casebook import Case
 from executord.deliverables import components_of
 from executord.evolve import replace
 from executord.messages.base import Taken
+from executord.messages.papers import papers_of
 
 
 def take_answer(case: Case, task_id: str | None, taken: Taken) -> bool:
@@ -58,10 +60,19 @@ def offer(case: Case, task_id: str | None, ask: Ask, taken: Taken) -> None:
         case.set_head(replace(case.head, workaround=found))
 
 
-def handed_in(body: Mapping[str, Any]) -> dict[str, Any]:
-    """What the journal keeps of the components that an answer carries: their names."""
-    names = sorted(components_of(body.get("components")))
-    return {"components": names[:50]} if names else {}
+def handed_in(letter: Letter) -> dict[str, Any]:
+    """What the journal keeps of what an answer carries: the names of its components, the papers of an incident."""
+    names = sorted(components_of(letter.body.get("components")))
+    return {**({"components": names[:50]} if names else {}), **papers_of(letter)}
+
+
+def take_papers(case: Case, task_id: str | None, ask: Ask, taken: Taken) -> None:
+    """The papers of an incident; what is still missing stays asked [INC-6]."""
+    incident = incidents.of(case, str(ask.facts["incident"]))
+    if incident is None:
+        return
+    incidents.still_asked(case, ask)
+    incidents.papers_in(case, incident, taken.facts, taken.at, taken.path, taken.sender)
 
 
 def take_components(case: Case, task_id: str | None, ask: Ask, taken: Taken) -> None:
@@ -80,10 +91,12 @@ SETTLED_BY: Mapping[str, str] = {
     "standard": "the message that frees it: waive, defer, cancel or sla_extension",
     "halt": "resume, retry, waive or cancel",
     "issues": "resume, retry or waive",
+    "stakeholders": "incident_update",
 }
 #: First word of the subject → what its answer does.
 ANSWERED: Mapping[str, Callable[[Case, str | None, Ask, Taken], None]] = {
     "blocker": unblock,
     "component": take_components,
+    "retrospective": take_papers,
     "workaround": offer,
 }

@@ -18,7 +18,8 @@ from executord.policy import Policy
 from executord.reading import find, text_of
 
 Role = Literal[
-    "holder", "supporter", "liaison", "planner", "authority", "addressee", "validator", "waiver", "anyone"
+    "holder", "supporter", "liaison", "planner", "authority", "addressee", "validator", "waiver", "team", "critical",
+    "anyone"
 ]  # fmt: skip
 About = Literal["task", "either", "instruction", "house"]
 

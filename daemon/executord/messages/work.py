@@ -10,6 +10,7 @@ from executord.case import Attempt, Blocked, Claim, Ended, FileFact, Letter, Owe
 from executord.casebook import Case
 from executord.errors import Finding
 from executord.evolve import replace
+from executord.incidents import role_taken
 from executord.letters import NOTE_LENGTH, answered_by, moment, note_of, word
 from executord.messages.answering import SETTLED_BY, handed_in, take_answer, unblock
 from executord.messages.base import Incoming, Taken
@@ -38,6 +39,7 @@ class Acknowledgement(Incoming):
         if taken.facts.get("answers"):
             subject = taken.facts["answers"]
             acknowledged(case, task.id if task is not None else None, subject, taken.sender, taken.at)
+            role_taken(case, subject, taken.sender, taken.at)
             return
         if task is None or task.live is None or taken.sender != task.live.agent:
             return
@@ -277,7 +279,7 @@ class Unblocked(Incoming):
     @classmethod
     def facts(cls, case: Case, task: Task | None, letter: Letter, policy: Policy) -> dict[str, Any]:
         note = note_of(letter.body, "answer", "information", "resolution", "summary", "message", "description")
-        return {**({"answer": note} if note else {}), **handed_in(letter.body)}
+        return {**({"answer": note} if note else {}), **handed_in(letter)}
 
     @classmethod
     def take(cls, case: Case, task: Task | None, taken: Taken) -> None:

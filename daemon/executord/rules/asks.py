@@ -24,6 +24,7 @@ from executord.rules.closing import HALT, VERDICT
 from executord.rules.delivery import COMPONENT
 from executord.rules.escalation import ESCALATION
 from executord.rules.forecast import EXPEDITE, WORKAROUND
+from executord.rules.incident import PACE, PAPERS, ROLE
 from executord.rules.quality import CLOSING_UPDATE, STANDARD
 from executord.rules.sla import BREACH
 from executord.rules.standstill import CHECKPOINT
@@ -42,6 +43,9 @@ ASKS: Mapping[str, Asking] = {
     "verdict": VERDICT,
     "halt": HALT,
     "issues": HALT,
+    "role": ROLE,
+    "stakeholders": PACE,
+    "retrospective": PAPERS,
     "breach": BREACH,
     "expedite": EXPEDITE,
     "workaround": WORKAROUND,

@@ -19,7 +19,6 @@ from executord.policy import Policy
 from executord.posts import stem
 from executord.rules.asking import Asking, managers
 from executord.rules.delivery import demand, last_end, works
-from executord.rules.quality import LIAISON
 from executord.standards import gate, ready
 
 ORDER = 75
@@ -164,7 +163,7 @@ def _verdict_notices(case: Case, policy: Policy) -> Iterator[Due]:
     if head.closed is None or head.closed.state != "passed" or head.delivery.verdict is None:
         return
     cycle = head.delivery.verdict.cycle
-    names = ["support-manager", *(["vp-customer-support"] if head.tier == 4 else []), head.spec.liaison or LIAISON]
+    names = ["support-manager", *(["vp-customer-support"] if head.tier == 4 else []), head.liaison]
     left = finals.outstanding(case)
     for agent in dict.fromkeys(names):
         name = f"notice {case.id} #{cycle} closed-{agent}"

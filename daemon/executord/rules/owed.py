@@ -134,6 +134,9 @@ def case_lines(case: Case, policy: Policy) -> Iterator[Due]:
                 yield Due(
                     owed.at, owed.name, facts["code"], Send(facts["from"], kind, body), why=facts["reason"], order=ORDER
                 )
+            case "paper":
+                why = f"{facts['name'].replace('_', ' ')} from {facts['by']}"
+                yield Due(owed.at, owed.name, "INC-6", _paper(case, owed), why=why, order=ORDER)
             case "components":
                 action, why = _components(case, owed), f"handed in by {facts['by']}"
                 yield Due(owed.at, owed.name, "DEL-5", action, why=why, order=ORDER)
@@ -174,5 +177,20 @@ def _components(case: Case, owed: Owed) -> Write:
             "by": by,
             "at": stamp(owed.at),
             "components": Embed(owed.facts["letter"], "components"),
+        },
+    )
+
+
+def _paper(case: Case, owed: Owed) -> Write:
+    """A retrospective or a prevention plan that came as text, in a file of ours [INC-6, CON-15]."""
+    facts = owed.facts
+    return Write(
+        facts["path"],
+        {
+            "schema_version": 1,
+            "instruction_id": case.id,
+            "by": facts["by"],
+            "received_at": stamp(owed.at),
+            facts["name"]: Embed(facts["letter"], facts["name"]),
         },
     )

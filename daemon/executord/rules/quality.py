@@ -23,7 +23,6 @@ from executord.updates import UPDATE_CONTENTS
 from executord.values import stamp
 
 ORDER = 72
-LIAISON = "customer-success-manager"
 
 
 def lines(case: Case, policy: Policy) -> Iterator[Due]:
@@ -85,7 +84,7 @@ def _update(case: Case) -> Iterator[Due]:
     subject = f"closing-update #{k}"
     if case.ask_of(None, subject) is not None:
         return
-    to = case.head.spec.liaison or LIAISON
+    to = case.head.liaison
     name = f"request closing-update #{k}"
     if name in case.head.done:
         return
