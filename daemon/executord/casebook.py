@@ -460,5 +460,5 @@ def _seen_by_tasks(head: Head) -> tuple[Any, ...]:
         head.id, head.spec, head.plan, head.ours, head.opened_at, head.created, head.tier, head.deliverable_type,
         head.hold, head.paused, head.closed, head.parked, head.priority, head.released, head.ready_by,
         head.quiet_since if head.plan is None and head.ready_by is None else None,
-        head.updates, head.pauses, head.extensions,
+        head.updates, head.pauses, head.extensions, tuple((i.severity, i.status) for i in head.incidents),
     )  # fmt: skip

@@ -324,6 +324,7 @@ def resolution(case: Case, policy: Policy) -> Clock | None:
     if head.created is None:
         return None
     key = (
+        severity_of(head), head.liaison,
         policy, head.spec, head.created, head.tier, head.priority, head.repriced, head.extensions, head.pauses,
         head.breaches, head.closed, case.sums.version, case.resolved_at,
     )  # fmt: skip
@@ -441,6 +442,7 @@ def response(case: Case, policy: Policy) -> Clock | None:
         return None
     met = head.first_counted if head.spec.customer is not None else case.sums.first_ack
     key = (
+        severity_of(head), head.liaison,
         policy, head.spec, head.created, head.tier, head.priority, head.repriced, head.breaches, head.closed, met,
         case.resolved_at,
     )  # fmt: skip
@@ -514,6 +516,7 @@ def cadence(case: Case, policy: Policy) -> Cadence | None:
     if head.created is None or head.opened_at is None or head.spec.customer is None:
         return None
     key = (
+        severity_of(head), head.liaison,
         policy, head.spec, head.created, head.tier, head.priority, head.counted, head.pauses, case.sums.version,
         head.repriced,
     )  # fmt: skip
