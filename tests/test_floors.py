@@ -34,15 +34,15 @@ FLOORS = """
 3  clock | deaths | disk | gate | inotify | log | marks | mend | oddities | sdnotify | settings
 2  rules
 1  finals | fold
-1  completeness | messages | posts | tidings
+1  completeness | messages | news | posts | tidings
 1  standards | verification
 1  reckoning
 1  letters | places | promises | updates
 1  agenda | reading | terms | transitions
-1  deliveries | incidents
+1  blocking | deliveries | incidents
 1  parcel
 1  asking | cadence | policy | scalars | sight | snapshot | standing
-1  casebook | clocks | escalations | pen
+1  casebook | clocks | escalations | ladders | pen
 1  sums
 1  case | values
 1  products | warroom

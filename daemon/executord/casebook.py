@@ -142,7 +142,7 @@ class Case:
         if head.asks and any(_let_go(ask, head) for ask in head.asks):
             head = replace(head, asks=tuple(ask for ask in head.asks if not _let_go(ask, head)))
         if head.pauses:
-            head = replace(head, pauses=run_out(head.pauses, None, head.hold, self.event_at))
+            head = replace(head, pauses=run_out(head.pauses, (), head.hold, self.event_at))
         old, self.head = self.head, head
         self.head_dirty = True
         if old.asks is not head.asks:
@@ -209,7 +209,8 @@ class Case:
 
     def _standing_still(self, task: Task, old: Task | None) -> Task:
         """The task with its pauses as they are now: what ended ends, and what is open again was resolved."""
-        pauses = run_out(task.pauses, task.blocked, task.hold, self.event_at)
+        blocked = (task.blocked, *task.also_blocked) if task.blocked is not None else ()
+        pauses = run_out(task.pauses, (b.n for b in blocked), task.hold, self.event_at)
         if old is not None and old.ended is not None and task.ended is None and self.event_at is not None:
             was = old.ended
             pauses = (*pauses, Paused("resolved", was.at, "ended", was.by or "", was.state, end=self.event_at))
@@ -223,7 +224,7 @@ class Case:
         return self.sums.last_end(self.tasks.values())
 
     def remaining_s(self) -> int:
-        """The effort still to be done, in seconds: along the dependencies, and by agents one thing at a time [SLA-9]."""
+        """Seconds of effort still to be done: along the dependencies, and by agents one thing at a time [SLA-9]."""
         return self.sums.remaining(self.tasks, self.dependants, in_line=self.head.tier in SEQUENTIAL_TIERS)
 
     def _reindex(self, task: str | None, old: tuple[Ask, ...], new: tuple[Ask, ...]) -> None:
@@ -445,8 +446,8 @@ class Gate:
 
 def _let_go(ask: Ask, head: Head) -> bool:
     """Whether what was asked about the instruction needs no answer any more."""
-    if ask.about == "checkpoint":
-        return ask.facts.get("checkpoint") in head.released
+    if ask.about == "checkpoint" and ask.facts.get("checkpoint") in head.released:
+        return True
     return head.closed is not None and not ask.lasts
 
 

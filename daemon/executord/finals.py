@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 from executord.actions import Chronicle, Embed
+from executord.blocking import open_blockers
 from executord.case import Task
 from executord.casebook import Case
 from executord.incidents import outstanding as missing_papers
@@ -238,8 +239,12 @@ def clock_row(clock: Clock) -> dict[str, Any]:
 
 
 def blockers(case: Case) -> list[dict[str, Any]]:
-    """What stood in the way, and how long."""
-    return []
+    """What stood in the way, and how long; None: it still does."""
+    found: list[dict[str, Any]] = []
+    for task in case.in_order():
+        found += [{"kind": b.kind, "task": task.id, "open_s": seconds(b.until - b.at)} for b in task.past_blockers]
+        found += [{"kind": b.kind, "task": task.id, "open_s": None} for b in open_blockers(task)]
+    return found
 
 
 # --- the hand-off -----------------------------------------------------------------------------------------------------

@@ -222,6 +222,10 @@ class Hands:
             return [self._value(v, case, now, told) for v in value]
         return value
 
+    def rendered(self, case: Case, value: Any, now: datetime) -> Any:
+        """A body as it would be written now; for those who only look."""
+        return self._value(value, case, now)
+
     def _chronicle(self, case: Case, told: Sequence[Entry]) -> list[dict[str, Any]]:
         """What the journal tells so far, the lines of the batch in work included: when, what, to whom, why."""
         entries = journal.read(f"{self.store.root}/{case.id}").entries

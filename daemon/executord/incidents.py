@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from executord.asking import answered
-from executord.case import Ask, Owed
+from executord.case import Owed
 from executord.casebook import Case
 from executord.evolve import replace
 from executord.policy import Policy
@@ -270,7 +270,10 @@ def papers_in(case: Case, incident: Incident, facts: Mapping[str, Any], at: date
         path = given if given != "text" else f"outputs/partial/{prefix}.{name}.yaml"
         times = old.times + 1 if old is not None else 1
         paper = Paper(old.due if old is not None else at, at, path, times)
-        incident = replace(incident, **{name: paper})
+        if name == "retrospective":
+            incident = replace(incident, retrospective=paper)
+        else:
+            incident = replace(incident, prevention_plan=paper)
         put(case, incident)
         if given == "text":
             owed = Owed(
@@ -297,9 +300,3 @@ def outstanding(incident: Incident) -> list[str]:
         if paper is None or paper.received_at is None:
             found.append(name)
     return found
-
-
-def still_asked(case: Case, ask: Ask) -> None:
-    """An answer that was not enough: what was asked stays asked."""
-    if case.ask_of(None, ask.subject) is None:
-        case.set_head(replace(case.head, asks=(*case.head.asks, ask)))

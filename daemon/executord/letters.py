@@ -35,6 +35,18 @@ def note_of(body: Mapping[str, Any], *spellings: str) -> str | None:
     return next((text for text in texts if text), "")[:NOTE_LENGTH] or None
 
 
+def people_in(body: Mapping[str, Any], keys: tuple[str, ...]) -> list[str]:
+    """The names that stand in these fields, in their order."""
+    found: list[str] = []
+    for key in keys:
+        value = find(body, (key,)).value
+        for each in value if isinstance(value, list | tuple) else (value,):
+            name = agent_name(scalar(each) or "")
+            if name and name not in ("executor", "support-executor"):
+                found.append(name)
+    return found
+
+
 def scalar(found: Any) -> str | None:
     """A scalar as it is written, None for what is none."""
     if found is None or isinstance(found, Mapping | list | tuple):
@@ -136,6 +148,19 @@ def answered_by(letter: Letter, case: Case, kind: str) -> Put:
     if len(found) == 1:
         return Put(*found[0])
     return Put(several=tuple(ask.letters[-1] for _, ask in found if ask.letters))
+
+
+def put_to_others(letter: Letter, case: Case) -> Put:
+    """What authority answers for those who were asked: by `in_reply_to`, or the only thing asked about its subject."""
+    reply = scalar(letter.body.get("in_reply_to"))
+    if reply is not None:
+        name = reply.removesuffix(".yaml")
+        return next((Put(t, ask) for t, ask in case.asks() if name in ask.letters), Put())
+    task = subject_of(letter, case, about_task=True, needs_task=False).task
+    owner = case.head if task is None else task
+    if len(owner.asks) == 1 and owner.asks[0].letters:
+        return Put(task.id if task is not None else None, owner.asks[0])
+    return Put()
 
 
 def open_tasks_of(case: Case, agent: str) -> list[Task]:

@@ -16,7 +16,7 @@ from executord.case import Attempt, Breach, Extension, Paused, Repriced, Task
 from executord.casebook import Case
 from executord.clocks import LATEST, Calendar, Pauses, active, amount_due, amount_seconds, due, moment_of
 from executord.evolve import replace
-from executord.policy import Policy
+from executord.policy import Limit, Policy
 from executord.terms import ASKED_AT, Terms, priority_at, priority_of, severity_of, severity_terms, span_of, terms
 from executord.values import Amount, Span, read_span, read_target
 
@@ -113,7 +113,9 @@ class Clock:
         """Seconds from its limit to its end, else to `until`; None where it is not broken."""
         end = self.stopped if self.stopped is not None else until
         at = self.breaches[0].due if self.breaches else self.breach_at
-        if end is None or at is None or end <= at:
+        if end is None:
+            return None
+        if at is None or end <= at:
             return 0 if self.breaches else None
         return int((end - at).total_seconds())
 
@@ -243,7 +245,7 @@ def _breach_at(
     changes = [c for c in repriced if c.at > start and (stopped is None or c.at <= stopped)]
     begin = start
     for change in changes:
-        limit = limit_at(change.was)
+        limit: datetime | None = limit_at(change.was)
         if limit is not None and limit < change.at:
             return max(limit, begin)
         begin = change.at
@@ -374,6 +376,7 @@ def _clock(
     breaches: tuple[Breach, ...] = (),
     over: str | None = None,
     cap: Clock | None = None,
+    follows: bool = False,
     holder: str | None = None,
 ) -> Clock:
     """A clock of what `plain(priority)` promises, moved by extensions and capped by the instruction's."""
@@ -386,11 +389,12 @@ def _clock(
     at = moved.limit(spans_) if agreed else limit
     warned = _extended(aim, valid, spans_).limit(spans_) if len(agreed) != len(valid) else at
     target = aim.target(spans_)
-    capped = cap is not None and cap.due is not None and (at is None or cap.due <= at)
+    capped = cap is not None and (follows or (cap.due is not None and (at is None or cap.due <= at)))
     if capped:
-        assert cap is not None and cap.due is not None
-        at, warned = cap.due, min(w for w in (warned, cap.warn_due or cap.due) if w is not None)
-    if at is not None and target is not None and target > at:
+        assert cap is not None
+        at, warned = cap.due, cap.warn_due if follows or warned is None else min(warned, cap.warn_due or warned)
+    single = aim.moment is None and aim.target_s == aim.limit_s
+    if at is not None and target is not None and (target > at or (single and extensions)):
         target = at
 
     def limit_at(was: str) -> datetime | None:
@@ -434,6 +438,12 @@ def _clock(
     )
 
 
+def promised(case: Case, policy: Policy) -> Limit | None:
+    """When the instruction's resolution is promised, and where that comes from; None: not opened, or standing still."""
+    clock = resolution(case, policy)
+    return Limit(clock.due, clock.source) if clock is not None and clock.due is not None else None
+
+
 def response(case: Case, policy: Policy) -> Clock | None:
     """The instruction's response clock: to the first complete update, without a customer to the first
     acknowledgement of one of its delegations [SLA-2]."""
@@ -473,9 +483,9 @@ def _responding(case: Case, policy: Policy, start: datetime, priority: str, own:
 
 
 def next_responses(case: Case, policy: Policy, *, past: bool = True) -> Iterator[Clock]:
-    """The clocks that the customer's replies started; the last one only, unless the past ones are asked for too."""
+    """The clocks that the customer's replies started; the last ones only, unless all past ones are asked for."""
     head = case.head
-    for reply in head.replies if past else head.replies[-1:]:
+    for reply in head.replies if past else head.replies[-3:]:
         ends = [at for at in (reply.answered, _closed_at(case)) if at is not None]
         stopped = min(ends) if ends else None
         yield _clock(
@@ -508,6 +518,7 @@ class Cadence:
     promised: bool
     source: str
     calendar: Calendar
+    late_from: datetime  # when it counts as overdue: `due`, or the change that put that into the past
 
 
 def cadence(case: Case, policy: Policy) -> Cadence | None:
@@ -526,7 +537,8 @@ def cadence(case: Case, policy: Policy) -> Cadence | None:
 
 def _cadence(case: Case, policy: Policy) -> Cadence | None:
     head = case.head
-    assert head.created is not None and head.opened_at is not None
+    assert head.created is not None
+    assert head.opened_at is not None
     priority = head.priority_now
     row = terms(policy, head, priority)
     counted = head.counted
@@ -551,8 +563,10 @@ def _cadence(case: Case, policy: Policy) -> Cadence | None:
         first = response(case, policy)
         if first is not None and first.due is not None and first.due < overdue:
             overdue, source = first.due, f"the response limit: {first.source}"
-    return Cadence(number, last, min(ask, overdue) if counted is not None else ask, overdue, priority, counted is None,
-                   given, source, row.on_update)  # fmt: skip
+    if counted is not None:
+        ask = min(ask, overdue)
+    late_from = max([overdue, *(c.at for c in head.repriced if c.at > last)])
+    return Cadence(number, last, ask, overdue, priority, counted is None, given, source, row.on_update, late_from)
 
 
 def _asked(row: Terms, last: datetime, overdue: datetime) -> datetime:
@@ -605,7 +619,7 @@ def update_clock(case: Case, policy: Policy) -> Clock | None:
         fixed=True,
         warn_due=found.due,
         original=found.due,
-        breach_at=found.due,
+        breach_at=found.late_from,
         pauses=tuple(p for p in head.pauses if p.updates),
         stopped=_closed_at(case),
         over=_closed_as(case),
@@ -629,6 +643,9 @@ def task_resolution(case: Case, task: Task, policy: Policy) -> Clock | None:
     repriced = task.repriced or head.repriced
     priority = priority_at(priority_of(head, task), repriced, stopped)
     own = task.field("resolution")
+    # Without a word of its own, and of the instruction's priority, it is promised when the instruction is: more time
+    # for that, or a pause of another task, is more time for it too.
+    follows = own is None and priority == priority_at(head.priority_now, head.repriced, stopped)
 
     def plain(at: str) -> Aim:
         row = terms(policy, head, at)
@@ -640,8 +657,13 @@ def task_resolution(case: Case, task: Task, policy: Policy) -> Clock | None:
     return _clock(
         case, policy, plain, priority, "resolution", task, spans_,
         pauses=pauses, stopped=stopped, extensions=task.extensions, repriced=repriced, breaches=task.breaches,
-        over=task.ended.state if task.ended is not None and task.ended.state != "completed" else None, cap=cap,
+        over=_given_up(task),
+        cap=cap, follows=follows,
     )  # fmt: skip
+
+
+def _given_up(task: Task) -> str | None:
+    return task.ended.state if task.ended is not None and task.ended.state != "completed" else None
 
 
 def _as_it_was(case: Case, policy: Policy, cap: Clock, at: datetime) -> Clock:
@@ -671,8 +693,7 @@ def task_response(case: Case, task: Task, attempt: Attempt, policy: Policy) -> C
         case, policy, lambda p: _responding_task(case, task, attempt.at, p, policy),
         priority_at(priority_of(head, task), repriced, stopped), "response", task, _NONE, attempt=attempt.n, ordinal=1,
         stopped=stopped, repriced=repriced, breaches=task.breaches, holder=attempt.agent,
-        over=task.ended.state if task.ended is not None and task.ended.state != "completed" and attempt.accepted_at is None
-        else None,
+        over=_given_up(task) if attempt.accepted_at is None else None,
     )  # fmt: skip
 
 
@@ -749,25 +770,3 @@ def wrongful(case: Case) -> list[tuple[str | None, Paused, datetime]]:
                 found.append((task_id, pause, at))
                 break
     return found
-
-
-__all__ = [
-    "NOBODY",
-    "Aim",
-    "Cadence",
-    "Clock",
-    "cadence",
-    "clocks_of",
-    "holder_of",
-    "instruction_pauses",
-    "marks",
-    "next_responses",
-    "resolution",
-    "response",
-    "share_at",
-    "spans",
-    "task_resolution",
-    "task_response",
-    "update_clock",
-    "wrongful",
-]  # fmt: skip

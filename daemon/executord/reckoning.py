@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from executord.asking import open_ask
+from executord.blocking import open_blockers
 from executord.case import Ask, Breach, Head, Owed, Paused, Task, Told, Workaround, owe
 from executord.casebook import Case
 from executord.evolve import replace
@@ -103,13 +104,18 @@ def after_message(case: Case, task_id: str | None, facts: Mapping[str, Any], at:
 def _begin(case: Case, task_id: str | None, pause: Mapping[str, Any], facts: Mapping[str, Any], at: datetime) -> None:
     owner: Task | Head = case.ensure(task_id) if task_id is not None else case.head
     source = pause["source"]
-    standing: Any = owner.hold if source == "hold" else (owner.blocked if isinstance(owner, Task) else None)
-    if standing is None or any(p.end is None and p.source == source for p in owner.pauses):
+    if source == "hold":
+        n = owner.hold.n if owner.hold is not None else None
+    else:
+        blockers = open_blockers(owner) if isinstance(owner, Task) else ()
+        n = next((b.n for b in blockers if b.kind == facts.get("kind") and b.at == at), None)
+    if n is None or any(p.source == source and p.n == n for p in owner.pauses):
         return
     cap = pause.get("cap_s")
     began = Paused(
-        pause["reason"], at, source, facts.get("from") or "", str(facts.get("reason") or facts.get("description") or ""),
-        at + timedelta(seconds=cap) if cap is not None else None, None, bool(pause.get("updates")), pause.get("ends"),
+        pause["reason"], at, source, facts.get("from") or "",
+        str(facts.get("reason") or facts.get("description") or ""),
+        at + timedelta(seconds=cap) if cap is not None else None, None, bool(pause.get("updates")), pause.get("ends"), n,
     )  # fmt: skip
     _put(case, owner, pauses=(*owner.pauses, began))
 

@@ -10,19 +10,19 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from executord.case import Paused, Task, Workaround
+from executord.case import Hold, Paused, Task, Workaround
 from executord.evolve import replace
 from executord.values import read_stamp
 
 
-def run_out(pauses: tuple[Paused, ...], blocked: Any, hold: Any, at: datetime | None) -> tuple[Paused, ...]:
+def run_out(pauses: tuple[Paused, ...], blockers: Iterable[int], hold: Hold | None, at: datetime | None) -> Any:
     """The pauses, those ended whose blocker or hold is gone; the same tuple if there are none [SLA-7]."""
-    over = {"blocked": blocked is None, "hold": hold is None}
-    if at is None or not any(p.end is None and over.get(p.source) for p in pauses):
+    here = {("blocked", n) for n in blockers} | ({("hold", hold.n)} if hold is not None else set())
+    over = [p.end is None and p.source != "ended" and (p.source, p.n) not in here for p in pauses]
+    if at is None or not any(over):
         return pauses
     return tuple(
-        replace(p, end=max(p.start, min(at, p.cap or at))) if p.end is None and over.get(p.source) else p
-        for p in pauses
+        replace(p, end=max(p.start, min(at, p.cap or at))) if gone else p for p, gone in zip(pauses, over, strict=True)
     )
 
 
@@ -136,7 +136,7 @@ class Sums:
         return self._end
 
     def remaining(self, tasks: Mapping[str, Task], dependants: Mapping[str, Iterable[str]], *, in_line: bool) -> int:
-        """The effort still to be done: all of it where tasks go one by one, else the longest way, or what one agent has."""
+        """The effort still to be done: all where tasks go one by one, else the longest way, or what one agent has."""
         if not self._efforts:
             return 0
         if in_line:

@@ -1,7 +1,7 @@
 """What is promised to whom: whole rows of response, resolution, update, calendars, warnings and pauses (chapter 5).
 
-Counterparts: `policy.py`, which holds the rows of the configuration; `promises.py`, which makes clocks of them. A row of
-the configuration lays over the defaults of the priority; the first that matches counts, and is named. Pure.
+Counterparts: `policy.py`, which holds the rows of the configuration; `promises.py`, which makes clocks of them. A row
+of the configuration lays over the defaults of the priority; the first that matches counts, and is named. Pure.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from executord.case import Customer, Head, Task
-from executord.clocks import Calendar, calendar_from, next_opening
+from executord.clocks import Calendar, next_opening
 from executord.policy import Policy
 from executord.values import Span, read_span
 
@@ -213,14 +213,7 @@ def priority_of(head: Head, task: Task | None) -> str:
 def hours_of(policy: Policy, agent: str) -> Calendar | None:
     """When somebody works; None: at any hour."""
     row = policy.roster.get(agent)
-    hours = row.hours if row is not None else None
-    if hours is None:
-        return None
-    kept = policy._hours.get(agent)
-    if kept is None:
-        found = policy.calendars.get(hours) if isinstance(hours, str) else calendar_from(hours, agent)
-        kept = policy._hours[agent] = found or policy.calendar("24x7")
-    return kept
+    return row.hours if row is not None else None
 
 
 def at_work(policy: Policy, agent: str, at: datetime) -> datetime:

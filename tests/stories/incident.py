@@ -19,7 +19,11 @@ INC = f"inc-{CASE}-1"
 def outage(s: Stage, **more: Any) -> None:
     """A critical ticket of a customer, held by the engineer."""
     given = {"priority": "critical", "customer": {"name": "Acme", "contact": "ops@acme.example"}, **more}
-    s.case({"T1": {"assigned_to": ENGINEER, "communication_required": "internal"}}, tier=1, **given)
+    s.case(
+        {"T1": {"assigned_to": ENGINEER, "communication_required": "internal", "estimated_effort": "100 minutes"}},
+        tier=1,
+        **given,
+    )
     s.at("09:01").drop("ack", ENGINEER, "T1")
     s.at("09:02").drop("customer_update", LIAISON, **UPDATE)
     s.skip()
@@ -63,7 +67,8 @@ def a_sev_1_incident_by_the_book(s: Stage) -> None:
     s.at("09:13").drop("acknowledgement", VP, in_reply_to=f"{CASE}.incident_role-5")
     s.drop("acknowledgement", "customer-advocacy-manager", in_reply_to=f"{CASE}.incident_role-6")
     s.at("09:20").drop("incident_action", ENGINEER, action="raised the limit to 200")
-    s.at("09:40").restart()
+    s.at("09:40").drop("progress", ENGINEER, "T1", percent=30)
+    s.restart()
     s.at("09:50")
     s.expect(
         """
@@ -74,6 +79,7 @@ def a_sev_1_incident_by_the_book(s: Stage) -> None:
         09:29 copy ask stakeholders inc-acme-42-1 #1 → war-room-inc-acme-42-1
         09:35 remind stakeholders inc-acme-42-1 #1 → vp-customer-support
         09:35 copy remind stakeholders inc-acme-42-1 #1 → war-room-inc-acme-42-1
+        09:40 file 09-progress.yaml #1
         09:42:30 escalate stakeholders inc-acme-42-1 #1 level-2 → hitl
         09:42:30 copy escalate stakeholders inc-acme-42-1 #1 level-2 → war-room-inc-acme-42-1
         09:50 unanswered stakeholders inc-acme-42-1 #1
@@ -82,21 +88,23 @@ def a_sev_1_incident_by_the_book(s: Stage) -> None:
         """
     )
     s.at("09:51").drop("incident_update", VP, status="cause found, the repair is tested")
-    s.at("10:10").down("+30m")
+    s.at("10:10").drop("progress", ENGINEER, "T1", percent=60)
+    s.at("10:12").down("+30m")
     s.at("10:50")
     s.expect(
         """
-        09:51 file 09-incident_update.yaml #1
+        09:51 file 10-incident_update.yaml #1
         10:02 breach customer_update #2
         10:02 remind update #2 → customer-advocacy-manager
         10:02 copy remind update #2 → war-room-inc-acme-42-1
-        10:40 ask stakeholders inc-acme-42-1 #2
-        10:40 escalate update #2 level-1
-        10:40 escalate stakeholders inc-acme-42-1 #2 level-2 → hitl
-        10:40 copy escalate stakeholders inc-acme-42-1 #2 level-2 → war-room-inc-acme-42-1
-        10:40 escalate update #2 level-2 → hitl
-        10:40 copy escalate update #2 level-2 → war-room-inc-acme-42-1
-        10:47:30 unanswered stakeholders inc-acme-42-1 #2
+        10:10 file 11-progress.yaml #1
+        10:42 ask stakeholders inc-acme-42-1 #2
+        10:42 escalate update #2 level-1
+        10:42 escalate stakeholders inc-acme-42-1 #2 level-2 → hitl
+        10:42 copy escalate stakeholders inc-acme-42-1 #2 level-2 → war-room-inc-acme-42-1
+        10:42 escalate update #2 level-2 → hitl
+        10:42 copy escalate update #2 level-2 → war-room-inc-acme-42-1
+        10:49:30 unanswered stakeholders inc-acme-42-1 #2
         10:50 warn resolution #1 50% → customer-advocacy-manager
         10:50 copy warn resolution #1 50% → war-room-inc-acme-42-1
         """
@@ -106,12 +114,14 @@ def a_sev_1_incident_by_the_book(s: Stage) -> None:
     s.at("11:00").drop("incident_resolved", VP, summary="20 test orders in a row succeed")
     s.expect(
         """
-        10:55 file 10-customer_update.yaml #1
-        10:55 file 11-incident_update.yaml #1
+        10:55 file 12-customer_update.yaml #1
+        10:55 file 13-incident_update.yaml #1
         10:55 update #2
         10:55 warn resolution T1 #1 50% → technical-support-engineer
         10:55 copy warn resolution T1 #1 50% → war-room-inc-acme-42-1
-        11:00 file 12-incident_resolved.yaml #1
+        11:00 file 14-incident_resolved.yaml #1
+        11:00 remind T1 a1 #1 → technical-support-engineer
+        11:00 copy remind T1 a1 #1 → war-room-inc-acme-42-1
         11:00 ask retrospective inc-acme-42-1 #1 → vp-customer-support
         11:00 copy ask retrospective inc-acme-42-1 #1 → war-room-inc-acme-42-1
         11:00 incident inc-acme-42-1 over #1 customer-advocacy-manager → customer-advocacy-manager
@@ -145,9 +155,9 @@ def a_sev_1_incident_by_the_book(s: Stage) -> None:
     s.drop("answer", VP, in_reply_to=f"{CASE}.retrospective_request", prevention_plan="outputs/partial/plan.md")
     s.expect(
         """
-        11-22 13:00 file 15-incident_update.yaml #1
+        11-22 13:00 file 17-incident_update.yaml #1
         11-22 13:00 paper retrospective inc-acme-42-1 #1
-        11-22 14:00 file 16-answer.yaml #1
+        11-22 14:00 file 18-answer.yaml #1
         11-22 14:00 incident inc-acme-42-1 closed → war-room-inc-acme-42-1
         """
     )

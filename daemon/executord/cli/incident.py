@@ -19,7 +19,9 @@ from executord.values import stamp
 from executord.views import warroom
 
 Some = Annotated[str | None, typer.Argument(metavar="[ID]", help="An instruction; without it all.")]
-One = Annotated[str, typer.Argument(metavar="INCIDENT|ID", help="The incident's id; or its instruction's, for the last one.")]
+One = Annotated[
+    str, typer.Argument(metavar="INCIDENT|ID", help="The incident's id; or its instruction's, for the last one.")
+]
 _group = typer.Typer(no_args_is_help=True, help="Critical incidents: list, show, verify.")
 
 

@@ -57,7 +57,9 @@ def gate(
         case [case_id]:
             _table(here, case_id)
         case _:
-            raise UsageError("gate needs one instruction", fix="gate ID, or gate waive ID STANDARD|COMPONENT --reason …")
+            raise UsageError(
+                "gate needs one instruction", fix="gate ID, or gate waive ID STANDARD|COMPONENT --reason …"
+            )
 
 
 def _table(here: Frame, case_id: str) -> None:
@@ -89,7 +91,11 @@ def report(
     if output is None:
         here.give(made, lambda: delivered.as_text(made, service.policy))
         return
-    lines = [json.dumps({"schema_version": 1, **made}, ensure_ascii=False)] if here.as_json else delivered.as_text(made, service.policy)
+    lines = (
+        [json.dumps({"schema_version": 1, **made}, ensure_ascii=False)]
+        if here.as_json
+        else delivered.as_text(made, service.policy)
+    )
     try:
         Path(output).write_text("\n".join(lines) + "\n", encoding="utf-8", errors="backslashreplace")
     except OSError as error:
@@ -121,7 +127,13 @@ def archive(
     while not os.path.isdir(target) and clock.monotonic() < end:
         pause(0.05)
     faults = _verified(target, before)
-    result = {"at": stamp(here.now()), "id": case_id, "path": f"_archive/{case_id}", "files": len(before), "faults": faults}
+    result = {
+        "at": stamp(here.now()),
+        "id": case_id,
+        "path": f"_archive/{case_id}",
+        "files": len(before),
+        "faults": faults,
+    }
     here.give(result, lambda: [f"_archive/{case_id}: {len(before)} files", *faults])
     if faults:
         raise typer.Exit(1)
@@ -142,7 +154,9 @@ def _verified(target: str, before: dict[str, int]) -> list[str]:
     faults = [f"{path} is missing" for path in sorted(before) if path not in there]
     try:
         with open(f"{target}/outputs/final/handoff.yaml", "rb") as file:
-            manifest = (parse(file.read(), limits=Limits(bytes=32 << 20, nodes=5_000_000)).data or {}).get("manifest") or []
+            manifest = (parse(file.read(), limits=Limits(bytes=32 << 20, nodes=5_000_000)).data or {}).get(
+                "manifest"
+            ) or []
     except (OSError, Unreadable):
         manifest = []
     for row in manifest if isinstance(manifest, list) else []:
@@ -159,7 +173,9 @@ def _verified(target: str, before: dict[str, int]) -> list[str]:
 def _known(here: Frame, named: str) -> str:
     case_id = named.rstrip("/")
     if case_id not in Store(here.memory, here.policy).case_ids():
-        raise NotFound(f"there is no instruction {case_id!r} here", path=here.memory, fix="`executord list` shows them all")
+        raise NotFound(
+            f"there is no instruction {case_id!r} here", path=here.memory, fix="`executord list` shows them all"
+        )
     return case_id
 
 

@@ -10,6 +10,7 @@ from executord.case import Letter
 from executord.letters import word
 from executord.messages.base import Incoming as Incoming
 from executord.messages.base import Taken as Taken
+from executord.messages.blockers import BlockedMessage, Unblocked
 from executord.messages.closing import Archive, Verdict, Waive
 from executord.messages.customer import CustomerReply, CustomerUpdate, SlaExtension
 from executord.messages.decisions import (
@@ -29,20 +30,29 @@ from executord.messages.decisions import (
 )
 from executord.messages.incident import IncidentAction, IncidentMessage, IncidentResolved, IncidentUpdate
 from executord.messages.later import NOT_YET
+from executord.messages.questions import (
+    ConsultationMessage,
+    ConsultationResponse,
+    Decision,
+    EscalationMessage,
+    HitlDecision,
+    ReviewRequest,
+    ReviewResponse,
+)
 from executord.messages.work import (
     Acknowledgement,
-    BlockedMessage,
     Completion,
     Declined,
     Failed,
     Progress,
-    Unblocked,
 )
 
 _ACTED: tuple[type[Incoming], ...] = (
-    Acknowledgement, Progress, Completion, BlockedMessage, Unblocked, Failed, Declined, CustomerUpdate, CustomerReply, SlaExtension, PriorityChange,
+    Acknowledgement, Progress, Completion, BlockedMessage, Unblocked, Failed, Declined, CustomerUpdate, CustomerReply,
+    SlaExtension, PriorityChange,
     Reassign, Retry, Defer, Cancel, HoldMessage, Release, AcceptLate, Tell, PlanReady, Pause, Resume, Status,
     Waive, Verdict, Archive, IncidentMessage, IncidentUpdate, IncidentAction, IncidentResolved,
+    EscalationMessage, ConsultationMessage, ReviewRequest, ConsultationResponse, ReviewResponse, Decision, HitlDecision,
 )  # fmt: skip
 
 MESSAGES: dict[str, type[Incoming]] = {m.type: m for m in (*_ACTED, *NOT_YET)}

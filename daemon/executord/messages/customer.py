@@ -5,22 +5,24 @@ Counterparts: `promises.py`, the clocks that follow; `rules/updates.py`, which a
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
+from executord.blocking import behind, open_blockers
 from executord.case import Customer, Extension, Letter, Reply, Task
 from executord.casebook import Case
 from executord.errors import Finding
 from executord.evolve import replace
 from executord.letters import moment, note_of
-from executord.messages.answering import unblock
+from executord.messages.answering import answer_blockers
 from executord.messages.base import TYPE_WORDS, Incoming, Taken
 from executord.policy import Policy
 from executord.promises import cadence
 from executord.reading import find, text_of
 from executord.reckoning import pass_on
-from executord.terms import WAITING, priority_of, terms
+from executord.terms import priority_of, terms
 from executord.transitions import record_update, with_attempt
 from executord.updates import missing_contents, promised_in
 from executord.values import Span, agent_name, read_target, stamp, why_not
@@ -61,12 +63,13 @@ class CustomerUpdate(Incoming):
 
     @classmethod
     def take(cls, case: Case, task: Task | None, taken: Taken) -> None:
-        task = record_update(
-            case, task, taken.facts.get("update"), taken.at, taken.path, taken.sender, False,
-            moment(taken.facts, "promised"), moment(taken.facts, "overdue_at"),
-        )  # fmt: skip
+        facts = taken.facts
+        said = (facts.get("update"), taken.at, taken.path, taken.sender, False)
+        more = (moment(facts, "promised"), moment(facts, "overdue_at"), facts.get("round", 0))
         if task is None:
+            record_update(case, None, *said, *more)
             return
+        task = record_update(case, task, *said, *more)
         if task.live is not None and task.live.agent == taken.sender:
             task = with_attempt(task, sign_at=taken.at)
         case.put(task)
@@ -78,7 +81,8 @@ def update_facts(case: Case, body: Mapping[str, Any], policy: Policy) -> dict[st
     promised = promised_in(body, policy.zone)
     return {
         "promised": stamp(promised) if promised is not None else None,
-        "overdue_at": stamp(found.due) if found is not None else None,
+        "overdue_at": stamp(found.late_from) if found is not None else None,
+        "round": found.number if found is not None else None,
     }
 
 
@@ -94,10 +98,17 @@ class CustomerReply(Incoming):
 
     @classmethod
     def facts(cls, case: Case, task: Task | None, letter: Letter, policy: Policy) -> dict[str, Any]:
-        waiting = [task] if task is not None else [case.tasks[i] for i in sorted(case.sums.pauses)]
+        waiting = [task] if task is not None else [t for t in case.in_order() if t.blocked is not None]
         return {
             "note": note_of(letter.body, *cls._TEXT),
-            "ends": [t.id for t in waiting if any(p.end is None and p.reason == WAITING for p in t.pauses)],
+            "ends": {
+                t.id: {
+                    "blockers": blockers,
+                    "tell": behind(case, t) if len(blockers) == len(open_blockers(t)) else None,
+                }
+                for t in waiting
+                if (blockers := [b.n for b in open_blockers(t) if b.on_customer])
+            },
             "waits": case.head.spec.customer is not None,
         }
 
@@ -110,9 +121,11 @@ class CustomerReply(Incoming):
             replies = (*replies, Reply(len(replies) + 1, taken.at))
         heard = (*head.replied, (taken.at, task.id if task is not None else None))
         case.set_head(replace(head, replies=replies, replied=heard))
-        ended = taken.facts.get("ends", ())
-        for task_id in ended:
-            unblock(case, task_id, None, taken)  # his answer is the answer to the blocker, and ends its pause
+        ended = taken.facts.get("ends", {})
+        for task_id, said in ended.items():  # his answer is the answer to the blocker, and ends its pause
+            answer = dataclasses.replace(taken, facts={**taken.facts, "tell": said.get("tell")})
+            for n in said["blockers"]:
+                answer_blockers(case, task_id, n, answer)
         others = [task] if task is not None else [case.tasks[i] for i in sorted(case.sums.live)]
         for each in others:
             now = case.tasks[each.id]

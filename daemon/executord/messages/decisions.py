@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from executord.blocking import unblock
 from executord.case import HOLD_AT_MOST, Claim, Closed, Ended, Hold, Letter, Owed, Repriced, Task, owe
 from executord.casebook import Case
 from executord.deliveries import decided
@@ -58,11 +59,21 @@ class PriorityChange(Incoming):
         value, then = taken.facts["priority"], taken.facts.get("then")  # a None is not noted
         change = Repriced(taken.at, taken.facts.get("was") or "medium")
         if task is None:
+            k = case.head.repriorities + 1
             repriced = (*case.head.repriced, change)
-            case.set_head(replace(case.head, priority=(value, then), repriced=repriced))
-        else:
-            overrides = (*task.overrides, ("priority", value, then))
-            case.put(replace(task, overrides=overrides, repriced=(*task.repriced, change)))
+            case.set_head(replace(case.head, priority=(value, then), repriorities=k, repriced=repriced))
+            for each in list(case.tasks.values()):
+                if each.live is not None and not each.spec.priority:
+                    text = f"the priority of {case.id} is {value} now, by {taken.sender}"
+                    case.put(owe(each, notice(each, f"#{k} instruction-priority", taken.at, each.live.agent, text)))
+            return
+        overrides = (*task.overrides, ("priority", value, then))
+        task = replace(task, overrides=overrides, repriced=(*task.repriced, change))
+        if task.live is not None:
+            text = f"the priority of {task.id} is {value} now, by {taken.sender}"
+            k = sum(key == "priority" for key, _, _ in task.overrides)
+            task = owe(task, notice(task, f"#{k} priority", taken.at, task.live.agent, text))
+        case.put(task)
 
 
 class Reassign(Incoming):
@@ -104,6 +115,7 @@ class Reassign(Incoming):
             bound=to,
             bound_why=f"reassigned by {taken.sender}",
             excluded=(task.excluded | ({holder} if holder and holder != to else set())) - {to},
+            silent=task.silent - {to},
         )
         if holder is not None:
             task = owe(task, notice(task, f"reassigned-a{n}", taken.at, holder, reason, "reassignment_notice"))
@@ -140,7 +152,18 @@ class Retry(Incoming):
         if task is None:
             reopen(case, taken.at)
             return
-        case.put(replace(task, ended=None, escalated=None, spent=0, result_owed=False, sealed=False, updates=()))
+        case.put(
+            replace(
+                task,
+                ended=None,
+                escalated=None,
+                spent=0,
+                result_owed=False,
+                sealed=False,
+                updates=(),
+                silent=frozenset(),
+            )
+        )
         if case.head.closed is not None:
             case.set_head(replace(case.head, closed=None, archive=None))
         decided(case, taken.at)
@@ -324,12 +347,11 @@ class AcceptLate(Incoming):
         done = replace(late, state="done", claim=claim, closed_at=taken.at)
         case.put(
             replace(
-                task,
+                unblock(task, taken.at),
                 attempts=tuple(done if a.n == n else a for a in task.attempts),
                 ended=Ended("completed", taken.at, taken.sender, f"late result of attempt {n} accepted"),
                 result_owed=True,
                 escalated=None,
-                blocked=None,
             )
         )
 

@@ -8,16 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from executord.blocking import open_blockers
 from executord.case import Letter, Task
 from executord.casebook import Case
-from executord.letters import word
 from executord.policy import Policy
-from executord.reading import find
 from executord.terms import ON_HOLD, WAITING, priority_of, reason_word, terms
 
 _NAMED = ("pause", "pause_reason", "waiting_on", "waiting_for", "reason_code", "reason")
-_THE_CUSTOMER = frozenset({"customer", "the_customer", "client", "waiting_on_customer", "waiting_for_customer"})
-_SOMEBODY = ("stakeholder", "ask", "asked_of", "needs_from", "question_for", "waiting_on", "waiting_for")
 
 
 def pause_facts(
@@ -29,17 +26,17 @@ def pause_facts(
             return None  # a planner pauses nothing
         reasons, source = [*_named(letter), ON_HOLD], "hold"
     elif kind == "blocked":
-        if task is None or task.blocked is not None:
-            return None
+        if task is None or any(b.kind == facts.get("kind") for b in open_blockers(task)):
+            return None  # it says more of what is known
         reasons, source = [*_named(letter), str(facts.get("kind") or "")], "blocked"
-        if for_the_customer(case, letter, facts):
+        if facts.get("on_customer"):
             reasons.append(WAITING)
     else:
         return None
     allowed = terms(policy, case.head, priority_of(case.head, task)).pauses
     for reason in reasons:
         term = allowed.get(reason)
-        if term is None or (reason == WAITING and kind == "blocked" and not for_the_customer(case, letter, facts)):
+        if term is None or (reason == WAITING and kind == "blocked" and not facts.get("on_customer")):
             continue
         if not term.allowed:
             return None
@@ -56,11 +53,3 @@ def pause_facts(
 
 def _named(letter: Letter) -> list[str]:
     return [reason_word(v) for key in _NAMED if isinstance(v := letter.body.get(key), str) and len(v) <= 60]
-
-
-def for_the_customer(case: Case, letter: Letter, facts: Mapping[str, Any]) -> bool:
-    """Whether a blocker's question is for the customer: information is missing, and nobody else is named [EXE-17]."""
-    if case.head.spec.customer is None or facts.get("kind") != "missing_information":
-        return False
-    named = word(find(letter.body, _SOMEBODY).value)
-    return not named or named in _THE_CUSTOMER

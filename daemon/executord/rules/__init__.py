@@ -6,7 +6,9 @@ Add a subject: one file here and its word in `TASK_RULES` or `CASE_RULES`.
 
 from __future__ import annotations
 
-from executord.agenda import Agenda, CaseRule, TaskRule
+from datetime import datetime
+
+from executord.agenda import Agenda, CaseRule, Due, TaskRule, only_highest
 from executord.casebook import Case
 from executord.policy import Policy
 from executord.rules import (
@@ -15,12 +17,15 @@ from executord.rules import (
     closing,
     delivery,
     dispatch,
+    executive,
     forecast,
     incident,
     opening,
+    overload,
     owed,
     quality,
     results,
+    silence,
     sla,
     standstill,
     updates,
@@ -32,7 +37,9 @@ TASK_RULES: tuple[TaskRule, ...] = (
     owed.task_lines,
     asks.task_lines,
     results.lines,
+    silence.lines,
     standstill.task_lines,
+    overload.lines,
     dispatch.lines,
     sla.task_lines,
     forecast.task_lines,
@@ -51,7 +58,20 @@ CASE_RULES: tuple[CaseRule, ...] = (
     quality.lines,
     closing.lines,
     closing.archiving,
+    executive.lines,
 )
+
+
+def spoken(case: Case, line: Due, policy: Policy, now: datetime) -> Due:
+    """The line as it is noted now: what depends on that instant is made here, once."""
+    line = only_highest(line, now)
+    if line.ask is not None:
+        return asks.spoken(case, line, policy, now)
+    if "silence" in line.facts:
+        return silence.spoken(case, line, policy, now)
+    if "executive" in line.facts:
+        return executive.spoken(case, line, policy)
+    return line
 
 
 def agenda_of(case: Case, policy: Policy) -> Agenda:

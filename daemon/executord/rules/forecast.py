@@ -150,7 +150,7 @@ def _notice(
     policy: Policy,
 ) -> Due:
     customer = case.head.spec.customer is not None
-    asked = _asked(case, task, late) if known is None else None
+    asked = _asked(case, task, late) if known is None and customer else None
     facts: dict[str, Any] = {
         "n": n,
         "slip": slip,
@@ -265,6 +265,12 @@ def _still_open(case: Case, task: Task | None, ask: Ask) -> bool:
     return task.ended is None if task is not None else case.open_tasks > 0
 
 
+def _still_in_time(case: Case, task: Task | None, ask: Ask) -> bool:
+    """Once the limit has passed the ladder of the breach climbs in its place."""
+    owner: Task | Head = task if task is not None else case.head
+    return _still_open(case, task, ask) and not any(b.clock.startswith("resolution") for b in owner.breaches)
+
+
 def _workaround_body(case: Case, task: Task | None, ask: Ask, policy: Policy) -> Mapping[str, Any]:
     return workaround_request(case, task)
 
@@ -273,5 +279,5 @@ def _wanted(case: Case, task: Task | None, ask: Ask) -> bool:
     return _still_open(case, task, ask) and _workaround(case, task) is None and case.head.workaround is None
 
 
-EXPEDITE = Asking(RULE, "escalation", _expedite_body, stands=_still_open)
+EXPEDITE = Asking(RULE, "escalation", _expedite_body, stands=_still_in_time)
 WORKAROUND = Asking(RULE, "workaround_request", _workaround_body, stands=_wanted)

@@ -12,7 +12,7 @@ from typing import Any
 
 from executord.actions import File, Record, Rendered, Send
 from executord.agenda import Due
-from executord.case import Ask, Task
+from executord.case import Ask, Breach, Task
 from executord.casebook import Case
 from executord.evolve import replace
 from executord.incidents import current, open_facts, outstanding, papers_subject, said, severity_for
@@ -76,7 +76,7 @@ def _opens(case: Case, policy: Policy) -> Iterator[Due]:
         yield _open(case, max(head.opened_at, _critical_since(case)), k, severity_for(case, _severity(case)), why)
         return
     since = head.incidents[-1].closed_at if head.incidents else None
-    breaches = [(b, "critical" if critical else "", None) for b in head.breaches]
+    breaches: list[tuple[Breach, str, str | None]] = [(b, head.priority_now, None) for b in head.breaches]
     breaches += [(b, t.field("priority") or head.priority_now, t.id) for t in case.tasks.values() for b in t.breaches]
     for breach, priority, task in sorted(breaches, key=lambda each: each[0].detected_at):
         if priority != "critical" or not breach.clock.startswith("response"):

@@ -22,6 +22,7 @@ from executord.letters import (
     answered_by,
     event_time,
     note_of,
+    put_to_others,
     replied_to,
     scalar,
     subject_of,
@@ -170,6 +171,8 @@ def judge(case: Case, letter: Letter, policy: Policy) -> Judgement:
         return Judgement("rejected", lacking.code, f"a complete {kind.type}", kind, finding=lacking)
     needs_task = kind.about == "task"
     put = answered_by(letter, case, kind.type) if "addressee" in kind.senders else Put()
+    if put.ask is None and kind.for_others and policy.may(letter.sender, kind.type):
+        put = put_to_others(letter, case)
     if put.ask is not None:
         subject = Subject(case.tasks.get(put.task or ""))
     else:

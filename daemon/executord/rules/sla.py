@@ -15,7 +15,16 @@ from executord.agenda import Due
 from executord.case import Ask, Head, Paused, Task
 from executord.casebook import Case
 from executord.policy import Policy
-from executord.promises import Clock, marks, next_responses, resolution, response, task_resolution, task_response
+from executord.promises import (
+    Clock,
+    marks,
+    next_responses,
+    resolution,
+    response,
+    share_at,
+    task_resolution,
+    task_response,
+)
 from executord.rules.asking import Asking
 from executord.terms import at_work, terms
 from executord.tidings import breach, cause_of, late_by, local_words, noted_at, subject_words, warning
@@ -84,8 +93,8 @@ def _late(clock: Clock, at: datetime, mark: str) -> bool:
     """Whether the manager hears of a mark too: from 75 % of the limit on, also of marks that are no share."""
     if mark.endswith("%"):
         return int(mark[:-1]) >= TO_MANAGER_FROM
-    assert clock.warn_due is not None
-    return at >= clock.start + (clock.warn_due - clock.start) * (TO_MANAGER_FROM / 100)
+    late = share_at(clock, TO_MANAGER_FROM / 100)
+    return late is not None and at >= late
 
 
 def _told(
@@ -146,7 +155,7 @@ def _breach(case: Case, task: Task | None, clock: Clock, policy: Policy) -> Iter
         "clock": clock.kind,
         "key": clock.key,
         "due": stamp(clock.due) if clock.due is not None else None,
-        "due_local": local_words(at, clock.calendar),
+        "due_local": local_words(clock.due or at, clock.calendar),
         "effective_at": stamp(at),
         "stopped_at": stamp(clock.stopped) if clock.stopped is not None else None,
         "detected_at": Rendered(noted_at),
@@ -165,7 +174,9 @@ def _breach(case: Case, task: Task | None, clock: Clock, policy: Policy) -> Iter
 
 def breach_chain(policy: Policy, holder: str) -> tuple[str, ...]:
     """The holder's manager → escalation-manager → vp-customer-support, each once, never the holder [SLA-10]."""
-    names = (policy.manager(holder), "escalation-manager", "vp-customer-support")
+    manager = policy.manager(holder)
+    above = manager in ("vp-customer-support", "hitl")  # nobody below is told after who is above
+    names = (manager,) if above else (manager, "escalation-manager", "vp-customer-support")
     return tuple(dict.fromkeys(n for n in names if n != holder)) or ("hitl",)
 
 

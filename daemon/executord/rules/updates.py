@@ -29,13 +29,17 @@ def lines(case: Case, policy: Policy) -> Iterator[Due]:
         return
     found = cadence(case, policy)
     if found is None:
+        yield from _records(case, None)
         return
     pending = head.sent_updates[-1] if head.sent_updates else None
     on_its_way = pending is not None and pending.counts_at is None
-    key = (policy, head.spec, found, head.done, head.breaches, on_its_way)
+    key = (policy, head.spec, found, head.done, head.breaches, on_its_way, head.sent_updates)
     kept = case.memo.get("update lines")
     if kept is None or kept[0] != key:
-        kept = case.memo["update lines"] = (key, tuple(_lines(case, found, policy, on_its_way=on_its_way)))
+        kept = case.memo["update lines"] = (
+            key,
+            (*_lines(case, found, policy, on_its_way=on_its_way), *_records(case, found)),
+        )
     yield from kept[1]
 
 
@@ -59,20 +63,22 @@ def _lines(case: Case, found: Cadence, policy: Policy, *, on_its_way: bool) -> I
     ask = found.ask
     if found.priority != "critical":
         ask = at_work(policy, liaison, ask)
-    instead = ask >= found.due > found.ask  # it opens too late: asked at the overdue mark, in place of the reminder
-    ask = min(ask, max(found.due, found.ask))
+    instead = (
+        ask >= found.late_from > found.ask
+    )  # it opens too late: asked at the overdue mark, in place of the reminder
+    ask = min(ask, max(found.late_from, found.ask))
     if f"ask {number}" not in head.done and not on_its_way:
         yield Due(
             ask, f"ask {number}", RULE, Send(liaison, "customer_update_request", update_request(case, found)),
             why=f"due {stamp(found.due)}: {found.source}", facts={"number": found.number}, order=ORDER,
-            until=found.due if found.due > ask else None,
+            until=found.late_from if found.late_from > ask else None,
         )  # fmt: skip
     levels = chain(case, policy, found)
     gap = quarter(found)
-    times = [found.due + gap * k for k in range(1, len(levels) + 1)]
+    times = [found.late_from + gap * k for k in range(1, len(levels) + 1)]
     if f"remind {number}" not in head.done and not instead:
         yield Due(
-            found.due, f"remind {number}", RULE,
+            found.late_from, f"remind {number}", RULE,
             Send(liaison, "reminder", overdue(case, found, 1, times[0], levels[0])),
             why=f"overdue since {stamp(found.due)}", facts={"number": found.number}, order=ORDER,
         )  # fmt: skip
@@ -86,23 +92,38 @@ def _lines(case: Case, found: Cadence, policy: Policy, *, on_its_way: bool) -> I
                 why=f"{case.head.liaison} has sent no update; it was due {stamp(found.due)}",
                 facts={"number": found.number}, order=ORDER, until=later,
             )  # fmt: skip
-    yield from _record(case, found)
 
 
-def _record(case: Case, found: Cadence) -> Iterator[Due]:
-    """That the update was overdue is a fact, whenever it comes [SLA-10]."""
-    key = f"customer_update#{found.number}"
-    if any(b.clock == key for b in case.head.breaches):
-        return
-    at: datetime = found.due
-    yield Due(
-        at, f"breach customer_update #{found.number}", "SLA-10", Record(),
-        why="the customer has not heard from us in time",
+def _records(case: Case, found: Cadence | None) -> Iterator[Due]:
+    """That an update was overdue is a fact, whenever it came or comes [SLA-10]."""
+    known = {b.clock for b in case.head.breaches}
+    for update in case.head.sent_updates:
+        if update.late and update.due is not None and f"customer_update#{update.round}" not in known:
+            yield _record(case, update.round, update.due, update.due, update.counts_at, "", "")
+    if found is not None and f"customer_update#{found.number}" not in known:
+        yield _record(
+            case, found.number, found.late_from, found.due, None, found.source, local_words(found.due, found.calendar)
+        )
+
+
+def _record(
+    case: Case, number: int, at: datetime, due: datetime, stopped: datetime | None, source: str, local: str
+) -> Due:
+    return Due(
+        at, f"breach customer_update #{number}", "SLA-10", Record(), why="the customer has not heard from us in time",
         facts={
-            "clock": "customer_update", "key": key, "due": stamp(at), "due_local": local_words(at, found.calendar),
-            "effective_at": stamp(at), "detected_at": Rendered(noted_at), "late_by_s": Rendered(late_by, (at,)),
-            "cause": Rendered(cause_of, ("customer_update", None)), "holder": case.head.liaison, "told": [],
-            "policy": found.source, "calendar": found.calendar.name,
+            "clock": "customer_update",
+            "key": f"customer_update#{number}",
+            "due": stamp(due),
+            "due_local": local or None,
+            "effective_at": stamp(at),
+            "stopped_at": stamp(stopped) if stopped is not None else None,
+            "detected_at": Rendered(noted_at),
+            "late_by_s": Rendered(late_by, (at,)),
+            "cause": Rendered(cause_of, ("customer_update", None)),
+            "holder": case.head.liaison,
+            "told": [],
+            "policy": source or None,
         },
         order=ORDER,
     )  # fmt: skip

@@ -158,6 +158,7 @@ class Settings(Strict):
             verification=self.verification,
             policies=[_bare(row) for row in given.get("policies", ())],
             escalations=[_bare(row) for row in given.get("escalations", ())],
+            ladders=given.get("ladders"),
         )
 
     def redacted(self) -> dict[str, Any]:

@@ -9,10 +9,9 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from executord import finals, journal
+from executord import finals
 from executord.casebook import Case
-from executord.hands import inside
-from executord.actions import Chronicle, Embed, Rendered
+from executord.evolve import replace
 from executord.parcel import phase_of
 from executord.policy import Policy
 from executord.products import Product
@@ -41,7 +40,7 @@ def report(service: Service, case: Case, now: datetime) -> dict[str, Any]:
     product = product_now(service, case, now)
     delivery = case.head.delivery
     made = finals.report(_with_product(case, product), service.policy)
-    plain: dict[str, Any] = _plain(service, case, made)
+    plain: dict[str, Any] = service.hands.rendered(case, made, now)
     return {
         "at": stamp(now),
         "phase": phase_of(case),
@@ -57,30 +56,8 @@ def report(service: Service, case: Case, now: datetime) -> dict[str, Any]:
 
 
 def _with_product(case: Case, product: Product | None) -> Case:
-    from executord.evolve import replace
-
     case.head = replace(case.head, delivery=replace(case.head.delivery, product=product))
     return case
-
-
-def _plain(service: Service, case: Case, value: Any) -> Any:
-    """What stands in files, read from them: as the hands do it when a text is written."""
-    match value:
-        case Embed(path=path, keys=keys) if keys:
-            return inside(service.store.body(path), keys)
-        case Embed() | Rendered():
-            return service.hands.rendered(case, value)
-        case Chronicle():
-            return [
-                {"at": e["at"], "what": e["name"], "to": e.get("to"), "why": e.get("why")}
-                for e in journal.read(f"{service.root}/{case.id}").entries if "at" in e
-            ]  # fmt: skip
-        case Mapping():
-            return {k: _plain(service, case, v) for k, v in value.items()}
-        case list() | tuple():
-            return [_plain(service, case, v) for v in value]
-        case _:
-            return value
 
 
 # --- for people -------------------------------------------------------------------------------------------------------
@@ -102,7 +79,11 @@ def as_text(made: Mapping[str, Any], policy: Policy) -> Iterator[str]:
     yield f"- attempts: {totals['attempts']}, reworks: {totals['reworks']}, seconds: {whole['duration_s']}"
     for name, row in whole["agents"].items():
         yield f"- {name}: {row['tasks']} tasks, {row['time_s']} s"
-    for title, key in (("Root cause", "root_cause"), ("Resolution", "resolution"), ("Prevention plan", "prevention_plan")):
+    for title, key in (
+        ("Root cause", "root_cause"),
+        ("Resolution", "resolution"),
+        ("Prevention plan", "prevention_plan"),
+    ):
         if made.get(key) is not None:
             yield from _section(title)
             yield from _lines(made[key])
@@ -110,14 +91,24 @@ def as_text(made: Mapping[str, Any], policy: Policy) -> Iterator[str]:
     yield from _lines(made["impact"])
     yield from _rows("Gate", made["gate"], lambda r: f"{r['standard']} {r['name']}: {r['result']}" + _because(r))
     yield from _rows("Decisions", made["decisions"], lambda r: f"{r['at']} {r['by']}: {r['what']}" + _reason(r))
-    yield from _rows("Verdicts", made["verdicts"], lambda r: f"{r['at']} cycle {r['cycle']}: {r['result']}" + _reason(r))
+    yield from _rows(
+        "Verdicts", made["verdicts"], lambda r: f"{r['at']} cycle {r['cycle']}: {r['result']}" + _reason(r)
+    )
     yield from _rows("Escalations", made["escalations"], lambda r: f"{r['at']} → {r['to']}: {r['why']}")
-    yield from _rows("Incidents", made["incidents"], lambda r: f"{r['incident_id']}, severity {r['severity']}: {r['status']}")
-    yield from _rows("SLA results", made["sla"], lambda r: f"{r['kind']} of {r['task'] or made['instruction_id']}: {r['state']}")
-    yield from _rows("Communication with the customer", made["communication"], lambda r: f"{r['sent_at']} {r['by']}: {r['status']}")
+    yield from _rows(
+        "Incidents", made["incidents"], lambda r: f"{r['incident_id']}, severity {r['severity']}: {r['status']}"
+    )
+    yield from _rows(
+        "SLA results", made["sla"], lambda r: f"{r['kind']} of {r['task'] or made['instruction_id']}: {r['state']}"
+    )
+    yield from _rows(
+        "Communication with the customer", made["communication"], lambda r: f"{r['sent_at']} {r['by']}: {r['status']}"
+    )
     yield from _rows("Deferred work", made["deferred"], lambda r: f"{r['task']} {r['state']} by {r['by']}" + _reason(r))
     yield from _rows("Outstanding", made["outstanding"], str)
-    yield from _rows("Timeline", made["timeline"], lambda r: f"{r['at']} {r['what']}" + (f" → {r['to']}" if r["to"] else ""))
+    yield from _rows(
+        "Timeline", made["timeline"], lambda r: f"{r['at']} {r['what']}" + (f" → {r['to']}" if r["to"] else "")
+    )
 
 
 def _because(row: Mapping[str, Any]) -> str:

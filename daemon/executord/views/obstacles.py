@@ -15,6 +15,7 @@ from executord.errors import Finding
 from executord.messages import MESSAGES
 from executord.policy import Policy
 from executord.standing import Standing, held_because
+from executord.views.clockfaces import impossible
 
 DECISIONS = ("retry", "reassign", "defer", "cancel")
 _KEYS = ("severity", "code", "path", "line", "column", "field", "message", "fix")
@@ -26,9 +27,9 @@ def finding_view(found: Finding) -> dict[str, Any]:
     return {key: data[key] for key in _KEYS}
 
 
-def problems(case: Case) -> list[dict[str, Any]]:
+def problems(case: Case, policy: Policy) -> list[dict[str, Any]]:
     """What is odd in a case's files, ordered by path and line [CON-8]."""
-    found = dict.fromkeys(_found(case))
+    found = dict.fromkeys((*_found(case), *impossible(case, policy)))
     return [finding_view(f) for f in sorted(found, key=lambda f: (f.path or "", f.line or 0, f.message))]
 
 
@@ -75,6 +76,8 @@ def senders(case: Case, task: Task | None, kind: str, policy: Policy) -> list[st
             names.add(case.head.liaison)
         elif role == "holder" and live is not None:
             names.add(live.agent)
+        elif role == "addressee":
+            names.update(n for a in (task.asks if task is not None else case.head.asks) for n in a.told)
         elif role == "supporter" and live is not None and task is not None:
             names.update(task.spec.supporting)
     return sorted(names)
@@ -119,7 +122,7 @@ def _frees(task: Task, now: Standing) -> tuple[str, ...]:
         case "on_hold":
             return ("release",) if task.hold is not None else ()
         case "blocked":
-            return ("unblocked",)
+            return ("unblocked", "reassign", "defer", "cancel")
         case "expected":
             return ("defer", "cancel")
         case _:

@@ -31,7 +31,9 @@ def rows(service: Service, ids: tuple[str, ...] = ()) -> list[dict[str, Any]]:
                 continue
             whole = view(case, incident)
             keys = ("incident_id", "instruction_id", "severity", "status", "opened_at", "resolved_at", "closed_at")
-            found.append({**{k: whole[k] for k in keys}, "commander": incident.commander, "entries": len(incident.timeline)})
+            found.append(
+                {**{k: whole[k] for k in keys}, "commander": incident.commander, "entries": len(incident.timeline)}
+            )
     return found
 
 
