@@ -306,6 +306,12 @@ def a_worker_writes_on_our_name(s: Stage) -> None:
         09:20 file 02-completion.yaml #1
         09:20 result journal a1
         09:20 move journal #2 completed
+        09:20 aggregate #1
+        09:20 request component follow_up_plan #1 → technical-writer
+        09:20 request component knowledge_base_article #1 → knowledge-base-manager
+        09:20 request component preventive_measures #1 → technical-writer
+        09:20 request component resolution_steps #1 → technical-writer
+        09:20 request component root_cause_analysis #1 → support-analyst
         """
     )
     s.says(f"{PARTIAL}/T1.from-technical-support-engineer.yaml", summary="here it is")
