@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from executord.posts import stem
+from tests.stories.delivery import TICKET
 from tests.stories.kit import CASE, ENGINEER, WRITER, Stage, story
 
 PARTIAL = f"{CASE}/outputs/partial"
@@ -324,7 +325,7 @@ def names_may_be_long(s: Stage) -> None:
     """A message's name over 200 bytes is cut and ends in a hash of the whole, and stays one name."""
     long = "T" + "x" * 99
     s.case({long: {"assigned_to": ENGINEER}}, case="c" * 100, tier=1)
-    s.at("09:10").done(ENGINEER, long, case="c" * 100)
+    s.at("09:10").done(ENGINEER, long, case="c" * 100, components=TICKET)
     s.skip()
     s.has(f"{long} completed", case="c" * 100)
     s.holds(f"_communication/inbox/{ENGINEER}", stem("c" * 100, long, 1, "delegation", 1) + ".yaml")
