@@ -326,6 +326,10 @@ def escalation(case: Case, task: Task, why: str, policy: Policy) -> dict[str, An
             {"type": "defer", "means": "put off, with a reason"},
             {"type": "cancel", "means": "not to be done, with a reason"},
         ],
+        "reply_with": (
+            f'type: decision\nfrom: <you>\ninstruction_id: "{case.id}"\ntask_id: "{task.id}"\n'
+            "decision: reassign\nto: <agent>\nreason: …\n"
+        ),
     }
 
 

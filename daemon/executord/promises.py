@@ -326,9 +326,9 @@ def resolution(case: Case, policy: Policy) -> Clock | None:
     if head.created is None:
         return None
     key = (
-        severity_of(head), head.liaison,
+        tuple((i.severity, i.status) for i in head.incidents), head.liaison,
         policy, head.spec, head.created, head.tier, head.priority, head.repriced, head.extensions, head.pauses,
-        head.breaches, head.closed, case.sums.version, case.resolved_at,
+        head.breaches, head.closed, case.sums.still, case.resolved_at,
     )  # fmt: skip
     clock: Clock | None = _kept(case, "resolution", key, lambda: _resolution(case, policy))
     return clock
@@ -452,7 +452,7 @@ def response(case: Case, policy: Policy) -> Clock | None:
         return None
     met = head.first_counted if head.spec.customer is not None else case.sums.first_ack
     key = (
-        severity_of(head), head.liaison,
+        tuple((i.severity, i.status) for i in head.incidents), head.liaison,
         policy, head.spec, head.created, head.tier, head.priority, head.repriced, head.breaches, head.closed, met,
         case.resolved_at,
     )  # fmt: skip
@@ -527,8 +527,8 @@ def cadence(case: Case, policy: Policy) -> Cadence | None:
     if head.created is None or head.opened_at is None or head.spec.customer is None:
         return None
     key = (
-        severity_of(head), head.liaison,
-        policy, head.spec, head.created, head.tier, head.priority, head.counted, head.pauses, case.sums.version,
+        tuple((i.severity, i.status) for i in head.incidents), head.liaison,
+        policy, head.spec, head.created, head.tier, head.priority, head.counted, head.pauses, case.sums.still,
         head.repriced,
     )  # fmt: skip
     found: Cadence | None = _kept(case, "cadence", key, lambda: _cadence(case, policy))

@@ -115,7 +115,8 @@ def _begin(case: Case, task_id: str | None, pause: Mapping[str, Any], facts: Map
     began = Paused(
         pause["reason"], at, source, facts.get("from") or "",
         str(facts.get("reason") or facts.get("description") or ""),
-        at + timedelta(seconds=cap) if cap is not None else None, None, bool(pause.get("updates")), pause.get("ends"), n,
+        at + timedelta(seconds=cap) if cap is not None else None,
+        None, bool(pause.get("updates")), pause.get("ends"), n,
     )  # fmt: skip
     _put(case, owner, pauses=(*owner.pauses, began))
 
