@@ -28,23 +28,25 @@ FLOORS = """
 4  demo | views
 3  checking | hands | postbox
 3  ledger | store
-3  bells | dropping | evidence | journal | lock
+3  bells | dropping | evidence | journal | lock | survey
 3  paper | script
 3  retention | schemas | tree
 3  clock | deaths | disk | gate | inotify | log | marks | mend | oddities | sdnotify | settings
 2  rules
-1  fold
-1  messages | news | posts | tidings
-1  verification
+1  finals | fold
+1  completeness | messages | news | posts | tidings
+1  standards | verification
 1  reckoning
 1  letters | places | promises | updates
 1  agenda | reading | terms | transitions
-1  blocking
+1  blocking | deliveries | incidents
+1  parcel
 1  asking | cadence | policy | scalars | sight | snapshot | standing
 1  casebook | clocks | escalations | ladders | pen
 1  sums
 1  case | values
-0  actions | errors | evolve
+1  products | warroom
+0  actions | deliverables | errors | evolve
 """
 ROWS = [(int(line[0]), [word.strip() for word in line[1:].split("|")]) for line in FLOORS.strip().splitlines()]
 ROW = {name: number for number, (_, names) in enumerate(ROWS) for name in names}

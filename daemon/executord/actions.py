@@ -16,11 +16,18 @@ class Embed:
     """A value that is copied from a YAML file of the tree when the text is rendered.
 
     So long texts pass through the daemon without standing in its memory or its journal [CON-6].
-    `path` counts from the memory, `key` is the key in that file (None: the whole mapping).
+    `path` counts from the memory, `key` is the key in that file (None: the whole mapping); `keys` are the exact keys
+    and places on the way to a value inside it, where it is not one of those that claims spell in many ways.
     """
 
     path: str
     key: str | None = None
+    keys: tuple[str | int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Chronicle:
+    """What happened so far, as the case's journal tells it; read when the text is rendered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +49,7 @@ class Send:
     to: str
     kind: str
     body: Mapping[str, Any] = field(default_factory=dict)
+    name: str | None = None  # the message's name, where it does not follow from task, attempt and kind [CON-4]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +90,17 @@ class Explain:
 
 
 @dataclass(frozen=True, slots=True)
+class Archive:
+    """The case's folder moved to `_archive/`: the last thing that is done for it [QUA-4]."""
+
+    word: ClassVar[str] = "move"
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """A fact for the journal and nothing else."""
 
     word: ClassVar[str] = "record"
 
 
-Action = Send | Move | Write | File | Explain | Record
+Action = Send | Move | Write | File | Explain | Archive | Record

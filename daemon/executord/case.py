@@ -14,6 +14,8 @@ from typing import Any, Literal
 
 from executord.errors import Finding
 from executord.evolve import replace
+from executord.products import ArchiveAsked, Delivery, OutputFile
+from executord.warroom import Incident
 
 Folder = Literal["pending", "in_progress", "completed", "blocked"]
 FOLDERS: tuple[Folder, ...] = ("pending", "in_progress", "completed")
@@ -422,6 +424,8 @@ class Task:
     ended: Ended | None = None
     results: int = 0
     result_owed: bool = False
+    result: OutputFile | None = None  # the last result that we wrote
+    issues: tuple[str, ...] = ()  # what the validator wants mended in it, until it is done again
     escalated: str | None = None  # why a decision is awaited
     escalations: int = 0
     questions: int = 0  # put to us about it
@@ -482,7 +486,7 @@ class Closed:
     at: datetime
     by: str
     reason: str
-    state: str  # cancelled deferred
+    state: str  # cancelled deferred passed
 
 
 @dataclass(frozen=True, slots=True)
@@ -552,6 +556,9 @@ class Head:
     priority: tuple[Any, Any] | None = None  # (value, what the file said then)
     released: frozenset[str] = frozenset()  # checkpoints
     reviews: frozenset[str] = frozenset()  # checkpoints whose reviewer was asked
+    delivery: Delivery = field(default_factory=Delivery)
+    archive: ArchiveAsked | None = None
+    incidents: tuple[Incident, ...] = ()
     owed: tuple[Owed, ...] = ()
     asks: tuple[Ask, ...] = ()  # what we expect an answer to, and that is about no task
     done: frozenset[str] = frozenset()
@@ -571,7 +578,11 @@ class Head:
 
     @property
     def liaison(self) -> str:
-        """Who speaks with its customer [SLA-13]."""
+        """Who speaks with its customer [SLA-13]; in an incident who has taken that role [INC-3]."""
+        last = self.incidents[-1] if self.incidents else None
+        role = last.roles.get("customer_liaison") if last is not None and last.status == "open" else None
+        if role is not None and role.acknowledged_at is not None:
+            return role.agent
         return self.spec.liaison or LIAISON
 
     @property

@@ -29,6 +29,7 @@ from executord.case import (
     still_asked,
 )
 from executord.evolve import replace
+from executord.products import Survey
 from executord.sums import Sums, run_out
 
 
@@ -57,6 +58,8 @@ class Case:
         self.sums = Sums()
         self.memo: dict[str, tuple[Any, Any]] = {}  # what was made from this case, with what it was made from
         self.extras: tuple[str, ...] = ()  # files in completed/ that match no task [MEM-19]
+        self.commanding: frozenset[str] = frozenset()  # who commands the incidents of other cases [INC-3]
+        self.survey: Survey | None = None  # what lies in outputs/ for the deliverable, once every task has ended
         self.clashed: set[str] = set()  # tasks whose file cannot be moved to where it belongs [MEM-14]
         self.dirty: set[str] = set()
         self.head_dirty = True
@@ -458,5 +461,5 @@ def _seen_by_tasks(head: Head) -> tuple[Any, ...]:
         head.id, head.spec, head.plan, head.ours, head.opened_at, head.created, head.tier, head.deliverable_type,
         head.hold, head.paused, head.closed, head.parked, head.priority, head.released, head.ready_by,
         head.quiet_since if head.plan is None and head.ready_by is None else None,
-        head.updates, head.pauses, head.extensions,
+        head.updates, head.pauses, head.extensions, tuple((i.severity, i.status) for i in head.incidents),
     )  # fmt: skip

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from executord import reckoning
+from executord import deliveries, incidents, reckoning
 from executord.asking import carried
 from executord.blocking import block, unblock
 from executord.case import Attempt, Claim, Ended, FileFact, Owed, Parked, Task, expected_spec, lasting, owe
@@ -19,6 +19,7 @@ from executord.evolve import replace
 from executord.letters import moment
 from executord.messages import MESSAGES, Taken
 from executord.news import heard
+from executord.products import OutputFile
 from executord.transitions import (
     close_attempt,
     end_task,
@@ -53,11 +54,17 @@ def fold(case: Case, entry: Entry) -> None:
         _silence(case, entry, at)
     if "ask" in _facts(entry):
         carried(case, entry, at, read_stamp(entry["due"]))
-    if case.head.tier == 4:
+        if _facts(entry)["ask"].startswith("role "):
+            incidents.asked(case, entry, at)
+    if "incident" in _facts(entry):
+        incidents.enter(case, entry)
+    if case.head.tier == 4 and verb != "copy":
         heard(case, entry, at)
-    if entry["action"] == "send" and entry.get("type"):
+    if entry["action"] == "send" and entry.get("type") and verb != "copy":
         key = (task_id or "", entry.get("attempt") or 0, entry["type"])
         case.sent[key] = case.sent.get(key, 0) + 1
+        if entry["type"] == "escalation" and verb != "copy":
+            deliveries.escalated(case, entry, at)
     if task_id is not None:
         task = case.ensure(task_id)
         owed = tuple(o for o in task.owed if o.name != name) if task.owed else ()
@@ -301,12 +308,14 @@ def _assign(case: Case, entry: Entry, at: datetime) -> None:
     task = case.ensure(entry["task"])
     by_word = task.bound == entry["to"] and task.bound_why != PROMISED
     attempt = Attempt(entry["attempt"], entry["to"], at, by_word=by_word)
-    case.put(
-        replace(
-            unblock(task, at), attempts=(*task.attempts, attempt), bound=None, bound_why=None, escalated=None,
-            forced=False,
-        )
+    task = replace(
+        unblock(task, at), attempts=(*task.attempts, attempt), bound=None, bound_why=None, escalated=None, forced=False,
     )  # fmt: skip
+    if task.issues:
+        facts = {"points": list(task.issues), "k": 1}
+        name = f"rework {task.id} a{attempt.n} #{case.head.delivery.cycle} verdict"
+        task = owe(replace(task, issues=()), Owed(name, "rework", at, facts))
+    case.put(task)
 
 
 def _handoff(case: Case, entry: Entry, at: datetime) -> None:
@@ -335,7 +344,12 @@ def _move(case: Case, entry: Entry, at: datetime) -> None:
 
 def _result(case: Case, entry: Entry, at: datetime) -> None:
     task = case.ensure(entry["task"])
-    case.put(replace(task, results=task.results + 1, result_owed=False))
+    facts = _facts(entry)
+    written = None
+    if "sha256" in facts and entry.get("path"):
+        path = entry["path"].removeprefix(f"{case.id}/")
+        written = OutputFile(path, facts["size"], facts["sha256"], task.id)
+    case.put(replace(task, results=task.results + 1, result_owed=False, result=written))
 
 
 def _checkpoint(case: Case, entry: Entry, at: datetime) -> None:
@@ -358,6 +372,8 @@ def _park(case: Case, entry: Entry, at: datetime) -> None:
 
 def _set_aside(case: Case, entry: Entry, at: datetime) -> None:
     name = _facts(entry)["file"]
+    if "/outputs/final/" in _facts(entry)["from"]:
+        deliveries.shelve(case, entry, at)
     case.asides[name] = case.asides.get(name, 0) + 1
     task = case.tasks.get(entry.get("task") or "")
     if task is not None:
@@ -401,4 +417,6 @@ FOLD: dict[str, Callable[[Case, Entry, datetime], None]] = {
     "breach": reckoning.breach,
     "proactive": reckoning.proactive,
     "run-on": reckoning.run_on,
+    **deliveries.FOLD,
+    "incident": incidents.opened,
 }

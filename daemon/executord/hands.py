@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from typing import Any, assert_never
 
 from executord import journal
-from executord.actions import Embed, Explain, File, Move, Record, Rendered, Send, Write
+from executord.actions import Archive, Chronicle, Embed, Explain, File, Move, Record, Rendered, Send, Write
 from executord.agenda import Due
 from executord.casebook import Case
 from executord.disk import DOT, INBOX, Disk
@@ -36,6 +36,7 @@ Entry = dict[str, Any]
 _OURS = b"\ngenerated_by: executord\n"  # as `pen` writes it [MEM-16]
 _WHOLE = 64 << 20  # bytes; what is larger is none of ours
 _PLAIN = frozenset({str, int, bool, float})
+_UNTOLD = frozenset({"move", "admit", "reason", "write", "restore", "shelve"})  # what a chronicle needs not say
 
 
 @dataclass(slots=True)
@@ -68,6 +69,7 @@ class Hands:
     def __init__(self, store: Store, disk: Disk) -> None:
         self.store, self.disk = store, disk
         self._taken: set[str] = set()  # names that a batch in work will fill
+        self._leaving: set[str] = set()  # names that a batch in work will leave
 
     # -- note ----------------------------------------------------------------------------------------------
 
@@ -83,7 +85,7 @@ class Hands:
         match action:
             case Send():
                 inbox = f"{INBOX}/{self.store.inbox_of(action.to)}"
-                name = next_stem(case, line.task, line.attempt, action.kind)
+                name = action.name or next_stem(case, line.task, line.attempt, action.kind)
                 more = {"to": action.to, "type": action.kind}
                 body = self._letter(case, line, action, name, now)
                 noted.data = dump(body)
@@ -91,9 +93,11 @@ class Hands:
                 more["path"] = noted.target
             case Write():
                 noted.target = f"{case.id}/{action.path}"
-                body = {k: self._value(v, case, now) for k, v in action.body.items()} | _mark(case.n + 1, now)
+                told = [n.entry for n in batch.noted]
+                body = {k: self._value(v, case, now, told) for k, v in action.body.items()} | _mark(case.n + 1, now)
                 noted.data = dump(body)
                 more["path"] = noted.target
+                more["facts"] = {"sha256": hashlib.sha256(noted.data).hexdigest(), "size": len(noted.data)}
                 self.store.remember(noted.target, body)
             case Explain():
                 folder, name = action.rejected_path.rsplit("/", 1)
@@ -108,6 +112,10 @@ class Hands:
                 more["path"] = noted.target
             case Move():
                 noted.source, noted.target = f"{case.id}/{action.source}", f"{case.id}/{action.target}"
+                more = {"path": noted.target, "facts": {"from": noted.source}}
+                self._leaving.add(noted.source)
+            case Archive():
+                noted.source, noted.target = case.id, f"_archive/{case.id}"
                 more = {"path": noted.target, "facts": {"from": noted.source}}
             case Record() | None:
                 pass
@@ -165,13 +173,15 @@ class Hands:
         `path` and the answer count from the memory.
         """
         full = f"{self.store.root}/{path}"
-        if path in self._taken:
+        if path in self._taken or path in self._leaving:
             return None
         if not os.path.lexists(full):
             return None
-        stem, _, ending = path.rpartition(".")
+        stem, _, ending = path.replace("/outputs/final/", "/outputs/partial/").rpartition(".")
         body = self.store.body(path)
         if self.is_ours(path):
+            if "/outputs/final/" in path:
+                return self._free(f"{stem}.from-unknown.{ending}", None)
             n = body.get("attempt")
             return self._free(f"{stem}.attempt-{n if n else 'none'}.{ending}", None)
         agent = text_of(find(body, ("from", "agent", "by", "author", "generated_by")).value).splitlines()
@@ -196,18 +206,35 @@ class Hands:
             envelope[key] = self._value(value, case, now)
         return envelope | _mark(case.n + 1, now)
 
-    def _value(self, value: Any, case: Case, now: datetime) -> Any:
+    def _value(self, value: Any, case: Case, now: datetime, told: Sequence[Entry] = ()) -> Any:
         if value is None or type(value) in _PLAIN:  # most of a letter: no need to ask what else it might be
             return value
         if isinstance(value, Embed):
-            return embedded(self.store.body(value.path), value.key, self.store.policy.zone)
+            body = self.store.body(value.path)
+            return inside(body, value.keys) if value.keys else embedded(body, value.key, self.store.policy.zone)
         if isinstance(value, Rendered):
-            return self._value(value.how(case, self.store.policy, now, *value.args), case, now)
+            return self._value(value.how(case, self.store.policy, now, *value.args), case, now, told)
+        if isinstance(value, Chronicle):
+            return self._chronicle(case, told)
         if isinstance(value, Mapping):
-            return {k: self._value(v, case, now) for k, v in value.items()}
+            return {k: self._value(v, case, now, told) for k, v in value.items()}
         if isinstance(value, list | tuple):
-            return [self._value(v, case, now) for v in value]
+            return [self._value(v, case, now, told) for v in value]
         return value
+
+    def rendered(self, case: Case, value: Any, now: datetime) -> Any:
+        """A body as it would be written now; for those who only look."""
+        return self._value(value, case, now)
+
+    def _chronicle(self, case: Case, told: Sequence[Entry]) -> list[dict[str, Any]]:
+        """What the journal tells so far, the lines of the batch in work included: when, what, to whom, why."""
+        entries = journal.read(f"{self.store.root}/{case.id}").entries
+        known = {e["n"] for e in entries if "at" in e}
+        rows = [e for e in entries if "at" in e] + [e for e in told if e["n"] not in known]
+        return [
+            {"at": e["at"], "what": e["name"], "to": e.get("to"), "why": e.get("why")}
+            for e in rows if e["name"].split(" ", 1)[0] not in _UNTOLD
+        ]  # fmt: skip
 
     # -- carry out -----------------------------------------------------------------------------------------
 
@@ -229,6 +256,7 @@ class Hands:
                 book.placed = True
         except Exception:
             self._taken.clear()
+            self._leaving.clear()
             self._undo(staged, work)
             raise
         entries = []
@@ -238,6 +266,7 @@ class Hands:
                     self._publish(batch.case, noted)
                     entries.append(noted.entry)
         self._taken.clear()
+        self._leaving.clear()
         return entries
 
     def _undo(self, staged: list[str], work: list[Batch]) -> None:
@@ -394,22 +423,24 @@ class Hands:
 
     def view(self, case: Case, path: str, data: bytes) -> None:
         """Write a view of ours if its bytes differ [MEM-24]."""
-        seen = self.store.seen[case.id]
+        seen = self.store.seen[case.id].views
         digest = hashlib.sha256(data).digest()
-        if seen.view == digest:
+        known = seen.get(path)
+        if known is not None and known[0] == digest:
             return
-        if seen.view is not None or self._bytes(path) != data:
+        if known is not None or self._bytes(path) != data:
             folder = os.path.dirname(path)
             self.disk.make_folder(folder)
             self.disk.replace(path, f"{folder}/{dot_name(case.id, 'view ' + path)}", data)
-        seen.view, seen.view_identity = digest, self.store.identity(path)
+        seen[path] = (digest, self.store.identity(path))
 
     def view_touched(self, case: Case, path: str) -> bool:
         """Whether somebody else has changed a view since we wrote it: then it is made again."""
-        seen = self.store.seen[case.id]
-        if seen.view is not None and seen.view_identity == self.store.identity(path):
+        seen = self.store.seen[case.id].views
+        known = seen.get(path)
+        if known is not None and known[1] == self.store.identity(path):
             return False
-        seen.view = None
+        seen.pop(path, None)
         return True
 
 
@@ -421,6 +452,19 @@ def _mark(n: int, now: datetime) -> dict[str, Any]:
 def _segment(text: str) -> str:
     safe = "".join(c if c.isalnum() or c in "-_" else "-" for c in text.strip().lower())
     return safe[:60] or "unknown"
+
+
+def inside(body: Any, keys: Sequence[str | int]) -> Any:
+    """The value that stands behind these keys and places, None where there is none."""
+    here = body
+    for key in keys:
+        if isinstance(here, Mapping):
+            here = here.get(key)
+        elif isinstance(here, list) and isinstance(key, int) and key < len(here):
+            here = here[key]
+        else:
+            return None
+    return here
 
 
 def embedded(body: Mapping[str, Any], key: str | None, zone: tzinfo) -> Any:

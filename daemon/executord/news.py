@@ -51,6 +51,10 @@ def _news(case: Case, entry: Entry, verb: str) -> tuple[str | None, str | None]:
         return "the plan has changed", "planner"
     if verb == "checkpoint":
         return f"checkpoint {facts.get('checkpoint')} is reached", None
+    if verb == "hand":
+        return f"it was handed off to the validator, cycle {facts.get('cycle')}", None
+    if verb == "incident" and "opens_incident" in facts:
+        return f"incident {facts['opens_incident']}, severity {facts['severity']}, was opened", None
     if entry.get("type") == "escalation":
         return f"escalated to {entry['to']}: {entry.get('why') or task or case.id}", None
     if verb == "admit" and case.head.executives and facts.get("folder") == "pending":

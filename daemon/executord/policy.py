@@ -82,6 +82,7 @@ AUTHORITY: dict[str, frozenset[str]] = {
     name: frozenset({ALL})
     for name in ("support-manager", "escalation-manager", "vp-customer-support", "orchestrator", "hitl", "operator")
 }
+_NO_WAIVER = frozenset({"escalation-manager", "orchestrator"})  # they decide, but let nothing pass
 #: Attempts per tier, first try included [EXE-14].
 ATTEMPTS = {0: 2, 1: 2, 2: 3, 3: 3, 4: 4}
 REWORKS = 2
@@ -125,6 +126,11 @@ class Policy:
         """Whether this agent has authority for this type of message."""
         types = self.authority.get(agent, frozenset())
         return ALL in types or kind in types
+
+    def may_waive(self, agent: str) -> bool:
+        """Whether this agent may let a quality standard or a component pass [QUA-5]: not everyone who decides else."""
+        types = self.authority.get(agent, frozenset())
+        return "waive" in types or (ALL in types and agent not in _NO_WAIVER)
 
     def is_desk(self, agent: str) -> bool:
         """Known without being on the roster, and never chosen by the daemon."""

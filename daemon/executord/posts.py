@@ -22,6 +22,7 @@ from executord.verification import communication_of
 
 INBOX = "_communication/inbox"
 NAME_BYTES = 200
+ANSWERS = "components.from-"  # our files in outputs/partial/ in which components came as answers
 
 #: The kinds of message that we send, with what their reader is to do.
 KINDS: dict[str, str] = {

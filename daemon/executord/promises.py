@@ -20,6 +20,7 @@ from executord.policy import Limit, Policy
 from executord.terms import ASKED_AT, Terms, priority_at, priority_of, severity_of, severity_terms, span_of, terms
 from executord.values import Amount, Span, read_span, read_target
 
+HOURLY = timedelta(hours=1)
 NOBODY = "support-manager"  # who is warned where nobody holds it, and where there is no customer
 _NONE = Pauses()
 
@@ -325,6 +326,7 @@ def resolution(case: Case, policy: Policy) -> Clock | None:
     if head.created is None:
         return None
     key = (
+        tuple((i.severity, i.status) for i in head.incidents), head.liaison,
         policy, head.spec, head.created, head.tier, head.priority, head.repriced, head.extensions, head.pauses,
         head.breaches, head.closed, case.sums.still, case.resolved_at,
     )  # fmt: skip
@@ -450,6 +452,7 @@ def response(case: Case, policy: Policy) -> Clock | None:
         return None
     met = head.first_counted if head.spec.customer is not None else case.sums.first_ack
     key = (
+        tuple((i.severity, i.status) for i in head.incidents), head.liaison,
         policy, head.spec, head.created, head.tier, head.priority, head.repriced, head.breaches, head.closed, met,
         case.resolved_at,
     )  # fmt: skip
@@ -524,6 +527,7 @@ def cadence(case: Case, policy: Policy) -> Cadence | None:
     if head.created is None or head.opened_at is None or head.spec.customer is None:
         return None
     key = (
+        tuple((i.severity, i.status) for i in head.incidents), head.liaison,
         policy, head.spec, head.created, head.tier, head.priority, head.counted, head.pauses, case.sums.still,
         head.repriced,
     )  # fmt: skip
@@ -543,6 +547,9 @@ def _cadence(case: Case, policy: Policy) -> Cadence | None:
     if overdue is None:
         return None
     ask = _asked(row, last, overdue)
+    if any(i.status == "open" for i in head.incidents) and last + HOURLY < overdue:
+        share = (ask - last) / (overdue - last)
+        ask, overdue = last + HOURLY * share, last + HOURLY  # in an incident the customer hears hourly at least [INC-4]
     number = counted.number + 1 if counted is not None else 1
     promised = counted.promised if counted is not None else None
     source, given = f"{row.source} ({row.update.text})", False

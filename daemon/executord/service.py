@@ -26,18 +26,22 @@ from executord.errors import BadInput, CannotWrite, ExecutordError, Finding, Not
 from executord.evolve import replace
 from executord.hands import Batch, Entry, Hands
 from executord.house import House
+from executord.incidents import current
 from executord.letters import people_in, subject_of
 from executord.marks import Marks
 from executord.messages import MESSAGES, type_of
 from executord.paper import Limits
+from executord.parcel import settled
+from executord.pen import dump
 from executord.places import Lineup, Places
 from executord.policy import Policy
 from executord.postbox import Postbox
-from executord.rules import agenda_of, dispatch, mail, overload, spoken
+from executord.rules import agenda_of, dispatch, incident, mail, overload, spoken
 from executord.rules.opening import starts_at
 from executord.rules.results import set_aside, with_path
 from executord.sight import see_still_gone
 from executord.store import Store
+from executord.survey import Surveyor
 from executord.views.overview import progress
 
 BATCH_LINES = 400
@@ -80,6 +84,7 @@ class Service:
         self.root = os.path.realpath(root)
         self.policy = policy
         self.store = Store(self.root, policy, limits)
+        self.surveyor = Surveyor(self.root, limits or Limits())
         self.postbox = Postbox(self.store)
         self.disk = Disk(self.root, durable=durable, before=before)
         self.hands = Hands(self.store, self.disk)
@@ -104,6 +109,7 @@ class Service:
         self._views: dict[str, datetime] = {}  # case → when its view may be written
         self._viewed: dict[str, datetime] = {}
         self._waiting_letters: dict[str, str | None] = {}  # "folder/name" → case
+        self._commands: dict[str, str] = {}  # case → who commands its open incident
 
     # -- start ---------------------------------------------------------------------------------------------
 
@@ -131,6 +137,8 @@ class Service:
             self.deaths.working(case_id)
             if first:
                 self._redo(case_id)
+                if not self.store.is_case(case_id):  # it died between the line that archives it and the rename
+                    return None
             case = self.store.load(case_id, now)
             if first:
                 self.hands.rotate(case, now)  # it died before the new part
@@ -162,6 +170,9 @@ class Service:
     def _keep(self, case: Case) -> None:
         agenda = agenda_of(case, self.policy)
         self.cases[case.id], self.agendas[case.id] = case, agenda
+        self._commands_now(case)
+        if self._only_looks and case.last_at is not None:
+            self._survey(case, case.last_at)
         for task in case.tasks.values():
             if task.live is not None:
                 self.places.holder(case.id, task.id, None, task.live.agent)
@@ -171,6 +182,8 @@ class Service:
     def _drop(self, case_id: str) -> None:
         case = self.cases.pop(case_id, None)
         self.agendas.pop(case_id, None)
+        self.surveyor.forget(case_id)
+        self._commands.pop(case_id, None)
         self._deadline.pop(case_id, None)
         for key in [k for k, c in self._waiting_letters.items() if c == case_id]:
             del self._waiting_letters[key]
@@ -311,6 +324,9 @@ class Service:
 
     def _with_files(self, case: Case, letter: Letter) -> Letter:
         known, _ = type_of(letter)
+        if known == "archive" and os.path.lexists(f"{self.root}/_archive/{case.id}"):
+            text = f"_archive/{case.id} is there already"
+            return replace(letter, refusal=Finding("MEM-14", text, "give that folder another name"))
         if known is None:
             return letter
         people = {*people_in(letter.body, MESSAGES[known].people), letter.sender or ""} - {""}
@@ -386,6 +402,11 @@ class Service:
     def _gather(self, batch: Batch, now: datetime, room: int) -> None:
         case = batch.case
         agenda = self.agendas[case.id]
+        self._survey(case, now)
+        others = frozenset(n for c, n in self._commands.items() if c != case.id)
+        if others != case.commanding:
+            case.commanding = others
+            case.head_dirty = True
         for task in [case.tasks[task_id] for task_id in case.clashed]:
             if self.hands.is_free(f"{case.id}/{task.clash}"):
                 case.put(replace(task, clash=None))
@@ -409,6 +430,30 @@ class Service:
                 continue
             room -= 1
             self._note(batch, due, now)
+        self._commands_now(case)
+
+    def _commands_now(self, case: Case) -> None:
+        """Who commands an open incident of this case: a fact for the others [INC-3]."""
+        found = current(case)
+        if found is not None and found.status == "open":
+            self._commands[case.id] = found.commander
+        else:
+            self._commands.pop(case.id, None)
+
+    def _survey(self, case: Case, now: datetime) -> None:
+        """What lies there for the deliverable is looked at when the case is on its way out [DEL-2, QUA-4]."""
+        head = case.head
+        if head.opened_at is None or not head.ours or head.parked is not None or head.closed is not None:
+            return
+        if head.delivery.handed is not None:
+            seen = self.surveyor.finals(case)
+        elif settled(case):
+            seen = self.surveyor.survey(case, now)
+        else:
+            return
+        if seen != case.survey:
+            case.survey = seen
+            case.head_dirty = True
 
     def _clashes(self, case: Case, line: Due) -> bool:
         """Whether another file lies where this line would move one; then the line waits until that is gone [MEM-14]."""
@@ -441,7 +486,14 @@ class Service:
                 away = away.removeprefix(f"{case.id}/")
                 self.hands.note(batch, set_aside(case, line, away), now)
                 line = replace(line, action=with_path(line.action, away))
-        return self.hands.note(batch, line, now)
+        line = incident.witness(case, line)
+        entry = self.hands.note(batch, line, now)
+        if isinstance(line.action, Send) and entry.get("path") and entry["action"] == "send":
+            name = os.path.basename(entry["path"]).removesuffix(".yaml")
+            copy = incident.copied(case, line, name)
+            if copy is not None:
+                self.hands.note(batch, copy, now)
+        return entry
 
     def _salvaged(self, case: Case, line: Due) -> Due:
         """The line that closes a silent worker's attempt, with what lies in his folder [EXE-16]."""
@@ -471,10 +523,10 @@ class Service:
             task = case.tasks[line.task or ""]
             before = len(batch.noted)
             if choice is None:
-                self.hands.note(batch, dispatch.nobody(task, line), now)
+                self._note(batch, dispatch.nobody(task, line), now)
             else:
                 for each in dispatch.dispatch(case, task, line, choice, self.policy):
-                    self.hands.note(batch, each, now)
+                    self._note(batch, each, now)
             agenda = self.agendas[case.id]
             agenda.refresh()
             while (due := agenda.next(now)) is not None and due.name.startswith("move "):
@@ -523,6 +575,13 @@ class Service:
             return
         self.cannot_write = None
         for batch in batches:
+            if batch.noted[-1].entry["name"].startswith("archive ") and not os.path.isdir(
+                f"{self.root}/{batch.case.id}"
+            ):
+                self.marks.did(batch.case.id, 0)  # another case may come under its name
+                self._views.pop(batch.case.id, None)
+                self._drop(batch.case.id)
+                continue
             self.marks.did(batch.case.id, batch.case.n)
             self._views.setdefault(batch.case.id, now)
             self._guarded(batch.case.id, now, partial(self.hands.rotate, batch.case, now))
@@ -565,12 +624,16 @@ class Service:
     def _check_view(self, case_id: str, now: datetime) -> None:
         """A hand edit of a view is overwritten at the next round [MEM-24]."""
         case = self.cases.get(case_id)
-        if case is not None and case.n and self.hands.view_touched(case, f"{case_id}/{VIEW}"):
+        if case is None or not case.n:
+            return
+        paths = [VIEW, *(incident.view_path(each) for each in case.head.incidents)]
+        touched = [path for path in paths if self.hands.view_touched(case, f"{case_id}/{path}")]
+        if touched:
             self._views.setdefault(case_id, now)
 
     def _view(self, case: Case, now: datetime) -> None:
         path = f"{case.id}/{VIEW}"
-        if self.store.seen[case.id].view is None and not self.hands.is_ours(path):
+        if path not in self.store.seen[case.id].views and not self.hands.is_ours(path):
             away = self.hands.occupant(path)
             if away is not None:  # a worker's file lies on our name [MEM-23]
                 batch = Batch(case)
@@ -578,6 +641,8 @@ class Service:
                 self.hands.note(batch, set_aside(case, line, away.removeprefix(f"{case.id}/")), now)
                 self._commit([batch], now)
         self.hands.view(case, path, progress(case, self.agendas[case.id], self.policy))
+        for each in case.head.incidents:
+            self.hands.view(case, f"{case.id}/{incident.view_path(each)}", dump(incident.view(case, each)))
 
     def finish(self, now: datetime) -> None:
         """Before a sleep of unknown length, or a stop: the last state of every view, and the settle mark."""

@@ -40,6 +40,12 @@ def held_because(case: Case, task: Task) -> tuple[Finding, ...]:
     if twins:
         twin = ", ".join(sorted(twins))
         found.append(Finding("EXE-2", f"task id {task.id} differs from {twin} only in case", "give each its own id"))
+    if case.head.closed is not None and case.head.closed.state == "passed":
+        found.append(
+            Finding(
+                "EXE-27", f"{case.id} was handed off and has passed", "send retry for the instruction to open it again"
+            )
+        )
     ring = case.cycles.get(task.id)
     if ring:
         found.append(
@@ -143,3 +149,13 @@ def freed_at(case: Case, task: Task) -> datetime:
         times.append(before.ended.at)
     times.extend(g.last_end for g in case.gates_before(task.id) if g.last_end is not None)
     return max(times)
+
+
+def communication_of(case: Case, task: Task) -> str:
+    """`internal`, `customer` or `both`; where the task is silent, the last one of an instruction with a customer
+    owes the customer an update [EXE-4]."""
+    if task.spec.communication is not None:
+        return task.spec.communication
+    if case.head.spec.customer is not None and case.last_in_order() == task.id:
+        return "customer"
+    return "internal"

@@ -49,8 +49,7 @@ class Seen:
     by_id: dict[str, set[str]] = field(default_factory=dict)
     unmissed: bool = True  # whether what the journal knows and no file carries has still to be counted as gone
     journal: journal.Journal | None = None
-    view: bytes | None = None  # sha256 of the view as we wrote it
-    view_identity: Identity | None = None
+    views: dict[str, tuple[bytes, Identity | None]] = field(default_factory=dict)  # path → sha256 as we wrote it
     root: tuple[int, int] | None = None
 
 

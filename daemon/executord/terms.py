@@ -183,7 +183,8 @@ def _same(value: Any, wanted: Any) -> bool:
 
 def severity_of(head: Head) -> int | None:
     """The severity of the instruction as an incident; the second axis."""
-    return head.spec.severity
+    found = [i.severity for i in head.incidents if i.status == "open"]
+    return min((s for s in (head.spec.severity, *found) if s is not None), default=None)
 
 
 def severity_terms(policy: Policy, severity: int, clock: str) -> tuple[Span, Calendar]:

@@ -12,6 +12,7 @@ from executord.asking import with_ask, without_asks
 from executord.blocking import unblock
 from executord.case import Ask, Attempt, Ended, FileFact, Owed, Task, Update, owe
 from executord.casebook import Case
+from executord.deliveries import changed, met
 from executord.evolve import replace
 from executord.policy import ATTEMPTS
 
@@ -157,6 +158,7 @@ def count_update(case: Case, number: int, at: datetime) -> None:
             done=frozenset(name for name in head.done if "update #" not in name),  # of rounds that are over
         )
     )
+    met(case)
 
 
 def keep_late(
@@ -207,3 +209,26 @@ def release_instruction(case: Case, at: datetime, by: str) -> None:
 def attempt_of(task: Task, n: int) -> Attempt | None:
     """The n-th attempt of a task."""
     return next((a for a in task.attempts if a.n == n), None)
+
+
+def reopen(case: Case, at: datetime) -> None:
+    """A closed instruction is open again; the tasks that ended with it are too [EXE-27]."""
+    closed = case.head.closed
+    if closed is None:
+        return
+    case.set_head(replace(case.head, closed=None, archive=None))
+    changed(case, at, handed=None, halted=None, undecided=None, fixable=0)
+    for task in list(case.tasks.values()):
+        ended = task.ended
+        if ended is not None and (ended.state, ended.at, ended.by) == (closed.state, closed.at, closed.by):
+            case.put(replace(task, ended=None, escalated=None, spent=0, result_owed=False, sealed=False, updates=()))
+
+
+def send_back(case: Case, task: Task, at: datetime, points: tuple[str, ...], why: str) -> Task:
+    """A verified task that is to be done again by who did it: out of `completed/`, its attempts count on [QUA-4]."""
+    done = next((a for a in reversed(task.attempts) if a.state == "done"), None)
+    agent = done.agent if done is not None and done.agent != "operator" else None
+    return replace(
+        task, ended=None, escalated=None, spent=0, result_owed=False, sealed=False, updates=(), issues=points,
+        bound=agent, bound_why=why if agent is not None else None, excluded=task.excluded - {agent} if agent else task.excluded,
+    )  # fmt: skip

@@ -16,6 +16,7 @@ from executord.policy import REWORKS, Policy
 from executord.promises import cadence
 from executord.reading import find, text_of
 from executord.scalars import placeholder
+from executord.standing import communication_of as communication_of
 from executord.updates import missing_contents, promised_in
 from executord.values import stamp
 
@@ -95,16 +96,6 @@ def _criteria(task: Task, body: Mapping[str, Any], strict: bool) -> Iterable[str
         for criterion in task.spec.criteria:
             if not text_of(names.get(criterion.strip().lower())):
                 yield f"acceptance criterion without evidence: {criterion}"
-
-
-def communication_of(case: Case, task: Task) -> str:
-    """`internal`, `customer` or `both`; where the task is silent, the last one of an instruction with a customer
-    owes the customer an update [EXE-4]."""
-    if task.spec.communication is not None:
-        return task.spec.communication
-    if case.head.spec.customer is not None and case.last_in_order() == task.id:
-        return "customer"
-    return "internal"
 
 
 def substance(summary: str, has_output: bool, files: Iterable[FileFact]) -> Iterable[str]:

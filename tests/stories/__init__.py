@@ -17,6 +17,8 @@ FILES = (
     "overload",
     "orchestrated",
     "promises",
+    "delivery",
+    "incident",
 )
 
 for _name in FILES:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from executord.posts import stem
+from tests.stories.delivery import TICKET
 from tests.stories.kit import CASE, ENGINEER, WRITER, Stage, story
 
 PARTIAL = f"{CASE}/outputs/partial"
@@ -306,6 +307,12 @@ def a_worker_writes_on_our_name(s: Stage) -> None:
         09:20 file 02-completion.yaml #1
         09:20 result journal a1
         09:20 move journal #2 completed
+        09:20 aggregate #1
+        09:20 request component follow_up_plan #1 → technical-writer
+        09:20 request component knowledge_base_article #1 → knowledge-base-manager
+        09:20 request component preventive_measures #1 → technical-writer
+        09:20 request component resolution_steps #1 → technical-writer
+        09:20 request component root_cause_analysis #1 → support-analyst
         """
     )
     s.says(f"{PARTIAL}/T1.from-technical-support-engineer.yaml", summary="here it is")
@@ -318,7 +325,7 @@ def names_may_be_long(s: Stage) -> None:
     """A message's name over 200 bytes is cut and ends in a hash of the whole, and stays one name."""
     long = "T" + "x" * 99
     s.case({long: {"assigned_to": ENGINEER}}, case="c" * 100, tier=1)
-    s.at("09:10").done(ENGINEER, long, case="c" * 100)
+    s.at("09:10").done(ENGINEER, long, case="c" * 100, components=TICKET)
     s.skip()
     s.has(f"{long} completed", case="c" * 100)
     s.holds(f"_communication/inbox/{ENGINEER}", stem("c" * 100, long, 1, "delegation", 1) + ".yaml")

@@ -143,5 +143,11 @@ def a_file_that_is_still_being_written_is_waited_for(s: Stage) -> None:
         09:20:01 file done.yaml #1
         09:20:01 result T1 a1
         09:20:01 move T1 #2 completed
+        09:20:01 aggregate #1
+        09:20:01 request component follow_up_plan #1 → technical-support-engineer
+        09:20:01 request component knowledge_base_article #1 → knowledge-base-manager
+        09:20:01 request component preventive_measures #1 → technical-support-engineer
+        09:20:01 request component resolution_steps #1 → technical-support-engineer
+        09:20:01 request component root_cause_analysis #1 → support-analyst
         """
     )

@@ -73,6 +73,12 @@ def tier_3_goes_as_far_as_its_dependencies_let_it(s: Stage) -> None:
         09:50 file 05-completion.yaml #1
         09:50 result T5 a1
         09:50 move T5 #2 completed
+        09:50 aggregate #1
+        09:50 request component follow_up_plan #1 → support-analyst
+        09:50 request component knowledge_base_article #1 → knowledge-base-manager
+        09:50 request component preventive_measures #1 → support-analyst
+        09:50 request component resolution_steps #1 → support-analyst
+        09:50 request component root_cause_analysis #1 → support-analyst
         """
     )
 
@@ -292,9 +298,21 @@ def two_cases_share_an_agent(s: Stage) -> None:
         09:10 [beta-7] move T1 #2 completed
         09:10 assign T1 a1 → clerk
         09:10 move T1 #1 in_progress
+        09:10 [beta-7] aggregate #1
+        09:10 [beta-7] request component follow_up_plan #1 → clerk
+        09:10 [beta-7] request component knowledge_base_article #1 → knowledge-base-manager
+        09:10 [beta-7] request component preventive_measures #1 → clerk
+        09:10 [beta-7] request component resolution_steps #1 → clerk
+        09:10 [beta-7] request component root_cause_analysis #1 → support-analyst
         09:20 file 02-completion.yaml #1
         09:20 result T1 a1
         09:20 move T1 #2 completed
+        09:20 aggregate #1
+        09:20 request component follow_up_plan #1 → clerk
+        09:20 request component knowledge_base_article #1 → knowledge-base-manager
+        09:20 request component preventive_measures #1 → clerk
+        09:20 request component resolution_steps #1 → clerk
+        09:20 request component root_cause_analysis #1 → support-analyst
         """
     )
 

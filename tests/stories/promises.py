@@ -295,6 +295,12 @@ def more_time_is_agreed_with_the_customer(s: Stage) -> None:
         14:45 update #2
         14:45 result T1 a1
         14:45 move T1 #2 completed
+        14:45 aggregate #1
+        14:45 request component follow_up_plan #1 → technical-support-engineer
+        14:45 request component knowledge_base_article #1 → knowledge-base-manager
+        14:45 request component preventive_measures #1 → technical-support-engineer
+        14:45 request component resolution_steps #1 → technical-support-engineer
+        14:45 request component root_cause_analysis #1 → support-analyst
         """
     )
     runs(s, "resolution", state="approved_extension", stopped="2026-11-20T14:45:00Z", late_by_s=None)
@@ -345,6 +351,12 @@ def more_time_that_comes_too_late_leaves_it_breached(s: Stage) -> None:
         17:00 update #2
         17:00 result T1 a1
         17:00 move T1 #2 completed
+        17:00 aggregate #1
+        17:00 request component follow_up_plan #1 → technical-support-engineer
+        17:00 request component knowledge_base_article #1 → knowledge-base-manager
+        17:00 request component preventive_measures #1 → technical-support-engineer
+        17:00 request component resolution_steps #1 → technical-support-engineer
+        17:00 request component root_cause_analysis #1 → support-analyst
         """
     )
     runs(s, "resolution", state="breached", stopped="2026-11-20T17:00:00Z")

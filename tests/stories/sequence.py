@@ -71,6 +71,12 @@ def tier_2_goes_one_by_one_to_the_gate(s: Stage) -> None:
         10:30 file 06-completion.yaml #1
         10:30 result T3 a1
         10:30 move T3 #2 completed
+        10:30 aggregate #1
+        10:30 request component follow_up_plan #1 → customer-support-rep
+        10:30 request component knowledge_base_article #1 → knowledge-base-manager
+        10:30 request component preventive_measures #1 → customer-support-rep
+        10:30 request component resolution_steps #1 → customer-support-rep
+        10:30 request component root_cause_analysis #1 → support-analyst
         """
     )
     s.says("acme-42/outputs/partial/progress.yaml", phase="gate", percent=100)
@@ -113,6 +119,13 @@ def tier_1_owes_the_customer_an_update(s: Stage) -> None:
         09:40 file 04-completion.yaml #1
         09:40 result T1 a1
         09:40 move T1 #2 completed
+        09:40 aggregate #1
+        09:40 request component follow_up_plan #1 → customer-support-rep
+        09:40 request component knowledge_base_article #1 → knowledge-base-manager
+        09:40 request component preventive_measures #1 → customer-support-rep
+        09:40 request component resolution_steps #1 → customer-support-rep
+        09:40 request component root_cause_analysis #1 → support-analyst
+        09:40 request closing-update #2 → customer-success-manager
         """
     )
     s.says("acme-42/outputs/partial/update-001.yaml", number=1, blockers="none", sent_at="2026-11-20T09:30:00Z")
@@ -137,6 +150,12 @@ def a_claim_may_carry_its_customer_update(s: Stage) -> None:
         09:20 update #1
         09:20 result T1 a1
         09:20 move T1 #2 completed
+        09:20 aggregate #1
+        09:20 request component follow_up_plan #1 → technical-support-engineer
+        09:20 request component knowledge_base_article #1 → knowledge-base-manager
+        09:20 request component preventive_measures #1 → technical-support-engineer
+        09:20 request component resolution_steps #1 → technical-support-engineer
+        09:20 request component root_cause_analysis #1 → support-analyst
         """
     )
     s.says("acme-42/outputs/partial/update-001.yaml", status=UPDATE["status"], contact=UPDATE["contact"])
@@ -187,6 +206,12 @@ def failed_twice_then_escalated_then_done(s: Stage) -> None:
         09:40 file 05-completion.yaml #1
         09:40 result T1 a3
         09:40 move T1 #2 completed
+        09:40 aggregate #1
+        09:40 request component follow_up_plan #1 → technical-support-engineer
+        09:40 request component knowledge_base_article #1 → knowledge-base-manager
+        09:40 request component preventive_measures #1 → technical-support-engineer
+        09:40 request component resolution_steps #1 → technical-support-engineer
+        09:40 request component root_cause_analysis #1 → support-analyst
         """
     )
     s.says("acme-42/outputs/partial/T1.attempt-1.yaml", state="failed", reason="the sandbox account is locked")
@@ -262,6 +287,12 @@ def nobody_is_left(s: Stage) -> None:
         09:40 file 20-completion.yaml #1
         09:40 result T1 a19
         09:40 move T1 #2 completed
+        09:40 aggregate #1
+        09:40 request component follow_up_plan #1 → escalation-manager
+        09:40 request component knowledge_base_article #1 → knowledge-base-manager
+        09:40 request component preventive_measures #1 → escalation-manager
+        09:40 request component resolution_steps #1 → escalation-manager
+        09:40 request component root_cause_analysis #1 → support-analyst
         """
     )
 
@@ -305,6 +336,12 @@ def reassigned_and_the_late_result_is_accepted(s: Stage) -> None:
         09:30 notice T1 late-accepted-a2 → escalation-manager
         09:30 result T1 a2
         09:30 move T1 #2 completed
+        09:30 aggregate #1
+        09:30 request component follow_up_plan #1 → technical-support-engineer
+        09:30 request component knowledge_base_article #1 → knowledge-base-manager
+        09:30 request component preventive_measures #1 → technical-support-engineer
+        09:30 request component resolution_steps #1 → technical-support-engineer
+        09:30 request component root_cause_analysis #1 → support-analyst
         """
     )
     s.says(

@@ -160,6 +160,12 @@ def a_result_after_timed_out_goes_to_the_late_shelf(s: Stage) -> None:
         09:45 notice T1 late-accepted-a2 → customer-support-rep
         09:45 result T1 a2
         09:45 move T1 #2 completed
+        09:45 aggregate #1
+        09:45 request component follow_up_plan #1 → technical-support-engineer
+        09:45 request component knowledge_base_article #1 → knowledge-base-manager
+        09:45 request component preventive_measures #1 → technical-support-engineer
+        09:45 request component resolution_steps #1 → technical-support-engineer
+        09:45 request component root_cause_analysis #1 → support-analyst
         """
     )
 

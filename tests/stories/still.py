@@ -164,6 +164,12 @@ def what_is_not_to_be_done_is_deferred_or_cancelled(s: Stage) -> None:
         09:40 notice T1 deferred-1 → technical-support-engineer
         09:40 result T1 #1 deferred
         09:40 move T1 #2 completed
+        09:40 aggregate #1
+        09:40 request component follow_up_plan #1 → support-manager
+        09:40 request component knowledge_base_article #1 → knowledge-base-manager
+        09:40 request component preventive_measures #1 → support-manager
+        09:40 request component resolution_steps #1 → support-manager
+        09:40 request component root_cause_analysis #1 → support-analyst
         """
     )
     s.holds("acme-42/tasks/completed", "T1.yaml", "T2.yaml", "T4.yaml")

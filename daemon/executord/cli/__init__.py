@@ -40,6 +40,8 @@ GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
     "decide": (
         "retry", "reassign", "defer", "cancel", "hold", "release", "pause", "resume", "priority", "ack", "accept-late",
     ),
+    "outcome": ("gate", "report", "archive"),
+    "incident": ("incident",),
     "setup": ("init", "service"),
 }  # fmt: skip
 _added: set[str] = set()

@@ -11,6 +11,7 @@ from executord.letters import word
 from executord.messages.base import Incoming as Incoming
 from executord.messages.base import Taken as Taken
 from executord.messages.blockers import BlockedMessage, Unblocked
+from executord.messages.closing import Archive, Verdict, Waive
 from executord.messages.customer import CustomerReply, CustomerUpdate, SlaExtension
 from executord.messages.decisions import (
     AcceptLate,
@@ -27,6 +28,7 @@ from executord.messages.decisions import (
     Status,
     Tell,
 )
+from executord.messages.incident import IncidentAction, IncidentMessage, IncidentResolved, IncidentUpdate
 from executord.messages.later import NOT_YET
 from executord.messages.questions import (
     ConsultationMessage,
@@ -49,6 +51,7 @@ _ACTED: tuple[type[Incoming], ...] = (
     Acknowledgement, Progress, Completion, BlockedMessage, Unblocked, Failed, Declined, CustomerUpdate, CustomerReply,
     SlaExtension, PriorityChange,
     Reassign, Retry, Defer, Cancel, HoldMessage, Release, AcceptLate, Tell, PlanReady, Pause, Resume, Status,
+    Waive, Verdict, Archive, IncidentMessage, IncidentUpdate, IncidentAction, IncidentResolved,
     EscalationMessage, ConsultationMessage, ReviewRequest, ConsultationResponse, ReviewResponse, Decision, HitlDecision,
 )  # fmt: skip
 
@@ -66,6 +69,8 @@ def type_of(letter: Letter) -> tuple[str | None, str | None]:
         return None, None
     if letter.body.get("type") is None and letter.body.get("message_type") is None:
         return kind, f"no type; taken from status: {letter.type}"
+    if kind == "unblocked" and letter.type == "resolved" and letter.body.get("incident_id") is not None:
+        return "incident_resolved", None
     if kind == "progress":
         said = _TYPES.get(word(letter.body.get("status")))
         if said in ("completion", "blocked", "failed"):

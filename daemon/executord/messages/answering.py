@@ -10,12 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from executord import incidents
 from executord.asking import acknowledged, answered
 from executord.blocking import unblock
-from executord.case import Ask, Owed, Task, Workaround, owe
+from executord.case import Ask, Letter, Owed, Task, Workaround, owe
 from executord.casebook import Case
+from executord.deliverables import components_of
 from executord.evolve import replace
 from executord.messages.base import Taken
+from executord.messages.papers import papers_of
 from executord.transitions import notice, quiet_from
 
 
@@ -105,11 +108,46 @@ def offer(case: Case, task_id: str | None, ask: Ask, taken: Taken) -> bool:
     return True
 
 
+def handed_in(letter: Letter) -> dict[str, Any]:
+    """What the journal keeps of what an answer carries: the names of its components, the papers of an incident."""
+    names = sorted(components_of(letter.body.get("components")))
+    return {**({"components": names[:50]} if names else {}), **papers_of(letter)}
+
+
+def take_papers(case: Case, task_id: str | None, ask: Ask, taken: Taken) -> bool:
+    """The papers of an incident; what is still missing stays asked [INC-6]."""
+    incident = incidents.of(case, str(ask.facts["incident"]))
+    if incident is not None:
+        incidents.papers_in(case, incident, taken.facts, taken.at, taken.path, taken.sender)
+    return False
+
+
+def take_components(case: Case, task_id: str | None, ask: Ask, taken: Taken) -> bool:
+    """The components of an answer are owed a file of ours: they are sources from then on [DEL-5]."""
+    if taken.facts.get("components"):
+        k = case.head.delivery.answers + sum(o.kind == "components" for o in case.head.owed) + 1
+        facts = {"letter": taken.path, "by": taken.sender, "k": k}
+        owed = Owed(f"gather components #{k}", "components", taken.at, facts)
+        case.set_head(replace(case.head, owed=(*case.head.owed, owed)))
+    return True
+
+
+#: First word of the subject → the message that settles it, where an answer in words does not.
+SETTLED_BY: Mapping[str, str] = {
+    "verdict": "verdict: PASS, FIXABLE or BLOCKED",
+    "closing-update": "customer_update, with the five contents",
+    "standard": "the message that frees it: waive, defer, cancel or sla_extension",
+    "halt": "resume, retry, waive or cancel",
+    "issues": "resume, retry or waive",
+    "stakeholders": "incident_update",
+}
 #: First word of the subject → what its answer does.
 ANSWERED: Mapping[str, Callable[[Case, str | None, Ask, Taken], bool]] = {
     "blocker": blocker_answered,
     "checkpoint": not_a_decision,
     "escalation": not_a_decision,
     "question": question_answered,
+    "component": take_components,
+    "retrospective": take_papers,
     "workaround": offer,
 }

@@ -17,7 +17,10 @@ from executord.errors import Finding
 from executord.policy import Policy
 from executord.reading import find, text_of
 
-Role = Literal["holder", "supporter", "liaison", "planner", "authority", "addressee", "validator", "anyone"]
+Role = Literal[
+    "holder", "supporter", "liaison", "planner", "authority", "addressee", "validator", "waiver", "team", "critical",
+    "anyone"
+]  # fmt: skip
 About = Literal["task", "either", "instruction", "house"]
 
 #: Every word that names a type: `status: completed` in a customer update is not what the customer reads.

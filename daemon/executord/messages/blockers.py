@@ -10,7 +10,7 @@ from executord.case import Letter, Task
 from executord.casebook import Case
 from executord.errors import Finding
 from executord.letters import answered_by, note_of, people_in, word
-from executord.messages.answering import answer_blockers, take_answer, tell_behind
+from executord.messages.answering import SETTLED_BY, answer_blockers, handed_in, take_answer, tell_behind
 from executord.messages.base import Incoming, Taken
 from executord.policy import Policy
 from executord.reading import find
@@ -127,14 +127,18 @@ class Unblocked(Incoming):
 
     @classmethod
     def refuse(cls, case: Case, task: Task | None, letter: Letter, policy: Policy) -> Finding | None:
-        if task is not None and task.blocked is None and answered_by(letter, case, cls.type).ask is None:
+        ask = answered_by(letter, case, cls.type).ask
+        if ask is not None and ask.about in SETTLED_BY:
+            wanted = SETTLED_BY[ask.about]
+            return Finding("MSG-4", f"{ask.subject} is not settled by an answer", f"send {wanted}")
+        if task is not None and task.blocked is None and ask is None:
             return Finding("EXE-18", f"{task.id} is not blocked", "nothing needs to be done")
         return None
 
     @classmethod
     def facts(cls, case: Case, task: Task | None, letter: Letter, policy: Policy) -> dict[str, Any]:
         note = note_of(letter.body, "answer", "information", "resolution", "summary", "message", "description")
-        facts: dict[str, Any] = {"answer": note} if note else {}
+        facts: dict[str, Any] = {**({"answer": note} if note else {}), **handed_in(letter)}
         if task is not None and task.blocked is not None:
             facts["tell"] = behind(case, task)
         return facts

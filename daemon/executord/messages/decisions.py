@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from executord.blocking import unblock
 from executord.case import HOLD_AT_MOST, Claim, Closed, Ended, Hold, Letter, Owed, Repriced, Task, owe
 from executord.casebook import Case
+from executord.deliveries import decided
 from executord.errors import Finding
 from executord.evolve import replace
 from executord.letters import note_of, scalar
@@ -15,7 +16,15 @@ from executord.messages.base import Incoming, Taken, not_ended
 from executord.policy import Policy
 from executord.reading import find, text_of
 from executord.terms import priority_of
-from executord.transitions import close_attempt, end_task, late_path, notice, release_instruction, release_task
+from executord.transitions import (
+    close_attempt,
+    end_task,
+    late_path,
+    notice,
+    release_instruction,
+    release_task,
+    reopen,
+)
 from executord.values import agent_name, priority
 
 
@@ -119,10 +128,17 @@ class Retry(Incoming):
     type = "retry"
     aliases = ("reopen", "re_open")
     senders = ("authority", "planner")
+    about = "either"
     example: ClassVar[Mapping[str, Any]] = {"reason": "the environment is back"}
 
     @classmethod
     def refuse(cls, case: Case, task: Task | None, letter: Letter, policy: Policy) -> Finding | None:
+        if task is None and case.head.closed is None:
+            return Finding(
+                "EXE-14", f"{case.id} is not closed", "name the task in task_id; resume takes up what is blocked"
+            )
+        if case.head.closed is not None and letter.sender == "planner":
+            return Finding("EXE-27", "only authority opens a closed instruction again", "ask support-manager")
         if task is not None and task.ended is None and not task.escalated:
             return Finding(
                 "EXE-14", f"{task.id} is neither escalated nor ended", "to give it to another agent send reassign"
@@ -134,6 +150,7 @@ class Retry(Incoming):
     @classmethod
     def take(cls, case: Case, task: Task | None, taken: Taken) -> None:
         if task is None:
+            reopen(case, taken.at)
             return
         case.put(
             replace(
@@ -147,6 +164,9 @@ class Retry(Incoming):
                 silent=frozenset(),
             )
         )
+        if case.head.closed is not None:
+            case.set_head(replace(case.head, closed=None, archive=None))
+        decided(case, taken.at)
 
 
 class _Decision(Incoming):
@@ -400,6 +420,7 @@ class Resume(Incoming):
     @classmethod
     def take(cls, case: Case, task: Task | None, taken: Taken) -> None:
         case.set_head(replace(case.head, paused=None, parked=None))
+        decided(case, taken.at)
 
 
 class Status(Incoming):

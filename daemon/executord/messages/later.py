@@ -27,18 +27,8 @@ def _later(
 
 NOT_YET: tuple[type[Incoming], ...] = (
     _later("skip", needs=(("reason",),), senders=("authority",)),
-    _later("waive", needs=(("standard", "component"), ("reason",)), senders=("authority",)),
     _later("mute", senders=("authority",)),
     _later("unmute", senders=("authority",)),
-    _later("archive", senders=("authority",)),
-    _later("incident"),
-    _later("incident_update"),
-    _later("incident_action"),
-    _later("incident_resolved"),
-    _later(
-        "verdict", "validation_result", senders=("validator",),
-        needs=(("classification", "overall_status", "result", "verdict", "decision"),),
-    ),
     _later("capability_gap"),
     _later("consensus_blocked"),
     _later("session", needs=(("path",),)),

@@ -10,6 +10,7 @@ from executord.blocking import unblock
 from executord.case import Attempt, Claim, Ended, FileFact, Letter, Owed, Task, owe
 from executord.casebook import Case
 from executord.evolve import replace
+from executord.incidents import role_taken
 from executord.letters import NOTE_LENGTH, moment, note_of
 from executord.messages.base import Incoming, Taken
 from executord.policy import Policy
@@ -38,6 +39,7 @@ class Acknowledgement(Incoming):
         if taken.facts.get("answers"):
             subject = taken.facts["answers"]
             acknowledged(case, task.id if task is not None else None, subject, taken.sender, taken.at)
+            role_taken(case, subject, taken.sender, taken.at)
             return
         if task is None or task.live is None or taken.sender != task.live.agent:
             return

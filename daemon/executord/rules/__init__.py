@@ -16,12 +16,16 @@ from executord.policy import Policy
 from executord.rules import (
     arrival,
     asks,
+    closing,
+    delivery,
     dispatch,
     executive,
     forecast,
+    incident,
     opening,
     overload,
     owed,
+    quality,
     results,
     silence,
     sla,
@@ -54,6 +58,11 @@ CASE_RULES: tuple[CaseRule, ...] = (
     sla.case_lines,
     updates.lines,
     forecast.case_lines,
+    incident.lines,
+    delivery.lines,
+    quality.lines,
+    closing.lines,
+    closing.archiving,
     executive.lines,
 )
 

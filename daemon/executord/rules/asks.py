@@ -21,9 +21,13 @@ from executord.policy import Policy, escalation_row, settlement
 from executord.posts import impact
 from executord.rules.asking import Asking, priority_of
 from executord.rules.blockers import BLOCKER
+from executord.rules.closing import HALT, VERDICT
+from executord.rules.delivery import COMPONENT
 from executord.rules.escalation import ESCALATION
 from executord.rules.forecast import EXPEDITE, WORKAROUND
+from executord.rules.incident import PACE, PAPERS, ROLE
 from executord.rules.overload import OVERLOAD
+from executord.rules.quality import CLOSING_UPDATE, STANDARD
 from executord.rules.questions import QUESTION
 from executord.rules.sla import BREACH
 from executord.rules.standstill import CHECKPOINT
@@ -38,6 +42,16 @@ ASKS: Mapping[str, Asking] = {
     "blocker": BLOCKER,
     "escalation": ESCALATION,
     "checkpoint": CHECKPOINT,
+    "component": COMPONENT,
+    "file": COMPONENT,
+    "closing-update": CLOSING_UPDATE,
+    "standard": STANDARD,
+    "verdict": VERDICT,
+    "halt": HALT,
+    "issues": HALT,
+    "role": ROLE,
+    "stakeholders": PACE,
+    "retrospective": PAPERS,
     "breach": BREACH,
     "expedite": EXPEDITE,
     "workaround": WORKAROUND,
@@ -183,7 +197,7 @@ def spoken(case: Case, line: Due, policy: Policy, now: datetime) -> Due:
         frame |= _escalation(case, task, ask, policy, body)
     else:
         frame = {**body, **frame}
-    return replace(line, action=Send(line.action.to, line.action.kind, frame))
+    return replace(line, action=Send(line.action.to, line.action.kind, frame, line.action.name))
 
 
 def _escalation(case: Case, task: Task | None, ask: Ask, policy: Policy, body: Mapping[str, Any]) -> dict[str, Any]:

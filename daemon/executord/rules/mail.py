@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from executord import incidents
 from executord.actions import File
 from executord.agenda import Due
 from executord.case import Ask, Letter, Task
@@ -252,7 +253,15 @@ def _role(
         return None
     if "planner" in roles and sender == "planner":
         return None
-    if "liaison" in roles and sender == (case.head.spec.liaison or "customer-success-manager"):
+    if "validator" in roles and sender == "validator":
+        return None
+    if "team" in roles and (incident := incidents.current(case)) is not None and sender in incident.team:
+        return None
+    if "critical" in roles and "critical" in (case.head.priority_now, task.field("priority") if task else None):
+        return None
+    if "waiver" in roles and policy.may_waive(sender):
+        return None
+    if "liaison" in roles and sender in (case.head.liaison, case.head.spec.liaison or "customer-success-manager"):
         return None
     live = task.live if task is not None else None
     if task is not None:

@@ -9,6 +9,7 @@ from typing import Any
 from executord.actions import Record
 from executord.agenda import Due
 from executord.casebook import Case
+from executord.deliverables import DEFAULT, named
 from executord.policy import Policy
 from executord.values import stamp
 
@@ -31,13 +32,20 @@ def tier_of(case: Case) -> tuple[int, str]:
 
 
 def type_of(case: Case) -> tuple[str, str]:
-    """The deliverable type and where it comes from [DEL-6]."""
+    """The deliverable type and where it comes from, by its own name; a word that names none is no type [DEL-6]."""
     head = case.head
-    if head.plan is not None and head.plan.deliverable_type:
-        return head.plan.deliverable_type, "workflow/plan.yaml"
-    if head.spec.deliverable_type:
-        return head.spec.deliverable_type, "instruction.yaml"
-    return "ticket_resolution", "guessed: neither plan nor instruction names one"
+    written = (
+        (head.plan.deliverable_type if head.plan is not None else None, "workflow/plan.yaml"),
+        (head.spec.deliverable_type, "instruction.yaml"),
+    )
+    for text, where in written:
+        kind = named(text)
+        if kind is not None:
+            return kind.type, where
+    unknown = next((text for text, _ in written if text), None)
+    if unknown is not None:
+        return DEFAULT, f"guessed: {unknown!r} is no type of deliverable"
+    return DEFAULT, "guessed: neither plan nor instruction names one"
 
 
 def plan_hash(case: Case) -> str | None:

@@ -10,7 +10,7 @@ from executord.agenda import Due
 from executord.case import Owed, Task
 from executord.casebook import Case
 from executord.policy import Policy
-from executord.posts import clarification, reason_file, rejection, rework
+from executord.posts import ANSWERS, clarification, reason_file, rejection, rework
 from executord.transitions import attempt_of
 from executord.updates import UPDATE_CONTENTS
 from executord.values import stamp
@@ -137,6 +137,12 @@ def case_lines(case: Case, policy: Policy) -> Iterator[Due]:
                 yield Due(
                     owed.at, owed.name, facts["code"], Send(facts["from"], kind, body), why=facts["reason"], order=ORDER
                 )
+            case "paper":
+                why = f"{facts['name'].replace('_', ' ')} from {facts['by']}"
+                yield Due(owed.at, owed.name, "INC-6", _paper(case, owed), why=why, order=ORDER)
+            case "components":
+                action, why = _components(case, owed), f"handed in by {facts['by']}"
+                yield Due(owed.at, owed.name, "DEL-5", action, why=why, order=ORDER)
             case "notice":
                 yield Due(
                     owed.at, owed.name, "EXE-7", Send(facts["to"], facts["kind"], {"text": facts["text"]}),
@@ -170,5 +176,35 @@ def _update(owed: Owed) -> Write:
             **{c: Embed(letter, f"update:{prefix}{c}") for c in UPDATE_CONTENTS},
             "next_update_at": Embed(letter, f"{prefix}next_update_at"),
             "text": Embed(letter, f"{prefix}text"),
+        },
+    )
+
+
+def _components(case: Case, owed: Owed) -> Write:
+    """The components of an answer, in a file of ours: from now on a source like any result [DEL-5]."""
+    k, by = owed.facts["k"], owed.facts["by"]
+    return Write(
+        f"outputs/partial/{ANSWERS}{by}{f'-{k}' if k > 1 else ''}.yaml",
+        {
+            "schema_version": 1,
+            "instruction_id": case.id,
+            "by": by,
+            "at": stamp(owed.at),
+            "components": Embed(owed.facts["letter"], "components"),
+        },
+    )
+
+
+def _paper(case: Case, owed: Owed) -> Write:
+    """A retrospective or a prevention plan that came as text, in a file of ours [INC-6, CON-15]."""
+    facts = owed.facts
+    return Write(
+        facts["path"],
+        {
+            "schema_version": 1,
+            "instruction_id": case.id,
+            "by": facts["by"],
+            "received_at": stamp(owed.at),
+            facts["name"]: Embed(facts["letter"], facts["name"]),
         },
     )

@@ -75,7 +75,7 @@ def senders(case: Case, task: Task | None, kind: str, policy: Policy) -> list[st
         elif role == "planner":
             names.add("planner")
         elif role == "liaison":
-            names.add(case.head.spec.liaison or "customer-success-manager")
+            names.add(case.head.liaison)
         elif role == "holder" and live is not None:
             names.add(live.agent)
         elif role == "addressee":

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from executord.actions import Explain, File, Move, Record, Send, Write
+from executord.actions import Archive, Explain, File, Move, Record, Send, Write
 from executord.agenda import Due, Place
 from executord.case import Task
 from executord.casebook import Case
@@ -110,6 +110,8 @@ def _line(
         key = (line.task or "", line.attempt or 0, kind)
         repeats[key] = repeats.get(key, 0) + 1
         name = stem(case.id, line.task, line.attempt, kind, case.sent.get(key, 0) + repeats[key])
+        if isinstance(line.action, Send) and line.action.name is not None:
+            name = line.action.name
         path = f"{INBOX}/{tree.store.inbox_of(to)}/{name}.yaml"
     return {
         "at": stamp(at) if at is not None else None,
@@ -142,5 +144,7 @@ def _effect(case: Case, line: Due, given: Prospect | None) -> tuple[str, str | N
             return Explain.word, None, None, f"{path.rpartition('.')[0]}.reason.yaml"
         case File():
             return File.word, None, None, None
+        case Archive():
+            return Archive.word, None, None, f"_archive/{case.id}"
         case Record() | None:
             return Record.word, None, None, None

@@ -16,6 +16,7 @@ from executord.agenda import Agenda
 from executord.blocking import open_blockers
 from executord.case import Task
 from executord.casebook import Case
+from executord.parcel import phase_of
 from executord.pen import dump
 from executord.places import OURSELVES, Places
 from executord.policy import Policy
@@ -69,18 +70,7 @@ class Tree(Protocol):
 
 def phase(case: Case) -> str:
     """The phase of an instruction [EXE-1]."""
-    head = case.head
-    if not head.ours:
-        return "not_ours"
-    if head.closed is not None:
-        return "closed"
-    if head.parked is not None:
-        return "parked"
-    if head.opened_at is None:
-        return "waiting"
-    if case.open_tasks == 0 and (case.tasks or head.tier == 0):
-        return "gate"
-    return "executing"
+    return phase_of(case)
 
 
 def percent(case: Case) -> int:
@@ -181,7 +171,7 @@ def _task_state(task_id: str, state: str) -> bytes:
 def _steps(case: Case) -> tuple[str, str, str]:
     """The status of the three steps that are no tasks; without a customer there are no updates to coordinate."""
     now = phase(case)
-    if now == "closed" and case.head.closed is not None and case.head.closed.state in _OVER:
+    if now == "closed" and case.head.closed is not None and case.head.closed.state != "passed":
         return ("completed", "pending", "pending")  # ended by a decision: nothing was handed off
     opened = "in_progress" if case.head.opened_at is not None else "pending"
     updates, final, handed = _STEPS_AT.get(now, (opened, "pending", "pending"))

@@ -1,0 +1,74 @@
+"""The commands about incidents: list, show, verify; they only look [INC-5].
+
+Counterpart: `views/warroom.py`, what is shown and how a timeline is checked.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from executord.cli import boards
+from executord.cli.frame import Frame, frame
+from executord.errors import NotFound
+from executord.pen import dump
+from executord.rules.incident import view
+from executord.service import Service
+from executord.values import stamp
+from executord.views import warroom
+
+Some = Annotated[str | None, typer.Argument(metavar="[ID]", help="An instruction; without it all.")]
+One = Annotated[
+    str, typer.Argument(metavar="INCIDENT|ID", help="The incident's id; or its instruction's, for the last one.")
+]
+_group = typer.Typer(no_args_is_help=True, help="Critical incidents: list, show, verify.")
+
+
+def _found(service: Service, here: Frame, named: str):  # type: ignore[no-untyped-def]
+    found = warroom.find(service, named.rstrip("/"))
+    if found is None:
+        raise NotFound(f"there is no incident {named!r} here", path=here.memory, fix="`executord incident list`")
+    return found
+
+
+@_group.command("list")
+def list_(context: typer.Context, instruction: Some = None) -> None:
+    """One line per incident: id, severity, status, commander."""
+    here = frame(context)
+    now = here.now()
+    rows = warroom.rows(here.peek(now), (instruction.rstrip("/"),) if instruction is not None else ())
+    head = ("INCIDENT", "INSTRUCTION", "SEV", "STATUS", "OPENED", "COMMANDER", "ENTRIES")
+    keys = ("incident_id", "instruction_id", "severity", "status", "opened_at", "commander", "entries")
+    here.give({"at": stamp(now), "incidents": rows}, lambda: boards.table(head, [[r[k] for k in keys] for r in rows]))
+
+
+@_group.command()
+def show(context: typer.Context, incident: One) -> None:
+    """One incident: roles, cadence, timeline, papers."""
+    here = frame(context)
+    now = here.now()
+    case, found = _found(here.peek(now), here, incident)
+    whole = view(case, found)
+    result = {"at": stamp(now), **{k: v for k, v in whole.items() if k != "schema_version"}}
+    here.give(result, lambda: dump(whole).decode().splitlines())
+
+
+@_group.command()
+def verify(context: typer.Context, incident: One) -> None:
+    """Check the chain of a timeline, and that incident.yaml shows what the journal says: 0 it does, 1 not."""
+    here = frame(context)
+    now = here.now()
+    service = here.peek(now)
+    case, found = _found(service, here, incident)
+    faults = warroom.verify(service, case, found)
+    ok = not faults
+    result = {"at": stamp(now), "incident_id": found.id, "ok": ok, "entries": len(found.timeline), "faults": faults}
+    here.give(result, lambda: faults or [f"{found.id}: {len(found.timeline)} entries, the chain holds"])
+    if not ok:
+        raise typer.Exit(1)
+
+
+def add(app: typer.Typer) -> None:
+    """Put the commands of this group on the command line."""
+    app.add_typer(_group, name="incident")

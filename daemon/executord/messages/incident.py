@@ -1,0 +1,150 @@
+"""What is said in a critical incident: that there is one, what is done, what stakeholders are told, that it is over.
+
+Counterparts: `incidents.py`, what it changes; `rules/incident.py`, what follows from it [INC-1, INC-4 … INC-7].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from executord.case import Letter, Task
+from executord.casebook import Case
+from executord.errors import Finding
+from executord.incidents import begin, current, open_facts, papers_in, raised, resolved, severity_for, updated
+from executord.letters import note_of, scalar
+from executord.messages.base import Incoming, Taken
+from executord.messages.papers import papers_of
+from executord.policy import Policy
+from executord.reading import find
+from executord.values import priority, severity
+
+_SAID = ("action", "status", "summary", "update", "what", "note", "message", "text", "description", "reason", "title")
+
+
+def said_in(body: Mapping[str, Any]) -> str:
+    """What a message says, in a sentence for the timeline."""
+    return note_of(body, *_SAID) or ""
+
+
+class IncidentMessage(Incoming):
+    """There is a critical incident: the war room is opened."""
+
+    type = "incident"
+    aliases = ("incident_report", "major_incident")
+    senders = ("authority", "critical")
+    about = "either"
+    own_task = True
+    example: ClassVar[Mapping[str, Any]] = {"severity": 1, "description": "every third checkout of the EU fails"}
+
+    @classmethod
+    def facts(cls, case: Case, task: Task | None, letter: Letter, policy: Policy) -> dict[str, Any]:
+        body = letter.body
+        given = find(body, ("severity", "sev")).value
+        told = severity(given) if given is not None else None
+        if told is None and given is not None and priority(given) is not None:
+            told = severity_for(case, None, priority(given))
+        if told is None and given is not None:  # it says one, and nobody can tell which: the higher [INC-1]
+            told = min(severity_for(case, None), severity_for(case, None, case.head.priority_now))
+        reason = said_in(body)
+        open_now = current(case)
+        if open_now is not None:
+            return {"severity": told, "said": reason or "reported once more"}
+        named = find(body, ("customers", "affected_customers")).value
+        customers = tuple(str(c) for c in named) if isinstance(named, list) else ((str(named),) if named else ())
+        by_task = task.field("priority") if task is not None else None
+        facts = open_facts(case, severity_for(case, told, by_task), reason, customers, scalar(body.get("incident_id")))
+        return {**facts, "said": reason or "an incident"}
+
+    @classmethod
+    def take(cls, case: Case, task: Task | None, taken: Taken) -> None:
+        if "opens_incident" in taken.facts:
+            begin(case, taken.facts, taken.at, taken.sender)
+            return
+        incident = current(case)
+        if incident is not None:
+            raised(case, incident, taken.facts.get("severity"), taken.at)
+
+
+class _Within(Incoming):
+    """What the team of an incident says."""
+
+    senders = ("team", "authority", "addressee")
+    about = "instruction"
+
+    @classmethod
+    def refuse(cls, case: Case, task: Task | None, letter: Letter, policy: Policy) -> Finding | None:
+        incident = current(case)
+        if incident is None:
+            return Finding("INC-7", f"{case.id} has no incident that is not closed", "send incident to open one")
+        named = scalar(letter.body.get("incident_id"))
+        if named is not None and named != incident.id:
+            return Finding("INC-7", f"{named!r} is not the open incident of {case.id}", f"it is {incident.id}")
+        return None
+
+    @classmethod
+    def facts(cls, case: Case, task: Task | None, letter: Letter, policy: Policy) -> dict[str, Any]:
+        return {"said": said_in(letter.body) or cls.type.replace("_", " ")}
+
+
+class IncidentUpdate(_Within):
+    """The stakeholders were told; it may bring the retrospective and the prevention plan."""
+
+    type = "incident_update"
+    aliases = ("stakeholder_update",)
+    example: ClassVar[Mapping[str, Any]] = {"status": "the cause is found; the repair is tested until 10:30 UTC"}
+
+    @classmethod
+    def facts(cls, case: Case, task: Task | None, letter: Letter, policy: Policy) -> dict[str, Any]:
+        papers = papers_of(letter)
+        said = said_in(letter.body) or ("brings " + " and ".join(papers).replace("_", " ") if papers else "an update")
+        return {"said": said, **papers}
+
+    @classmethod
+    def take(cls, case: Case, task: Task | None, taken: Taken) -> None:
+        incident = current(case)
+        if incident is None:
+            return
+        if incident.status == "open":
+            updated(case, incident, taken.at)
+        incident = current(case) or incident
+        papers_in(case, incident, taken.facts, taken.at, taken.path, taken.sender)
+
+
+class IncidentAction(_Within):
+    """Something that the team does: an entry of the timeline."""
+
+    type = "incident_action"
+    aliases = ("incident_log",)
+    needs = (_SAID,)
+    example: ClassVar[Mapping[str, Any]] = {"action": "raised the connection limit to 200"}
+
+
+class IncidentResolved(_Within):
+    """The incident is over."""
+
+    type = "incident_resolved"
+    aliases = ("incident_closed", "incident_resolution")
+    example: ClassVar[Mapping[str, Any]] = {"summary": "20 test orders in a row succeed"}
+
+    @classmethod
+    def refuse(cls, case: Case, task: Task | None, letter: Letter, policy: Policy) -> Finding | None:
+        incident = current(case)
+        if incident is not None and incident.status == "resolved":
+            return Finding(
+                "INC-6", f"{incident.id} is resolved already, by {incident.resolved_by}", "send its retrospective"
+            )
+        return super().refuse(case, task, letter, policy)
+
+    @classmethod
+    def facts(cls, case: Case, task: Task | None, letter: Letter, policy: Policy) -> dict[str, Any]:
+        return {"said": said_in(letter.body) or "resolved", **papers_of(letter)}
+
+    @classmethod
+    def take(cls, case: Case, task: Task | None, taken: Taken) -> None:
+        incident = current(case)
+        if incident is None:
+            return
+        resolved(case, incident, taken.at, taken.sender)
+        incident = current(case) or incident
+        papers_in(case, incident, taken.facts, taken.at, taken.path, taken.sender)

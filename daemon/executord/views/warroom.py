@@ -1,0 +1,97 @@
+"""The incidents of a tree, and whether a timeline is what the journal says [INC-5, CON-15].
+
+Counterparts: `rules/incident.py`, the view in the tree; `cli/incident.py`, which prints this. Only reads.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+from executord import journal
+from executord.casebook import Case
+from executord.errors import Unreadable
+from executord.incidents import digest
+from executord.paper import Limits, parse
+from executord.rules.incident import view, view_path
+from executord.service import Service
+from executord.warroom import NO_HASH, Incident
+
+KEYS = ("n", "at", "who", "what", "kind", "event", "prev", "hash")
+
+
+def rows(service: Service, ids: tuple[str, ...] = ()) -> list[dict[str, Any]]:
+    """One row for each incident, by instruction."""
+    found = []
+    for case_id in sorted(service.cases):
+        case = service.cases[case_id]
+        for incident in case.head.incidents:
+            if ids and case_id not in ids and incident.id not in ids:
+                continue
+            whole = view(case, incident)
+            keys = ("incident_id", "instruction_id", "severity", "status", "opened_at", "resolved_at", "closed_at")
+            found.append(
+                {**{k: whole[k] for k in keys}, "commander": incident.commander, "entries": len(incident.timeline)}
+            )
+    return found
+
+
+def find(service: Service, named: str) -> tuple[Case, Incident] | None:
+    """An incident by its id, else the last one of an instruction."""
+    for case in service.cases.values():
+        for incident in case.head.incidents:
+            if incident.id == named:
+                return case, incident
+    here = service.cases.get(named)
+    return (here, here.head.incidents[-1]) if here is not None and here.head.incidents else None
+
+
+def verify(service: Service, case: Case, incident: Incident) -> list[str]:
+    """What is wrong with the chain of an incident, or with the file that shows it; nothing: it holds."""
+    root = f"{service.root}/{case.id}"
+    try:
+        entries = journal.read(root).entries
+    except Unreadable as error:
+        return [f"the journal cannot be read: {error}"]
+    lines = [
+        (entry, entry["facts"]["incident"]) for entry in entries
+        if isinstance((entry.get("facts") or {}).get("incident"), dict) and entry["facts"]["incident"].get("id") == incident.id
+    ]  # fmt: skip
+    found = list(_chain(lines))
+    found += _shown(root, incident, [row for _, row in lines])
+    return found
+
+
+def _chain(lines: list[tuple[dict[str, Any], dict[str, Any]]]) -> Iterator[str]:
+    prev = NO_HASH
+    for k, (entry, row) in enumerate(lines, 1):
+        where = f"entry {row.get('n')} (journal line {entry.get('n')})"
+        if row.get("n") != k:
+            yield f"{where}: it is the {k}. of the chain"
+        if row.get("event") != entry.get("n"):
+            yield f"{where}: it says that it is line {row.get('event')}"
+        if row.get("prev") != prev:
+            yield f"{where}: prev is not the hash of the entry before"
+        made = digest({key: row.get(key) for key in KEYS if key != "hash"})
+        if row.get("hash") != made:
+            yield f"{where}: its hash does not fit what it says"
+        prev = str(row.get("hash"))
+
+
+def _shown(root: str, incident: Incident, chain: list[dict[str, Any]]) -> Iterator[str]:
+    path = view_path(incident)
+    try:
+        with open(os.path.join(root, path), "rb") as file:
+            data = parse(file.read(), path=path, limits=Limits(bytes=32 << 20, nodes=5_000_000)).data or {}
+    except (OSError, Unreadable) as error:
+        yield f"{path}: it cannot be read: {getattr(error, 'strerror', None) or error}"
+        return
+    timeline = data.get("timeline")
+    shown = timeline if isinstance(timeline, list) else []
+    if len(shown) != len(chain):
+        yield f"{path}: it shows {len(shown)} entries, the journal holds {len(chain)}"
+    for k, (row, kept) in enumerate(zip(shown, chain, strict=False), 1):
+        differs = [key for key in KEYS if not isinstance(row, dict) or row.get(key) != kept.get(key)]
+        if differs:
+            yield f"{path}: entry {k} differs from the journal in {', '.join(differs)}"
