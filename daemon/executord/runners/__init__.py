@@ -7,9 +7,10 @@ speak to it; `Stopping` ends it with everything that it has left. Nothing here w
 
 from __future__ import annotations
 
+from executord.errors import CannotStart as CannotStart
 from executord.runners.ending import Exit, Stopping, alive, exit_of, find, interrupt, state_of, tell
 from executord.runners.followups import follow_up, next_number, turn
-from executord.runners.order import ENVIRONMENT, CannotStart, Order, Turns, Worker, environment, worker_from
+from executord.runners.order import ENVIRONMENT, Order, Turns, Worker, environment, worker_from
 from executord.runners.starting import Held, hold, reap, reap_all
 from executord.runners.watch import Watch
 

@@ -10,8 +10,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeGuard
 
-from executord.errors import ExecutordError
-
 OUTPUT_BYTES = 10_485_760
 #: What a worker gets of the daemon's own environment, if nothing else is said [OPS-17, SEC-3].
 ENVIRONMENT: tuple[str, ...] = (
@@ -20,14 +18,6 @@ ENVIRONMENT: tuple[str, ...] = (
     "REQUESTS_CA_BUNDLE", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "no_proxy",
     "all_proxy", "VIRTUAL_ENV", "PYTHONPATH", "NODE_PATH",
 )  # fmt: skip
-
-
-class CannotStart(ExecutordError):
-    """The worker could not be started."""
-
-    def __init__(self, message: str, *, path: str | None = None, fix: str | None = None, passing: bool = False) -> None:
-        super().__init__(message, path=path, fix=fix, code="OPS-17")
-        self.passing = passing  # the machine has no room for it just now: not the worker's fault, try again
 
 
 @dataclass(frozen=True, slots=True)

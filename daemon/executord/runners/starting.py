@@ -19,8 +19,9 @@ from hashlib import sha256
 from typing import Any
 
 from executord import machine
+from executord.errors import CannotStart
 from executord.runners import groups
-from executord.runners.order import CannotStart, Order, Worker
+from executord.runners.order import Order, Worker
 
 WRAPPER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "wrapper.py")
 _PASSING = frozenset({errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM, errno.ENOSPC, errno.EDQUOT})
@@ -61,12 +62,15 @@ def hold(order: Order, *, durable: bool = True) -> Held:
         return _hold(order, durable)
     except OSError as error:
         said = f"{error.strerror}: {error.filename}" if error.filename else error.strerror or str(error)
-        raise CannotStart(
+        passing = error.errno in _PASSING
+        failed = CannotStart(
             f"the worker cannot be started: {said}",
             path=order.work,
-            fix="it is tried again by itself" if error.errno in _PASSING else "look at the folder and its permissions",
-            passing=error.errno in _PASSING,
-        ) from error
+            fix="it is tried again by itself" if passing else "look at the folder and its permissions",
+            code="OPS-17",
+        )
+        failed.passing = passing
+        raise failed from error
 
 
 def _hold(order: Order, durable: bool) -> Held:
