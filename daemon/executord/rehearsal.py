@@ -346,7 +346,8 @@ def text_of_line(at: datetime, name: str, to: str | None) -> str:
 
 def as_inboxes(policy: Policy) -> Policy:
     """The policy with every agent served by his inbox: nothing is started in a rehearsal."""
-    return replace(policy, roster={name: replace(agent, runner="inbox") for name, agent in policy.roster.items()})
+    roster = {name: replace(agent, runner="inbox", command=None) for name, agent in policy.roster.items()}
+    return replace(policy, roster=roster, processes=False)
 
 
 def copy_memory(source: str, target: str) -> None:

@@ -16,13 +16,13 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from executord import journal
-from executord.actions import Move, Write
+from executord.actions import Move, Start, Write
 from executord.agenda import Agenda, Due
 from executord.case import Letter
 from executord.casebook import Case
 from executord.deaths import Deaths
-from executord.disk import Disk
-from executord.errors import BadInput, CannotWrite, ExecutordError, Finding, NotOurs
+from executord.disk import INBOX, Disk
+from executord.errors import BadInput, CannotStart, CannotWrite, ExecutordError, Finding, NotOurs
 from executord.evolve import replace
 from executord.hands import Batch, Entry, Hands
 from executord.house import House
@@ -36,13 +36,16 @@ from executord.postbox import Postbox
 from executord.rules import agenda_of, dispatch, mail
 from executord.rules.opening import starts_at
 from executord.rules.results import set_aside, with_path
+from executord.runners.workers import Workers, run_of
 from executord.sight import see_still_gone
 from executord.store import Store
+from executord.treasury import Treasury
 from executord.views.overview import progress
 
 BATCH_LINES = 400
 ROUND_CASES = 200  # cases of a round between two looks at what rings
 RETRY = timedelta(seconds=5)
+NO_ROOM, NO_START = timedelta(seconds=5), timedelta(seconds=60)  # until a process is tried to be started again
 VIEW = "outputs/partial/progress.yaml"
 VIEW_EVERY = timedelta(seconds=1)
 
@@ -57,6 +60,7 @@ class Rings:
     letters: set[str] = field(default_factory=set)  # "folder/name" known to be whole
     everything: bool = False
     touched: dict[str, dict[str, bool]] = field(default_factory=dict)  # case → path → whole: only these are read
+    processes: bool = False  # one has ended
     named: dict[str, bool] = field(default_factory=dict)  # letters "folder/name" → whole: only these are read
 
 
@@ -76,13 +80,15 @@ class Service:
         on_entry: Callable[[str, Entry], None] | None = None,
         on_event: Callable[[str, str], None] | None = None,
         on_progress: Callable[[], None] | None = None,
+        workers: Workers | None = None,
     ) -> None:
         self.root = os.path.realpath(root)
         self.policy = policy
         self.store = Store(self.root, policy, limits)
         self.postbox = Postbox(self.store)
         self.disk = Disk(self.root, durable=durable, before=before)
-        self.hands = Hands(self.store, self.disk)
+        self.workers = workers
+        self.hands = Hands(self.store, self.disk, workers)
         self.places = Places(policy, self.store.has_inbox)
         self.lineup = Lineup(self.places)
         self.marks = marks or Marks(None)
@@ -92,6 +98,7 @@ class Service:
         self.broken: dict[str, tuple[str, datetime]] = {}  # case → what is wrong, when to try again
         self.cannot_write: str | None = None
         self.house = House(self)
+        self.treasury = Treasury(self)
         self._on_entry = on_entry or (lambda _case, _entry: None)
         self._event = on_event or (lambda _what, _text: None)
         self._progress = on_progress or (lambda: None)
@@ -104,16 +111,19 @@ class Service:
         self._views: dict[str, datetime] = {}  # case → when its view may be written
         self._viewed: dict[str, datetime] = {}
         self._waiting_letters: dict[str, str | None] = {}  # "folder/name" → case
+        self._answers: dict[str, bool] = {}  # letters that we have put into our inbox for a program
 
     # -- start ---------------------------------------------------------------------------------------------
 
     def open(self, now: datetime) -> None:
         """Redo what a crash cut off, read every case, and remove what was staged for no line."""
+        self.hands.began = now
         self.house.read_pauses()
         for case_id in self.store.case_ids():
             self._load(case_id, now, first=True)
             self._progress()
         self.house.recover()
+        self.treasury.check(now)
 
     def load_all(self, now: datetime) -> None:
         """Every case as it lies there, without changing anything; for those who only look."""
@@ -129,10 +139,11 @@ class Service:
             return None
         try:
             self.deaths.working(case_id)
-            if first:
-                self._redo(case_id)
+            redone = self._redo(case_id) if first else []
             case = self.store.load(case_id, now)
             if first:
+                self.hands.redo_tells(case, redone)
+                self._adopt(case, now)
                 self.hands.rotate(case, now)  # it died before the new part
         except Exception as error:  # the boundary of a case: its fault must not stop the others
             self._break(case_id, error, now)
@@ -145,7 +156,44 @@ class Service:
             self._views.setdefault(case_id, now)  # it died between the lines and their view
         return case
 
-    def _redo(self, case_id: str) -> None:
+    def _adopt(self, case: Case, now: datetime) -> None:
+        """Processes outlive the daemon: those that the journal speaks of are watched again, or seen to be gone."""
+        if self.workers is None:
+            return
+        for task_id in sorted(case.running):
+            attempt = next(a for a in reversed(case.tasks[task_id].attempts) if a.process is not None)
+            self.workers.adopt(*run_of(case.id, task_id, attempt))
+            self._look_at_process(case, task_id, now)
+
+    def _look_at_process(self, case: Case, task_id: str, now: datetime) -> None:
+        """How the process of a task is found; the rules say what follows."""
+        task = case.tasks.get(task_id)
+        if self.workers is None or task is None or task.process is None:
+            return
+        old = task.process_seen
+        attempt = next(a for a in reversed(task.attempts) if a.process is not None)
+        run, process = run_of(case.id, task_id, attempt)
+        if old is not None and (old.attempt, old.k) == (run.attempt, run.k) and old.gone:
+            return
+        command = self.policy.command(run.agent)
+        seen = self.workers.see(run, process, command.parser if command is not None else "inbox", now)
+        if seen is not None and (old is None or replace(old, at=seen.at) != seen):
+            case.put(replace(task, process_seen=seen))
+
+    def _processes(self, now: datetime, *, all_of_them: bool) -> set[str]:
+        """Look at the processes that rang; answers their cases."""
+        if self.workers is None:
+            return set()
+        rang = self.workers.changed()
+        if all_of_them:
+            rang |= {(c, t) for c, case in self.cases.items() for t in case.running}
+        for case_id, task_id in sorted(rang):
+            case = self.cases.get(case_id)
+            if case is not None:
+                self._guarded(case_id, now, partial(self._look_at_process, case, task_id, now))
+        return {case_id for case_id, _ in rang if case_id in self.cases}
+
+    def _redo(self, case_id: str) -> list[Entry]:
         found = journal.read(f"{self.root}/{case_id}")
         entries = [e for e in found.entries if "at" in e]
         settled = self.marks.of(case_id)
@@ -158,6 +206,7 @@ class Service:
             self.hands.redo(Case(case_id), entries)
             self.marks.did(case_id, entries[-1]["n"])  # or the next start would undo what hands have done since
         self.hands.sweep(case_id)
+        return entries
 
     def _keep(self, case: Case) -> None:
         agenda = agenda_of(case, self.policy)
@@ -198,6 +247,7 @@ class Service:
 
     def turn(self, now: datetime, rings: Rings, *, budget: int = 1 << 30) -> bool:
         """Do what is due now. True: it stopped at its budget of lines and wants to go on at once."""
+        processes = self._processes(now, all_of_them=rings.everything)
         if rings.everything:
             self._begin_round()
             rings.mail = True
@@ -214,7 +264,7 @@ class Service:
         for case_id, paths in sorted(rings.touched.items()):
             if case_id not in rings.cases:
                 self._refresh(case_id, now, (), paths)
-        touched = {*rings.cases, *rings.touched}
+        touched = {*rings.cases, *rings.touched, *processes}
         if rings.mail or (self._mail_later is not None and self._mail_later <= now):
             told = {*rings.letters, *(n for n, whole in rings.named.items() if whole)}
             touched |= self._read_mail(*self.postbox.letters(now, self._waiting_letters, told), now, everything=True)
@@ -345,8 +395,9 @@ class Service:
             if not noted and not rest:
                 break
             self._commit(list(noted.values()), now)
+            again |= self._take_answers(now)
             done += sum(len(b.noted) for b in noted.values())
-            again = set(noted) | rest
+            again = {c for c in again if c not in batches} | set(noted) | rest
             self._progress()
             if done >= budget:
                 for case_id in again:
@@ -400,10 +451,35 @@ class Service:
                 break
             if due.name.startswith("delete ") and due.task is not None and not self._second_look(case, due.task, now):
                 continue
-            if self._clashes(case, due):
+            if self._clashes(case, due) or self._kept_back(case, due, now):
                 continue
             room -= 1
-            self._note(batch, due, now)
+            try:
+                self._note(batch, due, now)
+            except CannotStart as error:
+                room += 1
+                self._postpone(case, due, now, NO_ROOM if error.passing else NO_START)
+                self._event("cannot start", f"{case.id}: {due.name}: {error}")
+
+    def _kept_back(self, case: Case, line: Due, now: datetime) -> bool:
+        """Whether no process of this agent may be started: he, or everything, is paused [EXE-25]."""
+        if not isinstance(line.action, Start):
+            return False
+        if not self.places.all_paused and line.action.to not in self.places.paused:
+            return False
+        self._postpone(case, line, now, NO_START)
+        return True
+
+    @staticmethod
+    def _postpone(case: Case, line: Due, now: datetime, by: timedelta) -> None:
+        case.put(replace(case.tasks[line.task or ""], start_after=now + by))
+
+    def _take_answers(self, now: datetime) -> set[str]:
+        """Read what a batch has put into our own inbox: the answers of programs [OPS-17]."""
+        if not self._answers:
+            return set()
+        named, self._answers = self._answers, {}
+        return self._read_mail(*self.postbox.letters_named(now, self._waiting_letters, named), now)
 
     def _clashes(self, case: Case, line: Due) -> bool:
         """Whether another file lies where this line would move one; then the line waits until that is gone [MEM-14]."""
@@ -480,7 +556,14 @@ class Service:
                     os.path.basename(os.fsdecode(bytes.fromhex(facts["raw"][0]))) if "raw" in facts else facts["file"]
                 )
                 self._waiting_letters.pop(f"{facts.get('inbox', 'executor')}/{name}", None)
+            if entry["action"] == "write" and entry.get("path", "").startswith(f"{INBOX}/executor/"):
+                if "/." not in entry["path"].removeprefix(f"{INBOX}/executor"):
+                    self._answers[entry["path"].removeprefix(f"{INBOX}/")] = True
             self._on_entry(case_id, entry)
+        if any(
+            (entry.get("facts") or {}).get("usd") or (entry.get("facts") or {}).get("tokens") for _, entry in entries
+        ):
+            self.treasury.check(now)
 
     def _arm(self, touched: set[str], now: datetime) -> None:
         for case_id in touched:
@@ -550,7 +633,9 @@ class Service:
         if self._later or self._mail_later is not None or self._waiting_letters:
             return False
         return not any(
-            case.counts["in_progress"] or (case.head.opened_at is None and starts_at(case, self.policy) is not None)
+            case.counts["in_progress"]
+            or case.running
+            or (case.head.opened_at is None and starts_at(case, self.policy) is not None)
             for case in self.cases.values()
         )
 
