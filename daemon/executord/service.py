@@ -395,9 +395,9 @@ class Service:
             if not noted and not rest:
                 break
             self._commit(list(noted.values()), now)
-            again |= self._take_answers(now)
+            answered = self._take_answers(now)
             done += sum(len(b.noted) for b in noted.values())
-            again = {c for c in again if c not in batches} | set(noted) | rest
+            again = set(noted) | rest | answered
             self._progress()
             if done >= budget:
                 for case_id in again:
@@ -556,9 +556,9 @@ class Service:
                     os.path.basename(os.fsdecode(bytes.fromhex(facts["raw"][0]))) if "raw" in facts else facts["file"]
                 )
                 self._waiting_letters.pop(f"{facts.get('inbox', 'executor')}/{name}", None)
-            if entry["action"] == "write" and entry.get("path", "").startswith(f"{INBOX}/executor/"):
-                if "/." not in entry["path"].removeprefix(f"{INBOX}/executor"):
-                    self._answers[entry["path"].removeprefix(f"{INBOX}/")] = True
+            path = entry.get("path") or ""
+            if entry["action"] == "write" and os.path.dirname(path) == f"{INBOX}/executor":
+                self._answers[path.removeprefix(f"{INBOX}/")] = True
             self._on_entry(case_id, entry)
         if any(
             (entry.get("facts") or {}).get("usd") or (entry.get("facts") or {}).get("tokens") for _, entry in entries
