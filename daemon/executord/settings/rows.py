@@ -188,7 +188,7 @@ class AgentRow(Strict):
         Annotated[Annotated[Word, Tag("(name)")] | Annotated[CalendarRow, Tag("(row)")], Discriminator(_named)] | None
     ) = Field(default=None, description="Working hours: a calendar's name, or a calendar.")
     runner: Annotated[
-        Annotated[Word, Tag("(name)"), BeforeValidator(_runner)] | Annotated[RunnerRow, Tag("(row)")],
+        Annotated[Word, BeforeValidator(_runner), Tag("(name)")] | Annotated[RunnerRow, Tag("(row)")],
         Discriminator(_named),
     ] = Field(
         default="inbox",
