@@ -51,6 +51,7 @@ class Noted:
     data: bytes | None = None
     action: Start | Tell | Stop | None = None  # what is done by the runners
     started: Started | None = None
+    reply: bool = False  # a program's answer, for our own inbox
 
 
 @dataclass(slots=True)
@@ -116,7 +117,7 @@ class Hands:
             case Reply():
                 noted.target = f"{INBOX}/{OWN_INBOXES[0]}/{action.name}.yaml"
                 body = self._reply(case, line, action, now)
-                noted.data = dump(body)
+                noted.data, noted.reply = dump(body), True
                 noted.target = self._free(noted.target, noted.data)
                 more["path"] = noted.target
             case Start():
@@ -408,10 +409,10 @@ class Hands:
         if found is None:
             return
         run, process = found
+        command = self.store.policy.command(run.agent)
         if isinstance(action, Stop):
-            workers.stop(run, process)
+            workers.stop(run, process, command.grace_s if command is not None else None)
         else:
-            command = self.store.policy.command(run.agent)
             workers.publish_follow_up(run, process, action.n, action.kind, command)
 
     def _process(self, case: Case, entry: Entry) -> tuple[Run, Process] | None:
@@ -424,7 +425,7 @@ class Hands:
     def _adopt(self, case: Case, entry: Entry) -> None:
         found = self._process(case, entry)
         if found is not None and self.workers is not None:
-            self.workers.adopt(*found)
+            self.workers.adopt(*found, None)
 
     def _clashed(self, dot: str, target: str) -> None:
         """Somebody took the name between note and publish: the same bytes are ours already, else ours becomes ~2."""

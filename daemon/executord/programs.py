@@ -6,6 +6,7 @@ entry: one row in `READY`. Pure.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -32,6 +33,7 @@ class Command:
     words: bool = False
     parser: str = "inbox"
     environment: tuple[str, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
     folder: str = "memory"
     limits: Mapping[str, int] = field(default_factory=dict)
     grace_s: int = 10
@@ -87,6 +89,7 @@ def command_of(runner: Any) -> Command | None:
         **named,
         args=(*base.args, *map(str, given.get("args", ()))),
         environment=(*base.environment, *map(str, given.get("environment", ()))),
+        env={str(k): v if isinstance(v, str) else json.dumps(v) for k, v in given.get("env", {}).items()},
         limits={**base.limits, **given.get("limits", {})},
         words=bool(given.get("words", base.words)),
         interrupt=bool(given.get("interrupt", base.interrupt)),

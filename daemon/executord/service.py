@@ -16,8 +16,9 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from executord import journal
-from executord.actions import Move, Start, Write
+from executord.actions import Move, Write
 from executord.agenda import Agenda, Due
+from executord.attendance import Attendance
 from executord.case import Letter
 from executord.casebook import Case
 from executord.deaths import Deaths
@@ -36,7 +37,7 @@ from executord.postbox import Postbox
 from executord.rules import agenda_of, dispatch, mail
 from executord.rules.opening import starts_at
 from executord.rules.results import set_aside, with_path
-from executord.runners.workers import Workers, run_of
+from executord.runners.workers import Workers
 from executord.sight import see_still_gone
 from executord.store import Store
 from executord.treasury import Treasury
@@ -45,7 +46,6 @@ from executord.views.overview import progress
 BATCH_LINES = 400
 ROUND_CASES = 200  # cases of a round between two looks at what rings
 RETRY = timedelta(seconds=5)
-NO_ROOM, NO_START = timedelta(seconds=5), timedelta(seconds=60)  # until a process is tried to be started again
 VIEW = "outputs/partial/progress.yaml"
 VIEW_EVERY = timedelta(seconds=1)
 
@@ -99,6 +99,7 @@ class Service:
         self.cannot_write: str | None = None
         self.house = House(self)
         self.treasury = Treasury(self)
+        self.attendance = Attendance(self, self._guarded)
         self._on_entry = on_entry or (lambda _case, _entry: None)
         self._event = on_event or (lambda _what, _text: None)
         self._progress = on_progress or (lambda: None)
@@ -111,7 +112,6 @@ class Service:
         self._views: dict[str, datetime] = {}  # case → when its view may be written
         self._viewed: dict[str, datetime] = {}
         self._waiting_letters: dict[str, str | None] = {}  # "folder/name" → case
-        self._answers: dict[str, bool] = {}  # letters that we have put into our inbox for a program
 
     # -- start ---------------------------------------------------------------------------------------------
 
@@ -143,7 +143,7 @@ class Service:
             case = self.store.load(case_id, now)
             if first:
                 self.hands.redo_tells(case, redone)
-                self._adopt(case, now)
+                self.attendance.adopt(case, now)
                 self.hands.rotate(case, now)  # it died before the new part
         except Exception as error:  # the boundary of a case: its fault must not stop the others
             self._break(case_id, error, now)
@@ -155,43 +155,6 @@ class Service:
         if first and case.n and self.store.progress_event(case_id) != case.n:
             self._views.setdefault(case_id, now)  # it died between the lines and their view
         return case
-
-    def _adopt(self, case: Case, now: datetime) -> None:
-        """Processes outlive the daemon: those that the journal speaks of are watched again, or seen to be gone."""
-        if self.workers is None:
-            return
-        for task_id in sorted(case.running):
-            attempt = next(a for a in reversed(case.tasks[task_id].attempts) if a.process is not None)
-            self.workers.adopt(*run_of(case.id, task_id, attempt))
-            self._look_at_process(case, task_id, now)
-
-    def _look_at_process(self, case: Case, task_id: str, now: datetime) -> None:
-        """How the process of a task is found; the rules say what follows."""
-        task = case.tasks.get(task_id)
-        if self.workers is None or task is None or task.process is None:
-            return
-        old = task.process_seen
-        attempt = next(a for a in reversed(task.attempts) if a.process is not None)
-        run, process = run_of(case.id, task_id, attempt)
-        if old is not None and (old.attempt, old.k) == (run.attempt, run.k) and old.gone:
-            return
-        command = self.policy.command(run.agent)
-        seen = self.workers.see(run, process, command.parser if command is not None else "inbox", now)
-        if seen is not None and (old is None or replace(old, at=seen.at) != seen):
-            case.put(replace(task, process_seen=seen))
-
-    def _processes(self, now: datetime, *, all_of_them: bool) -> set[str]:
-        """Look at the processes that rang; answers their cases."""
-        if self.workers is None:
-            return set()
-        rang = self.workers.changed()
-        if all_of_them:
-            rang |= {(c, t) for c, case in self.cases.items() for t in case.running}
-        for case_id, task_id in sorted(rang):
-            case = self.cases.get(case_id)
-            if case is not None:
-                self._guarded(case_id, now, partial(self._look_at_process, case, task_id, now))
-        return {case_id for case_id, _ in rang if case_id in self.cases}
 
     def _redo(self, case_id: str) -> list[Entry]:
         found = journal.read(f"{self.root}/{case_id}")
@@ -247,7 +210,7 @@ class Service:
 
     def turn(self, now: datetime, rings: Rings, *, budget: int = 1 << 30) -> bool:
         """Do what is due now. True: it stopped at its budget of lines and wants to go on at once."""
-        processes = self._processes(now, all_of_them=rings.everything)
+        processes = self.attendance.look(now, all_of_them=rings.everything)
         if rings.everything:
             self._begin_round()
             rings.mail = True
@@ -395,7 +358,7 @@ class Service:
             if not noted and not rest:
                 break
             self._commit(list(noted.values()), now)
-            answered = self._take_answers(now)
+            answered = self._take_answers(noted.values(), now)
             done += sum(len(b.noted) for b in noted.values())
             again = set(noted) | rest | answered
             self._progress()
@@ -451,35 +414,20 @@ class Service:
                 break
             if due.name.startswith("delete ") and due.task is not None and not self._second_look(case, due.task, now):
                 continue
-            if self._clashes(case, due) or self._kept_back(case, due, now):
+            if self._clashes(case, due) or self.attendance.kept_back(case, due, now):
                 continue
             room -= 1
             try:
                 self._note(batch, due, now)
             except CannotStart as error:
                 room += 1
-                self._postpone(case, due, now, NO_ROOM if error.passing else NO_START)
+                self.attendance.not_started(case, due, now, error)
                 self._event("cannot start", f"{case.id}: {due.name}: {error}")
 
-    def _kept_back(self, case: Case, line: Due, now: datetime) -> bool:
-        """Whether no process of this agent may be started: he, or everything, is paused [EXE-25]."""
-        if not isinstance(line.action, Start):
-            return False
-        if not self.places.all_paused and line.action.to not in self.places.paused:
-            return False
-        self._postpone(case, line, now, NO_START)
-        return True
-
-    @staticmethod
-    def _postpone(case: Case, line: Due, now: datetime, by: timedelta) -> None:
-        case.put(replace(case.tasks[line.task or ""], start_after=now + by))
-
-    def _take_answers(self, now: datetime) -> set[str]:
-        """Read what a batch has put into our own inbox: the answers of programs [OPS-17]."""
-        if not self._answers:
-            return set()
-        named, self._answers = self._answers, {}
-        return self._read_mail(*self.postbox.letters_named(now, self._waiting_letters, named), now)
+    def _take_answers(self, batches: Iterable[Batch], now: datetime) -> set[str]:
+        """Read what these batches have put into our own inbox: the answers of programs [OPS-17]."""
+        names = {n.target.removeprefix(f"{INBOX}/"): True for b in batches for n in b.noted if n.reply and n.target}
+        return self._read_mail(*self.postbox.letters_named(now, self._waiting_letters, names), now) if names else set()
 
     def _clashes(self, case: Case, line: Due) -> bool:
         """Whether another file lies where this line would move one; then the line waits until that is gone [MEM-14]."""
@@ -556,14 +504,8 @@ class Service:
                     os.path.basename(os.fsdecode(bytes.fromhex(facts["raw"][0]))) if "raw" in facts else facts["file"]
                 )
                 self._waiting_letters.pop(f"{facts.get('inbox', 'executor')}/{name}", None)
-            path = entry.get("path") or ""
-            if entry["action"] == "write" and os.path.dirname(path) == f"{INBOX}/executor":
-                self._answers[path.removeprefix(f"{INBOX}/")] = True
             self._on_entry(case_id, entry)
-        if any(
-            (entry.get("facts") or {}).get("usd") or (entry.get("facts") or {}).get("tokens") for _, entry in entries
-        ):
-            self.treasury.check(now)
+        self.treasury.heard(entries, now)
 
     def _arm(self, touched: set[str], now: datetime) -> None:
         for case_id in touched:

@@ -6,7 +6,7 @@ was spent stands in the journals; which marks were told, in `.paused.yaml`, so t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -35,6 +35,11 @@ class Treasury:
         """US dollars and tokens that the agent's processes have reported, over all cases."""
         rows = [row for case in self._service.cases.values() for row in case.head.spent if row[0] == agent]
         return round(sum(usd for _, usd, _ in rows), 6), sum(tokens for _, _, tokens in rows)
+
+    def heard(self, entries: Iterable[tuple[str, Mapping[str, Any]]], now: datetime) -> None:
+        """Lines were noted: where one says what a process has cost, the budgets are looked at."""
+        if any(entry["name"].startswith(("ended ", "gone ")) for _, entry in entries):
+            self.check(now)
 
     def check(self, now: datetime) -> None:
         """Tell and pause where a mark is reached that was not told yet."""

@@ -340,7 +340,10 @@ def outcome_of(parser: str, said: Said) -> Outcome:
     """What a program had to say, by its parser; one that was never started has said nothing."""
     if said.exit.error is not None or not said.exit.began:
         return Outcome(reason=said.exit.said())
-    if said.exit.over_time:
+    try:
         found = PARSERS[parser](said)
-        return found if found.explicit else Outcome(reason=said.exit.said(), usd=found.usd, tokens=found.tokens)
-    return PARSERS[parser](said)
+    except Exception as error:  # whatever a program writes ends here
+        return Outcome(reason=f"{said.exit.said()}, and what it said cannot be read: {error}"[:500])
+    if said.exit.over_time and not found.explicit:
+        return Outcome(reason=said.exit.said(), usd=found.usd, tokens=found.tokens)
+    return found

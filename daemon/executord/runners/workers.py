@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import os
 import queue
+import stat
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -203,7 +204,7 @@ class Workers:
                 "EXECUTORD_OUTPUTS": outputs,
                 "EXECUTORD_REPLY_TO": f"{self._root}/{INBOX}/executor",
             },
-            environment=environment(self._environ, (*ENVIRONMENT, *command.environment)),
+            environment=environment(self._environ, (*ENVIRONMENT, *command.environment), command.env),
             output_bytes=output_bytes,
             limits=limits,
         )
@@ -239,11 +240,11 @@ class Workers:
         worker = worker_from(facts, work=self.work(run), marks=self._identity(run))
         return worker or Worker(0, 0, None, process.host, None, run.attempt, self.work(run), self._identity(run))
 
-    def adopt(self, run: Run, process: Process) -> None:
+    def adopt(self, run: Run, process: Process, grace_s: float | None) -> None:
         """Watch a process that the journal speaks of; go on ending one that is to be ended."""
         self._watch.add(run.key, self.worker(run, process))
         if process.state in ("stopping", "stuck", "ended"):
-            self.stop(run, process)
+            self.stop(run, process, grace_s)
 
     def see(self, run: Run, process: Process, parser: str, now: datetime) -> ProcessSeen | None:
         """How it is found; None: it runs."""
@@ -295,8 +296,7 @@ class Workers:
         response = next(
             (raw for name in RESPONSES if (raw := _read(f"{work}/{name}", 4 * TEXT_BYTES)) is not None), None
         )
-        out = b"".join(_read(f"{work}/{n}", _READ_BYTES) or b"" for n in ("stdout", "stdout.before", "stdout.end"))
-        return Said(exit_, out, (_read(f"{work}/stderr", _READ_BYTES) or b"")[-65536:], response)
+        return Said(exit_, _last(f"{work}/stdout", _READ_BYTES), _last(f"{work}/stderr", 65_536), response)
 
     def changed(self) -> set[tuple[str, str]]:
         """The (case, task)s whose process rang, or moved on in being ended, since the last time."""
@@ -382,6 +382,28 @@ def _placed(command: Command, stdin: str | None, text: str) -> tuple[tuple[str, 
     if any(placeholder in arg for arg in command.args):
         return tuple(arg.replace(placeholder, value) for arg in command.args), stdin if kind == "file" else None
     return (*command.args, value), stdin if kind == "file" else None
+
+
+def _last(path: str, most: int) -> bytes:
+    """The end of an output: there stands what counts."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return b""
+    try:
+        status = os.fstat(fd)
+        if not stat.S_ISREG(status.st_mode):
+            return b""
+        parts = []
+        at, end = max(status.st_size - most, 0), status.st_size
+        while at < end and (part := os.pread(fd, end - at, at)):
+            parts.append(part)
+            at += len(part)
+        return b"".join(parts)
+    except OSError:
+        return b""
+    finally:
+        os.close(fd)
 
 
 def _read(path: str, most: int) -> bytes | None:

@@ -160,13 +160,17 @@ class RunnerRow(Strict):
         Literal["inbox", "response-file", "exit-code", "claude-stream", "codex-jsonl", "gemini-stream", "opencode-json"]
         | None
     ) = Field(default=None, description="How it answers: by itself (inbox), or by its output.")
-    environment: Words = Field(default=(), description="Variables that it gets as well; * stands for anything.")
+    environment: Words = Field(
+        default=(), description="Variables of the daemon that it gets as well; * stands for anything."
+    )
+    env: dict[str, Any] = Field(default={}, description="Variables that are given to it; secrets belong in a file.")
     folder: Word | None = Field(
         default=None, description="Its working folder: memory, instruction, work (its own), or an absolute path."
     )
     limits: dict[Literal["run_s", "memory_bytes", "file_bytes", "cpu_s", "open_files", "output_bytes"], Number] = Field(
         default={}, description="run_s, memory_bytes, file_bytes, cpu_s, open_files, output_bytes."
     )
+    grace_s: Number | None = Field(default=None, description="Seconds from SIGTERM to SIGKILL.")
     turns: Literal["claude"] | None = Field(default=None, description="The form of further turns on stdin.")
     interrupt: bool | None = Field(default=None, description="Whether finalize comes with SIGINT.")
 
