@@ -31,6 +31,7 @@ class Hall(Protocol):
     cases: dict[str, Case]
     places: Places
     workers: Workers | None
+    broken: dict[str, tuple[str, datetime]]
 
 
 class Attendance:
@@ -49,6 +50,11 @@ class Attendance:
             command = self._service.policy.command(attempt.agent)
             workers.adopt(*run_of(case.id, task_id, attempt), command.grace_s if command is not None else None)
             self._look_at(case, task_id, now)
+
+    def opened(self) -> None:
+        """Every case is read: who was held back and is in no journal never begins."""
+        if self._service.workers is not None and not self._service.broken:
+            self._service.workers.sweep()
 
     def look(self, now: datetime, *, all_of_them: bool) -> set[str]:
         """Look at the processes that rang, or at all; answers their cases."""

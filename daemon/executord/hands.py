@@ -12,7 +12,7 @@ import hashlib
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, tzinfo
+from datetime import datetime, tzinfo
 from typing import Any, assert_never
 
 from executord import journal
@@ -73,7 +73,7 @@ class Hands:
 
     def __init__(self, store: Store, disk: Disk, workers: Workers | None = None) -> None:
         self.store, self.disk, self.workers = store, disk, workers
-        self.began = datetime.max.replace(tzinfo=UTC)  # when this daemon opened the tree
+        self.began: datetime | None = None  # when this daemon noted its first line
         self._taken: set[str] = set()  # names that a batch in work will fill
 
     # -- note ----------------------------------------------------------------------------------------------
@@ -82,6 +82,7 @@ class Hands:
         """Note one line in memory: its entry, its bytes, and what it changes in the case."""
         case = batch.case
         action = line.action
+        self.began = self.began or now
         more: dict[str, Any] = {}
         noted = Noted({})
         body: Mapping[str, Any] | None = None
@@ -166,7 +167,7 @@ class Hands:
         assert command is not None  # the rule asks for it
         letters = [self._call(batch, path) for _, path in action.calls]
         run = Run(batch.case.id, line.task, line.attempt, action.k, action.to)
-        again = action.k > 1 or line.attempt > 1 or line.at < self.began
+        again = action.k > 1 or line.attempt > 1 or (self.began is not None and line.at < self.began)
         return self.workers.start(run, command, [each for each in letters if each], search=again)
 
     def _call(self, batch: Batch, path: str) -> Mapping[str, Any]:
@@ -450,12 +451,16 @@ class Hands:
             elif action in ("file", "move"):
                 self._redo_rename(entry, path)
 
-    def redo_tells(self, case: Case, entries: Iterable[Entry]) -> None:
-        """The same for what was to be told to a process; the case is read by now."""
+    def redo_runs(self, case: Case, entries: Iterable[Entry]) -> None:
+        """The same for what was started and told; the case is read by now."""
         for entry in entries:
-            found = self._process(case, entry) if entry.get("action") == "tell" else None
-            if found is not None and self.workers is not None:
-                run, process = found
+            found = self._process(case, entry) if entry.get("action") in ("start", "tell") else None
+            if found is None or self.workers is None:
+                continue
+            run, process = found
+            if entry["action"] == "start":
+                self.workers.begin_again(run)
+            else:
                 command = self.store.policy.command(run.agent)
                 self.workers.publish_follow_up(run, process, entry["facts"]["n"], entry["type"], command)
 

@@ -117,12 +117,12 @@ class Service:
 
     def open(self, now: datetime) -> None:
         """Redo what a crash cut off, read every case, and remove what was staged for no line."""
-        self.hands.began = now
         self.house.read_pauses()
         for case_id in self.store.case_ids():
             self._load(case_id, now, first=True)
             self._progress()
         self.house.recover()
+        self.attendance.opened()
         self.treasury.check(now)
 
     def load_all(self, now: datetime) -> None:
@@ -142,7 +142,7 @@ class Service:
             redone = self._redo(case_id) if first else []
             case = self.store.load(case_id, now)
             if first:
-                self.hands.redo_tells(case, redone)
+                self.hands.redo_runs(case, redone)
                 self.attendance.adopt(case, now)
                 self.hands.rotate(case, now)  # it died before the new part
         except Exception as error:  # the boundary of a case: its fault must not stop the others

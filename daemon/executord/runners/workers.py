@@ -30,7 +30,7 @@ from executord.runners.ending import Exit, Stopping
 from executord.runners.order import ENVIRONMENT, Order, Turns, Worker, environment, worker_from
 from executord.runners.parsers import TEXT_BYTES, Said, outcome_of
 from executord.runners.prompts import TURN_ENDS, prompt, spoken, turn_line
-from executord.runners.starting import Held, hold, put, reap
+from executord.runners.starting import Held, abandon_held, begin_noted, hold, put, reap
 from executord.runners.watch import Watch
 from executord.values import safe_id
 
@@ -100,7 +100,6 @@ class Workers:
         self._ring = ring
         self._watch = Watch(self._ended)
         self._stopping: dict[str, tuple[Run, Stopping]] = {}
-        self._mine: set[str] = set()  # started by this daemon: nobody else can have started them
 
     def _ended(self, key: str) -> None:
         self._rung.put(key)
@@ -130,7 +129,6 @@ class Workers:
             )  # fmt: skip
             raise failed from error
         held = hold(order, durable=self._durable)
-        self._mine.add(run.key)
         return Started({k: v for k, v in held.worker.facts().items() if k != "attempt"}, run, held)
 
     def begin(self, started: Started) -> None:
@@ -140,6 +138,16 @@ class Workers:
             started.held.release()
         if worker is not None:
             self._watch.add(started.run.key, worker)
+
+    def begin_again(self, run: Run) -> None:
+        """The daemon died when the line was noted: the process that is held back begins now."""
+        begin_noted(self.work(run))
+
+    def sweep(self) -> None:
+        """Whoever is still held back has no line: he never begins. Asked once every case is read."""
+        for folder, _, names in os.walk(f"{self._state}/work"):
+            if ".worker.json" in names:
+                abandon_held(folder)
 
     def work(self, run: Run) -> str:
         """The work folder of a process."""
@@ -348,10 +356,6 @@ class Workers:
             stopping = Stopping(self.worker(run, process), grace_s=ending.GRACE_S if grace_s is None else grace_s)
             self._stopping[run.key] = (run, stopping)
             self._rung.put(run.key)
-
-    def is_mine(self, run: Run) -> bool:
-        """Whether this daemon started it."""
-        return run.key in self._mine
 
     def close(self) -> None:
         """Stop watching; the processes go on."""

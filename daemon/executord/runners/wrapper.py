@@ -5,8 +5,9 @@ Counterparts: `starting.py`, which writes `WORK/start.json` and holds the gate; 
 `WORK/exit.json`.
 
 Rules of the house
-- The worker's program begins only when the daemon says so through the gate. A daemon that dies before leaves the gate
-  at its end of file: then the program never begins, and that is written down.
+- The worker's program begins only when it is noted. The daemon says so through the gate; one that dies leaves the gate
+  at its end of file. Then the next one finds the line, or not: it gives the record its name (`worker.json`), and the
+  program begins, or takes it away (`.worker.json`), and it never does. Where nobody comes it never does either.
 - It is a session leader and the reaper of all that its worker leaves (PR_SET_CHILD_SUBREAPER): grandchildren that
   called setsid included. So no child left means that nothing is left.
 - A signal that comes to it goes on to the program's process group.
@@ -34,6 +35,7 @@ CHUNK = 1 << 20
 LONGEST_END = 16 << 20  # of a stream that is longer than its cap
 LONGEST_LINE = 16 << 20  # of a turn's end
 DRAIN_S = 0.3  # how long the output of leftovers is listened to once the program has ended
+ORPHAN_S = 60.0  # how long one that is held back waits for the next daemon
 TERM_S, KILL_S = 2.0, 5.0  # for what the program leaves behind
 LOOK_S = 5.0  # how often follow-ups are looked for, whatever the signals say
 PASSED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -205,7 +207,24 @@ class Wrapper:
             if poll.poll(0):
                 said = os.read(gate, 1)
                 os.close(gate)
-                return said == b"g"
+                return said == b"g" or self._noted_later()
+
+    def _noted_later(self) -> bool:
+        """Whoever held us back is gone: wait for the one who comes after, for a while."""
+        staged, noted = (os.path.join(self.work, name) for name in (".worker.json", "worker.json"))
+        end = time.monotonic() + ORPHAN_S
+        while time.monotonic() < end and not any(number in PASSED_ON for number in self._signals):
+            if not os.path.exists(staged):
+                return os.path.exists(noted)
+            poll = select.poll()
+            poll.register(self._bell, select.POLLIN)
+            poll.poll(100)
+            self._drain_bell()
+        try:
+            os.unlink(staged)
+        except OSError:
+            return os.path.exists(noted)  # it was noted at this very moment
+        return False
 
     def _drain_bell(self) -> None:
         with contextlib.suppress(BlockingIOError):
