@@ -89,8 +89,8 @@ class Disk:
         except OSError as error:
             raise _cannot(path, error) from error
 
-    def stage(self, path: str, data: bytes) -> None:
-        """Write a whole file under its dot name. Raises `CannotWrite`, with nothing left behind."""
+    def stage(self, path: str, data: bytes, written_at: float | None = None) -> None:
+        """Write a whole file under its dot name, its mtime `written_at`. Raises `CannotWrite`, nothing left behind."""
         self.guard(path)
         self._before("stage", path)
         full = f"{self.root}/{path}"
@@ -98,6 +98,8 @@ class Disk:
             fd = os.open(full, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o660)
             try:
                 _write_all(fd, data)
+                if written_at is not None:
+                    os.utime(fd, (written_at, written_at))
             finally:
                 os.close(fd)
         except OSError as error:

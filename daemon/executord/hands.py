@@ -74,6 +74,7 @@ class Hands:
     def __init__(self, store: Store, disk: Disk, workers: Workers | None = None) -> None:
         self.store, self.disk, self.workers = store, disk, workers
         self.began: datetime | None = None  # when this daemon noted its first line
+        self.answers: set[str] = set()  # of programs, put into our own inbox before we died: they are whole
         self._taken: set[str] = set()  # names that a batch in work will fill
 
     # -- note ----------------------------------------------------------------------------------------------
@@ -327,7 +328,9 @@ class Hands:
             if noted.data is not None:
                 path = f"{folder}/{dot_name(case.id, noted.entry['name'])}"
                 staged.append(path)
-                self.disk.stage(path, noted.data)
+                # what comes to our own inbox is dated by the file [MSG-10]: with a set clock that is not the real time
+                at = read_stamp(noted.entry["at"]).timestamp() if noted.reply else None
+                self.disk.stage(path, noted.data, at)
 
     def _stage_follow_up(self, batch: Batch, noted: Noted) -> None:
         action, found = noted.action, self._process(batch.case, noted.entry)
@@ -448,6 +451,8 @@ class Hands:
                 dot = f"{os.path.dirname(path)}/{dot_name(case.id, entry['name'])}"
                 if os.path.lexists(f"{self.store.root}/{dot}") and not self.disk.publish(dot, path):
                     self._clashed(dot, path)
+                if path.startswith(f"{INBOX}/{OWN_INBOXES[0]}/"):
+                    self.answers.add(path.removeprefix(f"{INBOX}/"))
             elif action in ("file", "move"):
                 self._redo_rename(entry, path)
 

@@ -229,7 +229,7 @@ class Service:
                 self._refresh(case_id, now, (), paths)
         touched = {*rings.cases, *rings.touched, *processes}
         if rings.mail or (self._mail_later is not None and self._mail_later <= now):
-            told = {*rings.letters, *(n for n, whole in rings.named.items() if whole)}
+            told = {*self.hands.answers, *rings.letters, *(n for n, whole in rings.named.items() if whole)}
             touched |= self._read_mail(*self.postbox.letters(now, self._waiting_letters, told), now, everything=True)
         elif rings.named:
             touched |= self._read_mail(*self.postbox.letters_named(now, self._waiting_letters, rings.named), now)
