@@ -60,7 +60,8 @@ class Treasury:
         said = f"{agent} has spent {spent_text(usd, tokens)} of {limit}"
         slug = f"budget.{agent}-{'-'.join(''.join(c if c.isalnum() else ' ' for c in limit).split())}"
         if used >= 1.0 and not told.get("paused_at"):
-            house.tell("hitl", "escalation", f"{slug}-100", escalation_over(agent, f"{said}: it is paused"), now)
+            body = escalation_over(agent, f"{said}: it is paused", now, [])
+            house.tell("hitl", "escalation", f"{slug}-100", body, now)
             self._keep(agent, {**told, "limit": limit, "paused_at": stamp(now)}, said, now)
         elif used < 1.0 and not told.get("warned_at"):
             house.tell("support-manager", "notice", f"{slug}-80", {"text": said}, now)

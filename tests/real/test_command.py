@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import sys
 import time
@@ -343,3 +344,56 @@ def test_until_idle_waits_for_the_processes(tmp_path: Path, habits: Path, left: 
     assert tree.call("run", "--until-idle", "--max-wait", "60s").returncode == 0
     assert tree.completed("acme-1") == {"T1"}
     assert names(tree)[-1].startswith(("ended T1", "move T1"))
+
+
+@pytest.mark.spec("OPS-23", "OPS-18")
+def test_stop_workers_ends_them_all(tmp_path: Path, habits: Path, left: None):
+    """Not while the daemon runs; then to the last grandchild; the next start finds them ended and goes on."""
+    (habits / "T1.a1").write_text(f"grandchild=plain|touch={tmp_path}/up1|sleep=600")
+    (habits / "T2.a1").write_text(f"touch={tmp_path}/up2|sleep=600")
+    tree = Tree(tmp_path, config(tmp_path))
+    tree.case("acme-1", ["T1", "T2"])
+    tree.task("acme-1", "T1")
+    tree.task("acme-1", "T2")
+    tree.start()
+    tree.until(lambda: (tmp_path / "up1").exists() and (tmp_path / "up2").exists(), "they do not start")
+    assert tree.call("service", "stop", "--workers").returncode == 75
+    assert tree.stop() == 0
+    found = runners.find({"EXECUTORD_MEMORY": str(tree.root)})
+    assert len(found) == 2, "they did not outlive the daemon"
+    done = tree.call("--json", "service", "stop", "--workers")
+    assert done.returncode == 0, done.stderr
+    assert sorted(row["task"] for row in json.loads(done.stdout)["workers"]) == ["T1", "T2"]
+    assert not runners.find({"EXECUTORD_MEMORY": str(tree.root)})
+    tree.start()
+    tree.until(lambda: tree.completed("acme-1") == {"T1", "T2"}, "it does not go on with the next attempt")
+    assert tree.stop() == 0
+    assert {attempts(tree, "T1"), attempts(tree, "T2")} == {2}
+    sound(tree)
+
+
+@pytest.mark.slow
+@pytest.mark.spec("REL-1", "REL-2", "OPS-18", "OPS-23")
+def test_a_storm_of_kills_starts_no_program_twice(tmp_path: Path, habits: Path, left: None):
+    """60 tasks of programs, 20 times `kill -9`: each program begins once, each task is done once."""
+    (habits / "else").write_text("sleep=0.3|respond")
+    tree = Tree(tmp_path, config(tmp_path))
+    plan = {f"case-{c}": [f"T{k}" for k in range(1, 21)] for c in range(3)}
+    for case_id, tasks in plan.items():
+        tree.case(case_id, tasks)
+    dice = random.Random(7)
+    tree.start()
+    jobs = [(c, t) for c, tasks in plan.items() for t in tasks]
+    for n in range(20):
+        for case_id, task_id in jobs[n * 3 : n * 3 + 3]:
+            tree.task(case_id, task_id)
+        time.sleep(dice.uniform(0.02, 0.6))
+        tree.kill()
+        tree.start()
+    tree.until(lambda: all(tree.completed(c) == set(t) for c, t in plan.items()), "not every task is completed", 120)
+    assert tree.stop() == 0
+    log = [line.split()[0] for line in (tmp_path / "log").read_text().splitlines()]
+    assert len(log) == 60, "a program has begun twice, or not at all"
+    for case_id in plan:
+        sound(tree, case_id)
+        assert all(attempts(tree, t, case_id) == 1 for t in plan[case_id])

@@ -14,6 +14,7 @@ from executord.agenda import Due
 from executord.case import Customer
 from executord.casebook import Case
 from executord.policy import Budget, Policy
+from executord.values import stamp
 
 ORDER = 55
 WARN = 0.8
@@ -49,15 +50,18 @@ def _marks(case: Case, budget: Budget, usd: float, tokens: int, at: datetime) ->
         else:
             facts["pauses"] = True
             why = f"{said}: it is paused"
-            action = Send("hitl", "escalation", escalation_over(case.id, why))
+            waiting = [t.id for t in case.in_order() if t.ended is None]
+            action = Send("hitl", "escalation", escalation_over(case.id, why, at, waiting))
         yield Due(at, name, "OPS-18", action, why=why, facts=facts, order=ORDER)
 
 
-def escalation_over(subject: str, what: str) -> dict[str, Any]:
+def escalation_over(subject: str, what: str, since: datetime, waiting: list[str]) -> dict[str, Any]:
     """A decision is needed about money [EXE-20]."""
     return {
         "what": what,
-        "impact": {"paused": subject},
+        "since": stamp(since),
+        "impact": {"waiting": waiting},
+        "tried": [],
         "decision_needed": "whether it goes on",
         "options": [
             {"type": "resume", "means": f"{subject} goes on, beyond the budget"},
