@@ -233,6 +233,8 @@ class Loop:
             self._check_root(bells)
             rings.everything = True
         elif name == "retention":
+            for folder in self._workers.clean(self._clock.now()):
+                log_event("cleaned", folder=folder)
             try:
                 for stream in pack(service.disk, self._clock.now()):
                     log_event("packed", stream=stream)

@@ -11,10 +11,11 @@ import contextlib
 import hashlib
 import os
 import queue
+import shutil
 import stat
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from executord import machine
@@ -36,6 +37,7 @@ from executord.values import safe_id
 
 ORDER_FILE, PROMPT_FILE, RESPONSE_FILE = "order.yaml", "prompt.md", "response.yaml"
 TURNS = "turns"
+KEPT = timedelta(days=30)  # a work folder, after the end of its process
 RESPONSES = (RESPONSE_FILE, "response.json", "response.md", "response.txt")
 _ARGUMENT_BYTES = 100_000  # the kernel takes 128 KiB for one
 _READ_BYTES = 64 << 20
@@ -148,6 +150,20 @@ class Workers:
         for folder, _, names in os.walk(f"{self._state}/work"):
             if ".worker.json" in names:
                 abandon_held(folder)
+
+    def clean(self, now: datetime) -> list[str]:
+        """Remove the folders of processes that ended long ago; answers which [OPS-10]."""
+        base, removed = f"{self._state}/work", []
+        for case in _names(base):
+            for name in _names(f"{base}/{case}"):
+                folder = f"{base}/{case}/{name}"
+                exit_ = ending.exit_of(folder)
+                if exit_ is not None and not exit_.left and exit_.at is not None and now - exit_.at > KEPT:
+                    shutil.rmtree(folder, ignore_errors=True)
+                    removed.append(folder)
+            with contextlib.suppress(OSError):
+                os.rmdir(f"{base}/{case}")  # if nothing is in it any more
+        return removed
 
     def work(self, run: Run) -> str:
         """The work folder of a process."""
@@ -366,6 +382,13 @@ _SHORT = {
     "status_check": "STATUS_CHECK: Report current progress, findings so far, and estimated remaining work.",
     "finalize": "FINALIZE: Output all current findings immediately. Time limit reached.",
 }
+
+
+def _names(folder: str) -> list[str]:
+    try:
+        return sorted(os.listdir(folder))
+    except OSError:
+        return []
 
 
 def _segment(name: str) -> str:
