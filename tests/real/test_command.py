@@ -128,6 +128,22 @@ def test_every_kind_of_worker_comes_to_one_truthful_end(tmp_path: Path, habits: 
     assert start["action"] == "start"
     assert {"pid", "start_ticks", "boot_id", "host"} <= start["facts"].keys()
     sound(tree)
+    checked = tree.call("fsck")
+    assert checked.returncode == 0, checked.stdout
+
+
+@pytest.mark.spec("OPS-7", "CON-7")
+def test_a_rehearsal_starts_no_program(tmp_path: Path, habits: Path, left: None):
+    """Agents that are programs count as inboxes."""
+    tree = Tree(tmp_path, config(tmp_path))
+    tree.case("acme-1", ["T1"])
+    tree.task("acme-1", "T1")
+    done = tree.call("simulate", str(tree.root), "--start", "2030-01-01T00:00:00Z", "--until", "+1h", "--json")
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert any(line.get("name") == "assign T1 a1" for line in lines)
+    assert not any(line.get("action") in ("start", "tell", "stop") for line in lines)
+    assert not begun(tmp_path)
 
 
 @pytest.mark.spec("OPS-17", "MSG-8")
@@ -412,13 +428,14 @@ for n, line in enumerate(sys.stdin, 1):
         open({told!r}, "w").write(said)
         for k in (1, 2):
             print(json.dumps({{"type": "result", "subtype": "success", "is_error": False, "result": block % k,
-                              "total_cost_usd": 0.01 * k, "usage": {{"input_tokens": 10, "output_tokens": 1}}}}), flush=True)
+                              "total_cost_usd": 0.01 * k, "usage": {{"input_tokens": 10, "output_tokens": 1}}}}))
+            sys.stdout.flush()
 """
 
 
 @pytest.mark.spec("OPS-17", "OPS-18")
 def test_the_ready_made_entry_of_a_program_that_takes_turns(tmp_path: Path, left: None):
-    """The prompt is the first turn, with the message fenced; what comes while it runs is a further one; then it ends."""
+    """The prompt is the first turn, with the message fenced; what comes while it runs is another; then it ends."""
     program = tmp_path / "claude"
     began, told = str(tmp_path / "began"), str(tmp_path / "told")
     program.write_text(CLAUDE.format(python=sys.executable, began=began, told=told))
