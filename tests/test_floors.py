@@ -24,27 +24,28 @@ FLOORS = """
 4  repair
 4  doctor | fsck | loop | rehearsal
 4  service
+4  attendance | treasury
 4  house
 4  demo | views
 3  checking | hands | postbox
 3  ledger | store
-3  bells | dropping | evidence | journal | lock | survey
+3  bells | dropping | evidence | journal | lock | runners | survey
 3  paper | script
 3  retention | schemas | tree
-3  clock | deaths | disk | gate | inotify | log | marks | mend | oddities | sdnotify | settings
+3  clock | deaths | disk | gate | inotify | log | machine | marks | mend | oddities | sdnotify | settings
 2  rules
 1  finals | fold
 1  completeness | messages | news | posts | tidings
 1  standards | verification
 1  reckoning
-1  letters | places | promises | updates
+1  letters | places | processes | promises | updates
 1  agenda | reading | terms | transitions
 1  blocking | deliveries | incidents
 1  parcel
 1  asking | cadence | policy | scalars | sight | snapshot | standing
 1  casebook | clocks | escalations | ladders | pen
 1  sums
-1  case | values
+1  case | programs | values
 1  products | warroom
 0  actions | deliverables | errors | evolve
 """

@@ -181,6 +181,7 @@ def _over(task: Task) -> bool:
         task.ended is not None
         and not task.result_owed
         and not task.owed
+        and task.process is None
         and (not task.present or task.folder == "completed")
         and task.gone_at is None
         and (

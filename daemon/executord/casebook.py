@@ -60,6 +60,7 @@ class Case:
         self.extras: tuple[str, ...] = ()  # files in completed/ that match no task [MEM-19]
         self.commanding: frozenset[str] = frozenset()  # who commands the incidents of other cases [INC-3]
         self.survey: Survey | None = None  # what lies in outputs/ for the deliverable, once every task has ended
+        self.running: set[str] = set()  # tasks with a process that is not verified gone [OPS-18]
         self.clashed: set[str] = set()  # tasks whose file cannot be moved to where it belongs [MEM-14]
         self.dirty: set[str] = set()
         self.head_dirty = True
@@ -196,6 +197,10 @@ class Case:
             self.on_holder(task.id, was_agent, is_agent)
         if self._frontier is None or old is None or was is not now or (old is not None and old.key != task.key):
             self._move_frontier(task)
+        if task.process is not None:
+            self.running.add(task.id)
+        elif self.running:
+            self.running.discard(task.id)
         asks = old.asks if old is not None else ()
         if asks is not task.asks:
             self._reindex(task.id, asks, task.asks)

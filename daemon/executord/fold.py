@@ -19,6 +19,7 @@ from executord.evolve import replace
 from executord.letters import moment
 from executord.messages import MESSAGES, Taken
 from executord.news import heard
+from executord.processes import called, ended, gone, over_budget, started, stopping, stuck, told
 from executord.products import OutputFile
 from executord.transitions import (
     close_attempt,
@@ -65,6 +66,8 @@ def fold(case: Case, entry: Entry) -> None:
         case.sent[key] = case.sent.get(key, 0) + 1
         if entry["type"] == "escalation" and verb != "copy":
             deliveries.escalated(case, entry, at)
+        if task_id is not None:
+            called(case, entry, at)
     if task_id is not None:
         task = case.ensure(task_id)
         owed = tuple(o for o in task.owed if o.name != name) if task.owed else ()
@@ -307,7 +310,8 @@ def _silence(case: Case, entry: Entry, at: datetime) -> None:
 def _assign(case: Case, entry: Entry, at: datetime) -> None:
     task = case.ensure(entry["task"])
     by_word = task.bound == entry["to"] and task.bound_why != PROMISED
-    attempt = Attempt(entry["attempt"], entry["to"], at, by_word=by_word)
+    by_command = bool(_facts(entry).get("by_command"))
+    attempt = Attempt(entry["attempt"], entry["to"], at, by_word=by_word, by_command=by_command)
     task = replace(
         unblock(task, at), attempts=(*task.attempts, attempt), bound=None, bound_why=None, escalated=None, forced=False,
     )  # fmt: skip
@@ -419,4 +423,11 @@ FOLD: dict[str, Callable[[Case, Entry, datetime], None]] = {
     "run-on": reckoning.run_on,
     **deliveries.FOLD,
     "incident": incidents.opened,
+    "start": started,
+    "tell": told,
+    "ended": ended,
+    "stop": stopping,
+    "stuck": stuck,
+    "gone": gone,
+    "budget": over_budget,
 }

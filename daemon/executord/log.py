@@ -55,7 +55,7 @@ _COLORS: Final = {"TRACE": "2", "DEBUG": "2", "WARNING": "33", "ERROR": "31", "C
 # Our fields under the names that journalctl is asked for.
 _FIELDS: Final = {"instruction": "INSTRUCTION_ID", "task": "TASK_ID", "agent": "AGENT", "event": "EVENT"}
 _LOUD = frozenset(
-    ("breach", "escalate", "park", "parked", "reject", "time", "unanswered")
+    ("breach", "escalate", "park", "parked", "reject", "stuck", "time", "unanswered")
 )  # first words of lines' names
 _KEPT: Final = ("rule", "action", "attempt", "type", "due")  # what a journal line adds as fields
 _QUIET: Final = ("apscheduler", "watchdog", "asyncio", "urllib3")

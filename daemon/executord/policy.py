@@ -18,6 +18,7 @@ from executord.clocks import BUSINESS, Calendar, amount_due, calendar_from
 from executord.escalations import BUILT_IN, Escalation, read_rows
 from executord.ladders import BUILT_IN as SILENCE
 from executord.ladders import Ladder, from_silence, read_ladders
+from executord.programs import Command, command_of
 from executord.values import Span, agent_name, read_span, read_target
 
 DEFAULT_CAPACITY = 3
@@ -32,6 +33,7 @@ class Agent:
     capacity: int = DEFAULT_CAPACITY
     escalates_to: str = "support-manager"
     runner: Any = "inbox"
+    command: Command | None = None  # the program behind it, made from `runner` [OPS-17]
     hours: Calendar | None = None  # None: round the clock
     silence: str | None = None  # an interval, or a ladder's name [EXE-16]
 
@@ -99,6 +101,32 @@ _TARGETS: dict[str, tuple[str, str, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
+class Budget:
+    """What an agent, or each instruction that matches, may spend [OPS-18]. None = no limit."""
+
+    key: str
+    agent: str | None = None
+    match: Mapping[str, Any] = field(default_factory=dict)
+    usd: float | None = None
+    tokens: int | None = None
+
+    def used(self, usd: float, tokens: int) -> float:
+        """Which part of it is spent: 1.0 = all."""
+        parts = [0.0]
+        if self.usd is not None:
+            parts.append(usd / self.usd if self.usd else float(usd > 0))
+        if self.tokens is not None:
+            parts.append(tokens / self.tokens if self.tokens else float(tokens > 0))
+        return max(parts)
+
+    def text(self) -> str:
+        """The limits in words."""
+        limits = [f"{self.usd:g} USD"] if self.usd is not None else []
+        limits += [f"{self.tokens} tokens"] if self.tokens is not None else []
+        return " and ".join(limits)
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """What the rules may know of the configuration. Made once, replaced whole by a reload."""
 
@@ -110,6 +138,8 @@ class Policy:
     strict: bool = False
     calendars: Mapping[str, Calendar] = field(default_factory=dict)
     rows: tuple[Mapping[str, Any], ...] = ()
+    budgets: tuple[Budget, ...] = ()
+    processes: bool = True  # whether processes are looked at; not in a rehearsal [OPS-7]
     escalations: tuple[Escalation, ...] = BUILT_IN
     ladders: Mapping[str, Ladder] = field(default_factory=dict)
     # Case → what its limit was made from, and the limit: every task of a case asks for the same one [PERF-4].
@@ -141,6 +171,11 @@ class Policy:
         row = self.roster.get(agent)
         return row.escalates_to if row is not None else "support-manager"
 
+    def command(self, agent: str) -> Command | None:
+        """The program that does this agent's work, None if it has an inbox and nothing else."""
+        row = self.roster.get(agent)
+        return row.command if row is not None else None
+
     def ladder(self, agent: str) -> Ladder:
         """The ladder of this agent's silence: his own, else that of his runner, else `default`, else the built-in."""
         row = self.roster.get(agent, Agent(agent))
@@ -168,6 +203,7 @@ def make_policy(
     settle_s: float = 2.0,
     verification: str = "normal",
     policies: Iterable[Mapping[str, Any]] = (),
+    budgets: Mapping[str, Mapping[str, Any]] | None = None,
     escalations: Iterable[Mapping[str, Any]] = (),
     ladders: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Policy:
@@ -189,6 +225,7 @@ def make_policy(
             capacity=int(given.get("capacity", old.capacity)),
             escalates_to=agent_name(str(given.get("escalates_to", old.escalates_to))),
             runner=given.get("runner", old.runner),
+            command=command_of(given["runner"]) if "runner" in given else old.command,
             hours=_hours(name, given["hours"], named) if "hours" in given else old.hours,
             silence=str(given["silence"]) if "silence" in given else old.silence,
         )
@@ -207,6 +244,16 @@ def make_policy(
         rows=tuple(policies),
         escalations=(*read_rows(escalations), *BUILT_IN),
         ladders=read_ladders(ladders or {}),
+        budgets=tuple(_budget(key, row) for key, row in (budgets or {}).items()),
+    )
+
+
+def _budget(key: str, row: Mapping[str, Any]) -> Budget:
+    """A row of `budgets:`: its key is an agent, or what a policy matches on, e.g. `tier: 4, priority: high`."""
+    parts = [re.split(r"\s*[:=]\s*", part.strip(), maxsplit=1) for part in key.split(",")]
+    match = dict(parts) if all(len(part) == 2 for part in parts) else {}
+    return Budget(
+        key=key, agent=None if match else agent_name(key), match=match, usd=row.get("usd"), tokens=row.get("tokens")
     )
 
 

@@ -19,6 +19,7 @@ FILES = (
     "promises",
     "delivery",
     "incident",
+    "programs",
 )
 
 for _name in FILES:

@@ -711,7 +711,9 @@ def tier_4_adds_the_resolution_report(s: Stage) -> None:
         assert made["root_cause"] == TICKET["root_cause_analysis"]
         assert made["prevention_plan"] == TICKET["preventive_measures"]
         assert [row["what"] for row in made["timeline"]][:3] == [
-            "open acme-42", "executive-update acme-42 #1", "assign T1 a1",
+            "open acme-42",
+            "executive-update acme-42 #1",
+            "assign T1 a1",
         ]
         assert made["decisions"][0]["by"] == "hitl"
     s.at("09:20").drop("verdict", "validator", verdict="PASS")

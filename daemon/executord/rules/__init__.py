@@ -16,6 +16,7 @@ from executord.policy import Policy
 from executord.rules import (
     arrival,
     asks,
+    budgets,
     closing,
     delivery,
     dispatch,
@@ -25,6 +26,7 @@ from executord.rules import (
     opening,
     overload,
     owed,
+    processes,
     quality,
     results,
     silence,
@@ -42,6 +44,7 @@ TASK_RULES: tuple[TaskRule, ...] = (
     owed.task_lines,
     asks.task_lines,
     results.lines,
+    processes.lines,
     silence.lines,
     standstill.task_lines,
     overload.lines,
@@ -64,6 +67,7 @@ CASE_RULES: tuple[CaseRule, ...] = (
     closing.lines,
     closing.archiving,
     executive.lines,
+    budgets.case_lines,
 )
 
 
