@@ -28,10 +28,10 @@ FLOORS = """
 4  demo | views
 3  checking | hands | postbox
 3  ledger | store
-3  bells | dropping | evidence | journal | lock
+3  bells | dropping | evidence | journal | lock | runners
 3  paper | script
 3  retention | schemas | tree
-3  clock | deaths | disk | gate | inotify | log | marks | mend | oddities | sdnotify | settings
+3  clock | deaths | disk | gate | inotify | log | machine | marks | mend | oddities | sdnotify | settings
 2  rules
 1  fold
 1  messages | posts

@@ -122,6 +122,12 @@ class NotOurs(ExecutordError):
     exit_code = 73
 
 
+class CannotStart(ExecutordError):
+    """The worker cannot be started."""
+
+    passing: bool = False  # the machine has no room for it just now: not the worker's fault, it is tried again
+
+
 class Locked(ExecutordError):
     """Another daemon holds the tree."""
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import socket
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -17,21 +16,13 @@ from typing import Any
 from executord.clock import pause
 from executord.disk import INBOX
 from executord.errors import Locked
+from executord.machine import boot_id, host
 from executord.paper import parse
 from executord.pen import dump
 from executord.values import stamp
 
 PLACE = f"{INBOX}/executor/.lock"
 _TRIES, _PAUSE_S = 5, 0.02
-
-
-def boot_id() -> str | None:
-    """Which boot of the machine this is."""
-    try:
-        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
-            return file.read().strip()
-    except OSError:
-        return None
 
 
 def holder(root: str) -> Mapping[str, Any] | None:
@@ -86,7 +77,7 @@ class TreeLock:
                 fix="stop that one first",
             )
         self._fd = fd
-        self._mark = {"pid": os.getpid(), "host": socket.gethostname(), "boot_id": boot_id(), "since": stamp(now)}
+        self._mark = {"pid": os.getpid(), "host": host(), "boot_id": boot_id(), "since": stamp(now)}
         with contextlib.suppress(OSError):  # a full disk: the text is for people, the lock is held all the same
             os.ftruncate(fd, 0)
             os.pwrite(fd, dump(self._mark), 0)

@@ -1,0 +1,90 @@
+"""A worker for tests: does what it is told to, well or badly. `python worker.py WORD…`, the standard library only."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+
+def main(words: list[str]) -> int:
+    """Do one word after the other."""
+    for word in words:
+        name, _, value = word.partition("=")
+        match name:
+            case "say":
+                print(value, flush=True)
+            case "shout":
+                print(value, file=sys.stderr, flush=True)
+            case "echo":
+                sys.stdout.write(sys.stdin.read())
+                sys.stdout.flush()
+            case "sleep":
+                time.sleep(float(value))
+            case "touch":
+                Path(value).write_text(f"{os.getpid()}\n")
+            case "append":
+                with open(value, "a") as file:
+                    file.write(f"{os.getpid()}\n")
+            case "flood":
+                left, part = int(value), b"x" * 65535 + b"\n"
+                while left > 0:
+                    left -= os.write(1, part)
+            case "deaf":
+                for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+                    signal.signal(number, signal.SIG_IGN)
+            case "interrupted":
+                _on_interrupt(value)
+            case "grandchild":
+                _grandchild(value)
+            case "env":
+                Path(value).write_text("".join(f"{k}={v}\n" for k, v in sorted(os.environ.items())))
+            case "fds":
+                Path(value).write_text(
+                    "".join(f"{fd} {_link(fd)}\n" for fd in sorted(map(int, os.listdir("/proc/self/fd"))))
+                )
+            case "cwd":
+                Path(value).write_text(os.getcwd())
+            case "inbox":
+                print("\n".join(sorted(os.listdir(os.environ["EXECUTORD_INBOX"]))), flush=True)
+            case "lines":
+                for line in sys.stdin:
+                    print(f'{{"type": "result", "said": {line.strip()!r}}}'.replace("'", '"'), flush=True)
+            case "signal":
+                os.kill(os.getpid(), int(value))
+            case "exit":
+                return int(value)
+            case _:
+                raise SystemExit(f"what is {word}?")
+    return 0
+
+
+def _link(fd: int) -> str:
+    try:
+        return os.readlink(f"/proc/self/fd/{fd}")
+    except OSError:
+        return "-"
+
+
+def _on_interrupt(path: str) -> None:
+    def heard(_number: int, _frame: object) -> None:
+        Path(path).write_text("interrupted\n")
+        sys.exit(0)
+
+    signal.signal(signal.SIGINT, heard)
+
+
+def _grandchild(how: str) -> None:
+    """One that leaves the session, loses its parent, and, `bare`, its environment too."""
+    env = {"PATH": os.environ["PATH"]} if "bare" in how else None
+    deaf = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN);" if "deaf" in how else ""
+    code = f"{deaf}import time; time.sleep(600)"
+    middle = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {code!r}], start_new_session=True)"
+    subprocess.run([sys.executable, "-c", middle], check=True, env=env)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
