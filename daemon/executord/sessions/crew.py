@@ -106,7 +106,9 @@ def split_command(text: str) -> Command:
     try:
         parts = tuple(shlex.split(text))
     except ValueError as error:
-        raise BadConfiguration(f"no worker program: {text!r} cannot be split: {error}", fix="close its quotes") from error
+        raise BadConfiguration(
+            f"no worker program: {text!r} cannot be split: {error}", fix="close its quotes"
+        ) from error
     if not parts:
         raise BadConfiguration("no worker program: the command is empty", fix='use --worker "CMD ARGS"')
     return parts

@@ -135,8 +135,12 @@ def _adopt(team: Team, entry: Entry, at: datetime) -> None:
 
 def _orphan(team: Team, entry: Entry, at: datetime) -> None:
     """Somebody else has started it, or says so: its worker is not known."""
-    until = read_stamp(_facts(entry)["until"])
-    job = _new_attempt(_job(team, entry), entry["attempt"], at, "", unknown=True, unknown_until=until)
+    facts = _facts(entry)
+    reason = "interrupted" if facts.get("interrupted") else None
+    job = _new_attempt(
+        _job(team, entry), entry["attempt"], at, "", unknown=True, unknown_until=read_stamp(facts["until"]),
+        reason=reason,
+    )  # fmt: skip
     _put(team, job)
 
 
@@ -373,7 +377,8 @@ def _taken_tell(team: Team, entry: Entry, at: datetime) -> None:
     """It is passed on by a line of its own, which reads it where it was filed."""
     job = _job(team, entry)
     if job.live is not None:
-        _put(team, _with_attempt(job, owed=(*job.live.owed, entry["path"])))
+        filed = entry.get("path") or _facts(entry)["filed"]
+        _put(team, _with_attempt(job, owed=(*job.live.owed, filed)))
 
 
 def _taken_decision(team: Team, entry: Entry, at: datetime) -> None:

@@ -145,8 +145,14 @@ def _fast_advance(team: Team, said: Word, law: Law) -> tuple[str | None, list[Li
     until = said.seen_at + timedelta(seconds=law.orphan_s)
     return None, [
         Line(
-            said.seen_at, f"orphan {successor} a{n}", "SES-13", Record(), successor, n,
-            f"{said.sender or 'somebody'} says that it was started", {"until": until},
+            said.seen_at,
+            f"orphan {successor} a{n}",
+            "SES-13",
+            Record(),
+            successor,
+            n,
+            f"{said.sender or 'somebody'} says that it was started",
+            {"until": until},
         )  # fmt: skip
     ]
 
@@ -206,7 +212,7 @@ def consensus(
             Line(at, f"decide #{k}", "SES-18", Send("hitl", "escalation", body), job.id, job.attempt or None, why)
         ]
     node = team.node(job.id)
-    facts = {
+    facts: dict[str, Any] = {
         "revision": f"{job.id}-R1", "role": node.role, "phase": node.phase or None,
         "title": f"Revision of {job.id}" + (f": {node.title}" if node.title else ""),
         "description": (f"{node.description}\n\n" if node.description else "")

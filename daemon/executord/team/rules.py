@@ -50,7 +50,7 @@ def results(team: Team, law: Law) -> Iterator[Line]:
         found = team.discoveries.get(job.id)
         path = f"discoveries/{job.id}.json"
         if found is not None and found.final:
-            code = worker.code if worker is not None and worker.state == "ended" else None
+            code = worker.code if worker is not None and worker.ended_at is not None else None
             facts = judged(job, found, law, code)
             yield Line(
                 max(found.seen_at, attempt.at), f"result {job.id} a{attempt.n}", "SES-12", Record(), job.id, attempt.n,
@@ -69,8 +69,7 @@ def results(team: Team, law: Law) -> Iterator[Line]:
             continue
         if found is not None and _is_answer(attempt, found):
             yield _answer(job, attempt, found.seen_at)
-        if worker is not None and worker.state in ("ended", "gone") and worker.current == job.id:
-            assert worker.ended_at is not None
+        if worker is not None and worker.ended_at is not None and worker.current == job.id:
             end = team.ends.get(worker.order)
             if end is not None and end.error is not None:
                 yield _unstarted(job, attempt, worker.ended_at, end.error, law)
@@ -79,7 +78,8 @@ def results(team: Team, law: Law) -> Iterator[Line]:
             else:
                 yield _failure(job, attempt, worker.ended_at, NO_DISCOVERY, law, {"code": worker.code})
         elif attempt.unknown and attempt.unknown_until is not None:
-            yield _reset(job, attempt, attempt.unknown_until, ORPHAN.format(job.id), law)
+            why = INTERRUPTED if attempt.reason == "interrupted" else ORPHAN
+            yield _reset(job, attempt, attempt.unknown_until, why.format(job.id), law)
 
 
 def _is_answer(attempt: Attempt, found: Discovery) -> bool:
@@ -303,7 +303,12 @@ def giving(team: Team, law: Law) -> Iterator[Line]:
             continue  # the task is given to nobody else before that one is gone
         host = _host(team, job.id)
         if host is not None:
-            if host.state == "live" and host.current is None and host.idle_since is not None and host.order not in asked:
+            if (
+                host.state == "live"
+                and host.current is None
+                and host.idle_since is not None
+                and host.order not in asked
+            ):
                 asked.add(host.order)
                 yield Line(
                     max(due, _after(host.idle_since, IDLE_S)), f"follow-up {job.id} a{n}", "SES-8",

@@ -195,9 +195,7 @@ _ORDER = [f"SES-E{k}" for k in range(1, 19)]
 # --- the two required files -------------------------------------------------------------------------------------------
 
 
-def _mapping(
-    paper: Paper, name: str, ids: tuple[str, str], faults: list[Fault]
-) -> Mapping[str, Any] | None:
+def _mapping(paper: Paper, name: str, ids: tuple[str, str], faults: list[Fault]) -> Mapping[str, Any] | None:
     if not paper.there:
         hint = AGAIN if name.startswith("task-") else f"{PATH}; or {AGAIN}"
         faults.append(Fault(ids[0], f"Invalid session: {name} missing", name, hint))

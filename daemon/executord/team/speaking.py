@@ -53,7 +53,9 @@ def judge(team: Team, letter: Letter, policy: Policy) -> Said:
     if sender is None:
         return _no(kind, "MSG-1", "the message does not say who sent it", "add `from: <your name>`")
     if works_here(team, sender):
-        return _no(kind, "SES-26", f"{sender} is a role of this session; workers do not run sessions", "ask the operator")
+        return _no(
+            kind, "SES-26", f"{sender} is a role of this session; workers do not run sessions", "ask the operator"
+        )
     if not allowed(sender, kind, policy):
         return _no(kind, "MSG-4", f"{sender} may not send {kind}", "ask support-manager or the operator")
     if team.head.status == "completed":
@@ -112,7 +114,9 @@ def _about_task(team: Team, letter: Letter, kind: str) -> Said:
         if reason is None:
             return _no(kind, "SES-28", "skip needs a reason", "add reason: why it need not be done")
         if job.status not in (*_STOPPED, "pending"):
-            return _no(kind, "SES-28", f"{task} is {job.status}; only what failed or waits is skipped", "see session status")
+            return _no(
+                kind, "SES-28", f"{task} is {job.status}; only what failed or waits is skipped", "see session status"
+            )
         return Said(kind, task, {"reason": reason})
     if job.status not in (*_STOPPED, "skipped"):
         return _no(kind, "SES-28", f"{task} is {job.status}; only what failed, timed out or was skipped is retried",

@@ -95,9 +95,11 @@ def board(status: Mapping[str, Any], path: str) -> Iterator[str]:
         yield f"{say}Blockers:"
         for each in status["blockers"]:
             yield f"{say}  {each['task'] or each['kind']}: {each['text']}"
-    yield f"{say}Commands: " + " | ".join(
-        f"executord session {word} --session={path}" for word in ("resume", "status")
-    ) + " | executord session retry|skip TASK --session=…"
+    yield (
+        f"{say}Commands: "
+        + " | ".join(f"executord session {word} --session={path}" for word in ("resume", "status"))
+        + " | executord session retry|skip TASK --session=…"
+    )
 
 
 def _levels(tasks: Iterable[Mapping[str, Any]]) -> Iterator[tuple[int, Mapping[str, Any]]]:

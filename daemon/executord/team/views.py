@@ -15,7 +15,8 @@ from executord.team.shapes import board_rows, first, status_of, text_of
 from executord.values import stamp
 
 
-def _json(data: Any) -> bytes:
+def as_json(data: Any) -> bytes:
+    """Data as an indented JSON file."""
     return (json.dumps(data, ensure_ascii=False, indent=2, default=str) + "\n").encode("utf-8", "backslashreplace")
 
 
@@ -57,7 +58,7 @@ def tasks(team: Team, base: Any) -> bytes:
             made.get(text_of(first(each, "id", "task_id")), each) if isinstance(each, Mapping) else each
             for each in base
         ]
-        return _json([*kept, *(row for i, row in made.items() if i not in rows)])
+        return as_json([*kept, *(row for i, row in made.items() if i not in rows)])
     doc = dict(base) if isinstance(base, Mapping) else {"schema_version": 1, "session_id": team.id, "tasks": {}}
     inner = doc.get("tasks")
     if isinstance(inner, list):
@@ -71,11 +72,11 @@ def tasks(team: Team, base: Any) -> bytes:
         doc["tasks"] = _merged(inner, made)
     else:
         doc = _merged(doc, made)
-        return _json(doc)
+        return as_json(doc)
     if "active_agents" in doc:
         doc["active_agents"] = {entry["task_id"]: entry for entry in active(team)}
     doc |= _mark(team)
-    return _json(doc)
+    return as_json(doc)
 
 
 def _merged(old: Mapping[str, Any], made: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
@@ -148,13 +149,13 @@ def session(team: Team, base: Mapping[str, Any]) -> bytes:
                 for job in team.jobs.values() for path in job.artifacts
             ],
         }  # fmt: skip
-    return _json(doc | _mark(team))
+    return as_json(doc | _mark(team))
 
 
 def meta(team: Team, base: Mapping[str, Any]) -> bytes:
     """.msg/meta.json, derived by one writer [SES-13]."""
     done, total = team.count
-    return _json(
+    return as_json(
         {
             **base,
             "session_id": team.id,
@@ -192,7 +193,9 @@ def status(team: Team, now: datetime) -> dict[str, Any]:
                 "attempt": job.attempt,
                 "pid": process.get("pid"),
                 "started_at": stamp(began) if began is not None else None,
-                "elapsed_s": max(int((end - began).total_seconds()), 0) if end is not None and began is not None else None,
+                "elapsed_s": max(int((end - began).total_seconds()), 0)
+                if end is not None and began is not None
+                else None,
                 "milestone": team.milestones.get(job.id),
                 "error": job.error,
             }
