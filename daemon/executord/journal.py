@@ -38,19 +38,19 @@ class Told(Protocol):
     """What the journal needs of a line: an instruction's (`agenda.Due`) and a session's (`team.line.Line`) have it."""
 
     @property
-    def at(self) -> datetime: ...  # noqa: D102
+    def at(self) -> datetime: ...
     @property
-    def name(self) -> str: ...  # noqa: D102
+    def name(self) -> str: ...
     @property
-    def rule(self) -> str: ...  # noqa: D102
+    def rule(self) -> str: ...
     @property
-    def task(self) -> str | None: ...  # noqa: D102
+    def task(self) -> str | None: ...
     @property
-    def attempt(self) -> int | None: ...  # noqa: D102
+    def attempt(self) -> int | None: ...
     @property
-    def why(self) -> str: ...  # noqa: D102
+    def why(self) -> str: ...
     @property
-    def facts(self) -> Mapping[str, Any]: ...  # noqa: D102
+    def facts(self) -> Mapping[str, Any]: ...
 
 
 def read(folder: str, place: str = PLACE) -> Journal:

@@ -27,6 +27,9 @@ from executord.policy import Policy
 from executord.retention import pack
 from executord.sdnotify import Notifier
 from executord.service import Rings, Service
+from executord.sessions.crew import Processes, Programs
+from executord.sessions.desk import Desk
+from executord.sessions.front import law_of
 from executord.settings import Settings
 from executord.tree import Limits
 
@@ -57,6 +60,7 @@ class Loop:
         self._extended = 0.0
         self._watched: set[str] = set()
         self._stop: str | None = None
+        self._crew: Processes | None = None
 
     def run(self, order: Order) -> int:
         """Run until told to stop; answers the exit code. Raises `Locked`, `TimedOut`, `NotFound`."""
@@ -80,7 +84,7 @@ class Loop:
 
     def _service(self) -> Service:
         settings = self._settings
-        return Service(
+        service = Service(
             self._root,
             settings.policy(),
             durable=settings.durability == "full",
@@ -91,6 +95,25 @@ class Loop:
             on_event=lambda what, text: logger.warning("{}: {}", what, text),
             on_progress=self._alive,
         )
+        programs = Programs(settings)
+        self._crew = Processes(
+            programs, output_bytes=settings.limits.output_bytes, durable=settings.durability == "full",
+            ring=lambda key: self._worker_ended(service, key),
+        )  # fmt: skip
+        service.desk = Desk(
+            service.disk, service.store, service.policy, law_of(settings, asks=True), programs, self._crew,
+            durable=settings.durability == "full",
+            on_entry=lambda session_id, entry: log_line(entry, session_id),
+            on_event=lambda what, text: logger.warning("{}: {}", what, text),
+            tell_hitl=service.house.tell_hitl,
+        )  # fmt: skip
+        return service
+
+    def _worker_ended(self, service: Service, key: str) -> None:
+        """From the thread that watches workers: the session is looked at now."""
+        if service.desk is not None:
+            service.desk.ring(key.split("\0")[0])
+        self._queue.put(Ring("", "alarm", "worker"))
 
     def _alive(self) -> None:
         """Long work tells that it goes on, by progress and never by a timer."""
@@ -119,6 +142,8 @@ class Loop:
             self._notify.stopping("stopping")
             bells.stop()
             service.finish(self._clock.now())
+            if self._crew is not None:
+                self._crew.close()
             for number, old in restore:
                 signal.signal(number, old)
 
@@ -295,6 +320,9 @@ class Loop:
         else:
             self._settings = settings
             service.use(policy)
+            if service.desk is not None and self._crew is not None:
+                self._crew.programs = Programs(settings)
+                service.desk.use(policy, law_of(settings, asks=True), self._crew.programs)
             self._queue.put(Ring("", "overflow", "configuration read again"))
             logger.info("the configuration was read again")
         self._notify.ready()

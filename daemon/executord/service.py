@@ -36,6 +36,7 @@ from executord.postbox import Postbox
 from executord.rules import agenda_of, dispatch, mail
 from executord.rules.opening import starts_at
 from executord.rules.results import set_aside, with_path
+from executord.sessions.desk import Desk
 from executord.sight import see_still_gone
 from executord.store import Store
 from executord.views.overview import progress
@@ -92,6 +93,7 @@ class Service:
         self.broken: dict[str, tuple[str, datetime]] = {}  # case → what is wrong, when to try again
         self.cannot_write: str | None = None
         self.house = House(self)
+        self.desk: Desk | None = None  # team sessions; none in a rehearsal and for those who only look
         self._on_entry = on_entry or (lambda _case, _entry: None)
         self._event = on_event or (lambda _what, _text: None)
         self._progress = on_progress or (lambda: None)
@@ -114,6 +116,8 @@ class Service:
             self._load(case_id, now, first=True)
             self._progress()
         self.house.recover()
+        if self.desk is not None:
+            self.desk.open(now)
 
     def load_all(self, now: datetime) -> None:
         """Every case as it lies there, without changing anything; for those who only look."""
@@ -223,6 +227,8 @@ class Service:
         touched |= {case_id for _, case_id in self._due(self._deadlines, now) if case_id in self.cases}
         unfinished = self._settle(now, touched | looked, budget)
         self._write_views(now)
+        if self.desk is not None:
+            self.desk.turn(now)
         return unfinished or bool(self._round_left)
 
     @staticmethod
@@ -290,6 +296,9 @@ class Service:
         self._mail_later = min((t for t in times if t is not None), default=None)
         touched: set[str] = set()
         for letter in sorted(letters, key=lambda each: each.order):
+            if self.house.is_of_session(letter):
+                self._guarded(None, now, partial(self.house.take_of_session, letter, now))
+                continue
             if letter.instruction is not None and letter.instruction not in self.cases:
                 self._refresh(letter.instruction, now, ())
             if letter.instruction in self.broken:
@@ -530,6 +539,8 @@ class Service:
         """Before a sleep of unknown length, or a stop: the last state of every view, and the settle mark."""
         self._write_views(now, all_of_them=True)
         self.settle_marks()
+        if self.desk is not None:
+            self.desk.close()
 
     def settle_marks(self) -> None:
         """Say which lines are carried out and, with `full`, on disk [MEM-21]."""
@@ -543,11 +554,15 @@ class Service:
         times += [t for t in (self._mail_later, self.lineup.next_slack()) if t is not None]
         times += list(self._views.values())
         times += [again for _, again in self.broken.values()]
+        if self.desk is not None and (at := self.desk.next_at()) is not None:
+            times.append(at)
         return min(times, default=None)
 
     def idle(self) -> bool:
         """Whether nothing is in progress and nothing is on its way in [OPS-6]."""
         if self._later or self._mail_later is not None or self._waiting_letters:
+            return False
+        if self.desk is not None and not self.desk.idle():
             return False
         return not any(
             case.counts["in_progress"] or (case.head.opened_at is None and starts_at(case, self.policy) is not None)

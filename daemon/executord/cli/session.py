@@ -126,7 +126,11 @@ def run(context: typer.Context, session: Session = None, worker: WorkerOption = 
 
 
 def resume(
-    context: typer.Context, session: Session = None, worker: WorkerOption = None, as_: As = None, timeout: Timeout = SPAN
+    context: typer.Context,
+    session: Session = None,
+    worker: WorkerOption = None,
+    as_: As = None,
+    timeout: Timeout = SPAN,
 ) -> None:
     """Check workers, process results, advance; where somebody runs it, he is told to."""
     _no_worker()

@@ -28,7 +28,6 @@ def _later(
 NOT_YET: tuple[type[Incoming], ...] = (
     _later("customer_reply", senders=("liaison", "holder", "authority")),
     _later("sla_extension", needs=(("approved_by",), ("new_limit", "add")), senders=("liaison", "authority")),
-    _later("skip", needs=(("reason",),), senders=("authority",)),
     _later("waive", needs=(("standard", "component"), ("reason",)), senders=("authority",)),
     _later("mute", senders=("authority",)),
     _later("unmute", senders=("authority",)),
@@ -48,7 +47,4 @@ NOT_YET: tuple[type[Incoming], ...] = (
         "verdict", "validation_result", senders=("validator",),
         needs=(("classification", "overall_status", "result", "verdict", "decision"),),
     ),
-    _later("capability_gap"),
-    _later("consensus_blocked"),
-    _later("session", needs=(("path",),)),
 )  # fmt: skip

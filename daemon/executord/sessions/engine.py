@@ -33,7 +33,7 @@ from executord.team.record import Law, Team, Worker
 from executord.team.rules import agenda
 from executord.team.shapes import Entry as Row
 from executord.team.shapes import Reading, Written, first, text_of
-from executord.team.speaking import RELAYED, Said, judge
+from executord.team.speaking import RELAYED, Said, judge, retried
 from executord.values import stamp
 
 INBOX = ".executord/inbox"
@@ -511,6 +511,18 @@ class Engine:
         self._filed(letter, said, Record(), now, filed)
         self._commit(now)
         return None
+
+    def resume(self, letter: Letter, now: datetime) -> None:
+        """A `session` message for a session that is paused [SES-21]: it is filed by whoever brought it."""
+        if self.team.head.status != "paused":
+            return
+        self._filed(letter, Said("resume", facts={"retried": retried(self.team)}), Record(), now)
+        self._commit(now)
+
+    def use(self, policy: Policy, law: Law) -> None:
+        """Go on with other settings."""
+        self.policy, self.law, self.team.cap = policy, law, law.max_attempts
+        self.team.version += 1
 
     def _judged(self, letter: Letter) -> Said | None:
         """None: it was taken before, and only its filing was cut off."""

@@ -17,12 +17,12 @@ from executord import lock
 from executord.clock import WallClock
 from executord.dropping import make_folders, put
 from executord.errors import TimedOut
+from executord.pen import dump
 from executord.policy import Policy
 from executord.sessions.crew import Processes
 from executord.sessions.engine import INBOX, Engine
 from executord.sessions.folder import read_session
 from executord.sessions.hands import Entry
-from executord.pen import dump
 from executord.settings import Settings
 from executord.team.record import Law, Team
 from executord.team.shapes import Reading

@@ -95,7 +95,9 @@ def row(path: str) -> dict[str, object] | None:
 
 def tails(path: str) -> tuple[list[str], list[str]]:
     """Summaries of discussions and of wisdom, for the report [SES-22]."""
-    discussions = [f"discussions/{name}: {_first_line(f'{path}/discussions/{name}')}" for name in _names(path, "discussions")]
+    discussions = [
+        f"discussions/{name}: {_first_line(f'{path}/discussions/{name}')}" for name in _names(path, "discussions")
+    ]
     wisdom = []
     for name in ("learnings.md", "decisions.md", "issues.md"):
         lines = [line for line in _lines(f"{path}/wisdom/{name}") if line.lstrip().startswith(("-", "*"))]

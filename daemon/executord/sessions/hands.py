@@ -18,8 +18,8 @@ from datetime import datetime
 from typing import Any, assert_never
 
 from executord import journal
-from executord.disk import INBOX, Disk, session_allowed
 from executord.case import Letter
+from executord.disk import INBOX, Disk, session_allowed
 from executord.errors import NotYetWhole, Unreadable
 from executord.gate import open_file
 from executord.hands import dot_name

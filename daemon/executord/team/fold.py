@@ -385,7 +385,16 @@ def _taken_decision(team: Team, entry: Entry, at: datetime) -> None:
     facts = _facts(entry)
     if facts.get("action"):
         choice = Choice(facts["action"], at, facts["from"], facts.get("target"))
-        _head(team, choice=choice, choices=team.head.choices + 1, exported=False)
+        _head(
+            team,
+            status="active",
+            since=at,
+            paused_by=None,
+            choice=choice,
+            choices=team.head.choices + 1,
+            exported=False,
+        )
+        team.exported = None
         return
     _taken_resume(team, entry, at)
 
