@@ -100,6 +100,7 @@ class Engine:
             self._keep_corrupt()
             self._take_over(now)
         else:
+            self._see_board(now)  # before our own view of it is written again
             self._find_unrecorded(now)
         self._commit(now)
         for entry in redone:

@@ -129,10 +129,10 @@ class Hands:
                 noted.source, noted.target = f".executord/inbox/{action.name}", self._free(f"{day}/{action.name}")
                 more["path"] = noted.target
             case Send():
-                more["to"], more["type"] = action.to, action.kind
                 if self.memory is None:
-                    word = Record.word
+                    word = Record.word  # nobody reads it here: it is said at the terminal
                 else:
+                    more["to"], more["type"] = action.to, action.kind
                     self._letter(noted, line, action, now)
                     more["path"] = noted.target
             case Export():

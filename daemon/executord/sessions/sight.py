@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from executord.errors import NotYetWhole, Unreadable
@@ -79,7 +79,8 @@ class Sight:
             self.team.version += 1
 
     def _discovery(self, path: str, there: Identity, now: datetime) -> Discovery | None:
-        settled_at = now + self.settle
+        changed = datetime.fromtimestamp(there[3] / 1e9, UTC).replace(microsecond=0)
+        settled_at = min(changed, now) + self.settle
         try:
             raw = open_file(path, limit=JSON_BYTES).raw
         except FileNotFoundError:

@@ -298,7 +298,7 @@ def _fail(team: Team, entry: Entry, at: datetime) -> None:
 
 def _late(team: Team, entry: Entry, at: datetime) -> None:
     job = _job(team, entry)
-    _put(team, replace(job, late=job.late + 1))
+    _put(team, replace(job, late=job.late + 1, sha256=_facts(entry)["sha256"]))
 
 
 def _hand_set(team: Team, entry: Entry, at: datetime) -> None:

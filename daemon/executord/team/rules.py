@@ -82,6 +82,20 @@ def results(team: Team, law: Law) -> Iterator[Line]:
             yield _reset(job, attempt, attempt.unknown_until, why.format(job.id), law)
 
 
+def late(team: Team, law: Law) -> Iterator[Line]:
+    """A result that comes after its attempt was closed is told of, and never taken [SES-14]."""
+    for job in team.jobs.values():
+        found = team.discoveries.get(job.id)
+        if job.status not in ("timed_out", "failed") or found is None or not found.final or job.since is None:
+            continue
+        if found.sha256[:16] != job.sha256:
+            why = "a result came after its attempt was closed; it is kept aside when the task is tried again"
+            yield Line(
+                max(found.seen_at, job.since), f"late {job.id} #{job.late + 1}", "SES-14", Record(), job.id,
+                job.attempt or None, why, {"sha256": found.sha256[:16], "warning": why},
+            )  # fmt: skip
+
+
 def _is_answer(attempt: Attempt, found: Discovery) -> bool:
     """A rewritten discovery file that is not yet terminal answers STATUS_CHECK [SES-14]."""
     return (
@@ -135,7 +149,7 @@ def ends(team: Team, law: Law) -> Iterator[Line]:
         at = max(end.seen_at, worker.at)
         if worker.state in ("live", "starting"):
             yield Line(
-                at, f"ended {worker.task} a{worker.attempt}" + _again(worker), "SES-15", Record(), worker.task,
+                at, f"ended {worker.task} a{worker.attempt}", "SES-15", Record(), worker.task,
                 worker.attempt, _how(end.code), facts,
             )  # fmt: skip
         elif end.clean:
@@ -150,10 +164,6 @@ def ends(team: Team, law: Law) -> Iterator[Line]:
                 max(at, stuck.at), f"stuck {stuck.task} a{stuck.attempt}", "SES-15", Record(), stuck.task,
                 stuck.attempt, "its worker cannot be killed: the task is parked until it is gone", {"order": order},
             )  # fmt: skip
-
-
-def _again(worker: Worker) -> str:
-    return f" #{worker.begun}" if worker.begun > 1 else ""
 
 
 def _how(code: int | None) -> str:
@@ -492,4 +502,4 @@ def _question(team: Team, at: datetime, k: int) -> Line:
 
 
 #: The order of speech.
-RULES = (ends, results, telling, gaps, ladder, closing, skipping, giving, stalling, ending)
+RULES = (ends, results, late, telling, gaps, ladder, closing, skipping, giving, stalling, ending)
