@@ -34,7 +34,7 @@ def three_tasks_one_after_the_other(s: Room) -> None:
         09:20 start TESTER-001 a1
         """
     )
-    s.check("DEV-002.a1" in s.crew.stopped)
+    s.at("09:20:02").check("DEV-002.a1" in s.crew.stopped)
     order = s.text(".executord/work/TESTER-001.a1/order.md")
     s.check("### DEV-002 (dev)\nfindings: found what DEV-002 was after\nartifacts: \n" in order, order)
     s.at("09:30").finish("TESTER-001")
@@ -263,7 +263,7 @@ def an_inner_loop_goes_on_with_one_worker(s: Room) -> None:
         09:20 start DEV-003 a1
         """
     )
-    s.check("DEV-001.a1" in s.crew.stopped)  # nothing of its kind is left
+    s.at("09:20:02").check("DEV-001.a1" in s.crew.stopped)  # nothing of its kind is left
 
 
 @story("SES-6", "SES-9", "SES-15")

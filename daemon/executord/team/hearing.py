@@ -212,12 +212,12 @@ def consensus(
             Line(at, f"decide #{k}", "SES-18", Send("hitl", "escalation", body), job.id, job.attempt or None, why)
         ]
     node = team.node(job.id)
-    facts: dict[str, Any] = {
+    revised: dict[str, Any] = {
         "revision": f"{job.id}-R1", "role": node.role, "phase": node.phase or None,
         "title": f"Revision of {job.id}" + (f": {node.title}" if node.title else ""),
         "description": (f"{node.description}\n\n" if node.description else "")
         + f"Revise the result of {job.id}: there is no consensus on it. {text}",
     }  # fmt: skip
     return None, [
-        Line(at, f"revise {job.id} #1", "SES-18", Record(), job.id, job.attempt or None, text, facts)
+        Line(at, f"revise {job.id} #1", "SES-18", Record(), job.id, job.attempt or None, text, revised)
     ]  # fmt: skip

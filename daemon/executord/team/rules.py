@@ -17,7 +17,7 @@ from executord.team.texts import FINALIZE, INTERRUPTED, NO_DISCOVERY, ORPHAN, ST
 
 BACK_OFF_S = 2.0
 BACK_OFF_MOST_S = 60.0
-IDLE_S = 1.0  # how long a worker that has finished is given to end by itself, before it gets the next task
+IDLE_S = 1.0  # how long a worker that has finished is given to end by itself, before it is closed or told more
 
 
 def agenda(team: Team, law: Law) -> list[Line]:
@@ -145,9 +145,12 @@ def ends(team: Team, law: Law) -> Iterator[Line]:
         end = team.ends.get(worker.order)
         if end is None or not worker.there:
             continue
-        facts = {"order": worker.order, "code": end.code}
+        facts: dict[str, object] = {"order": worker.order, "code": end.code}
         at = max(end.seen_at, worker.at)
         if worker.state in ("live", "starting"):
+            last = _last(team, worker)
+            if worker.current is None and end.code not in (None, 0) and last is not None and last[1].state == "done":
+                facts["issue"] = f"{last[0].id}: its worker ended with exit code {end.code} after a valid result"
             yield Line(
                 at, f"ended {worker.task} a{worker.attempt}", "SES-15", Record(), worker.task,
                 worker.attempt, _how(end.code), facts,
@@ -227,12 +230,15 @@ def closing(team: Team, law: Law) -> Iterator[Line]:
             assert worker.ended_at is not None
             yield _stop(worker, worker.ended_at, "what it has left is closed")
         elif worker.state == "live" and worker.current is None and worker.idle_since is not None:
+            last = _last(team, worker)
+            done = last is not None and last[1].state == "done"
+            at = _after(worker.idle_since, IDLE_S) if done else worker.idle_since
             if team.complete:
-                yield _stop(worker, worker.idle_since, "the session is complete")
+                yield _stop(worker, at, "the session is complete")
             elif team.head.stalled or (team.head.question is not None and not team.live):
-                yield _stop(worker, worker.idle_since, "the session stands still")
-            elif not worker.resident and not _more(team, worker, law):
-                yield _stop(worker, worker.idle_since, "its task has ended")
+                yield _stop(worker, at, "the session stands still")
+            elif not worker.resident and not (done and _more(team, worker, law)):
+                yield _stop(worker, at, "its task has ended")
 
 
 def _stop(worker: Worker, at: datetime, why: str) -> Line:
@@ -242,16 +248,14 @@ def _stop(worker: Worker, at: datetime, why: str) -> Line:
     )  # fmt: skip
 
 
+def _last(team: Team, worker: Worker) -> tuple[Job, Attempt] | None:
+    """The last task that a worker was given, with that attempt."""
+    mine = [(job, a) for job in team.jobs.values() for a in job.attempts if a.order == worker.order]
+    return max(mine, key=lambda each: each[1].at, default=None)
+
+
 def _more(team: Team, worker: Worker, law: Law) -> bool:
     """Whether a worker that is idle now will be given another task."""
-    last = next((j for j in team.jobs.values() if any(a.order == worker.order for a in j.attempts[-1:])), None)
-    mine = [j for j in team.jobs.values() if any(a.order == worker.order for a in j.attempts)]
-    if not mine or last is None:
-        return False
-    latest = max(mine, key=lambda j: max(a.at for a in j.attempts if a.order == worker.order))
-    final = next(a for a in reversed(latest.attempts) if a.order == worker.order)
-    if final.state != "done":
-        return False  # what went wrong is begun anew
     left = [
         j for j in team.jobs.values()
         if j.status == "pending" and team.node(j.id).role == worker.role and team.inner(j.id)
