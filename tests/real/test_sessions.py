@@ -353,7 +353,7 @@ def test_the_choice_in_tmux(room: Path):
     socket = str(room / "tmux")
     words = " ".join(f"'{w}'" for w in session.command("run", "--worker", worker("artifact")))
     subprocess.run(["tmux", "-S", socket, "-f", "/dev/null", "new-session", "-d", "-s", name, "-x", "120", "-y", "40",
-                    f"{words}; echo ended; sleep 60"], check=True, env=session.environ())  # fmt: skip
+                    f"{words}; echo IT-IS-OVER; sleep 60"], check=True, env=session.environ())  # fmt: skip
     try:
         def shown() -> str:
             return subprocess.run(["tmux", "-S", socket, "capture-pane", "-p", "-t", name], capture_output=True,
@@ -361,7 +361,7 @@ def test_the_choice_in_tmux(room: Path):
 
         session.until(lambda: "Your choice" in shown(), "asked")
         subprocess.run(["tmux", "-S", socket, "send-keys", "-t", name, "1", "Enter"], check=True)
-        session.until(lambda: "ended" in shown(), "ended")
+        session.until(lambda: "IT-IS-OVER" in shown(), "ended")
         assert "TASK COMPLETE" in shown()
     finally:
         subprocess.run(["tmux", "-S", socket, "kill-server"], check=False)

@@ -464,7 +464,7 @@ def _ask(team: Team, entry: Entry, at: datetime) -> None:
 
 
 def _export(team: Team, entry: Entry, at: datetime) -> None:
-    _head(team, exports=team.head.exports + 1)
+    _head(team, exports=team.head.choices)
 
 
 def _exported(team: Team, entry: Entry, at: datetime) -> None:

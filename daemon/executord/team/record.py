@@ -159,7 +159,7 @@ class Head:
     asked: int = 0  # the completion that was asked about
     choice: Choice | None = None
     choices: int = 0
-    exports: int = 0
+    exports: int = 0  # the choice whose export was begun
     exported: bool = False
     kept: int = 0
     archived_at: datetime | None = None
