@@ -71,15 +71,18 @@ BROKEN: list[tuple[str, str, int, Callable[[Path], Any]]] = [
     ("SES-E4", "Invalid session: team-session.json corrupt", 65, lambda s: (s / TEAM).write_text('{"session_id": ')),
     ("SES-E4", "Invalid session: team-session.json corrupt", 65, lambda s: (s / TEAM).write_text("[1]")),
     ("SES-E4", "Invalid session: team-session.json corrupt", 65, lambda s: (s / TEAM).write_text("[" * 100_000)),
-    ("SES-E5", "team-session.json missing required field: session_id", 65, lambda s: edit(s / TEAM, without("session_id"))),
+    ("SES-E5", "team-session.json missing required field: session_id", 65,
+     lambda s: edit(s / TEAM, without("session_id"))),
     ("SES-E5", "team-session.json missing required field: task_description", 65,
      lambda s: edit(s / TEAM, having(task_description=""))),
-    ("SES-E5", "team-session.json missing required field: team_name", 65, lambda s: edit(s / TEAM, without("team_name"))),
+    ("SES-E5", "team-session.json missing required field: team_name", 65,
+     lambda s: edit(s / TEAM, without("team_name"))),
     ("SES-E6", "team-session.json has invalid status", 65, lambda s: edit(s / TEAM, having(status="archived"))),
     ("SES-E6", "team-session.json has invalid status", 65, lambda s: edit(s / TEAM, without("status"))),
     ("SES-E7", "team-session.json missing or empty roles array", 65, lambda s: edit(s / TEAM, having(roles=[]))),
     ("SES-E8", "Invalid session: task-analysis.json missing", 65, lambda s: (s / ANALYSIS).unlink()),
-    ("SES-E9", "Invalid session: task-analysis.json corrupt", 65, lambda s: (s / ANALYSIS).write_bytes(b"\xff\xfe\x00")),
+    ("SES-E9", "Invalid session: task-analysis.json corrupt", 65,
+     lambda s: (s / ANALYSIS).write_bytes(b"\xff\xfe\x00")),
     ("SES-E10", "task-analysis.json missing required field: capabilities", 65,
      lambda s: edit(s / ANALYSIS, without("capabilities"))),
     ("SES-E10", "task-analysis.json missing required field: dependency_graph", 65,
@@ -89,7 +92,8 @@ BROKEN: list[tuple[str, str, int, Callable[[Path], Any]]] = [
     ("SES-E13", "Invalid session: no role-spec files in role-specs/", 65,
      lambda s: [p.unlink() for p in (s / "role-specs").iterdir()]),
     ("SES-E14", "Role-spec file not found: role-specs/tester.md", 65, lambda s: (s / "role-specs/tester.md").unlink()),
-    ("SES-E15", "Invalid role-spec: role-specs/dev.md missing frontmatter", 65, lambda s: spec(s, **{"---\nrole": "role"})),
+    ("SES-E15", "Invalid role-spec: role-specs/dev.md missing frontmatter", 65,
+     lambda s: spec(s, **{"---\nrole": "role"})),
     ("SES-E16", "Invalid role-spec: role-specs/dev.md missing frontmatter field: role", 65,
      lambda s: spec(s, **{"role: dev\n": ""})),
     ("SES-E16", "Invalid role-spec: role-specs/dev.md missing frontmatter field: prefix", 65,
@@ -98,10 +102,12 @@ BROKEN: list[tuple[str, str, int, Callable[[Path], Any]]] = [
      lambda s: spec(s, inner_loop="outer_loop")),
     ("SES-E16", "Invalid role-spec: role-specs/dev.md missing frontmatter field: message_types", 65,
      lambda s: spec(s, **{"message_types:\n  success: dev_complete\n": ""})),
-    ("SES-E17", "Invalid role-spec: role-specs/dev.md missing Phase 2", 65, lambda s: spec(s, **{"## Phase 2": "### 2"})),
+    ("SES-E17", "Invalid role-spec: role-specs/dev.md missing Phase 2", 65,
+     lambda s: spec(s, **{"## Phase 2": "### 2"})),
     ("SES-E17", "Invalid role-spec: role-specs/dev.md missing Phase 3", 65,
      lambda s: spec(s, **{"## Phase 3: Work": "```\n## Phase 3: Work\n```"})),
-    ("SES-E17", "Invalid role-spec: role-specs/dev.md missing Phase 4", 65, lambda s: spec(s, **{"## Phase 4": "## Phase 44"})),
+    ("SES-E17", "Invalid role-spec: role-specs/dev.md missing Phase 4", 65,
+     lambda s: spec(s, **{"## Phase 4": "## Phase 44"})),
     ("SES-E18", "Unknown dependency: DEV-009", 65, graph(DEV_001=["DEV-009"])),
     ("SES-E18", "Self-dependency: DEV-001", 65, graph(DEV_001=["DEV-001"])),
     ("SES-E18", "Circular dependency detected involving: DEV-001, DEV-002, DEV-003", 65,
@@ -340,8 +346,15 @@ def test_the_older_layout(tmp_path: Path):
     shutil.rmtree(f"{room.path}/role-specs")
     room.lay("roles/developer.md", "# Role: dev\n\nDo it.\n")
     room.lay("roles/tester.md", "# Role: tester\n")
-    edit(Path(room.path) / TEAM, having(roles=[
-        {"name": "dev", "prefix": "DEV", "role_file": "roles/developer.md"}, {"name": "tester", "prefix": "TESTER"}]))
+    edit(
+        Path(room.path) / TEAM,
+        having(
+            roles=[
+                {"name": "dev", "prefix": "DEV", "role_file": "roles/developer.md"},
+                {"name": "tester", "prefix": "TESTER"},
+            ]
+        ),
+    )
     path, reading = verdict(room.path)
     assert not reading.faults
     assert [w.id for w in reading.warnings] == ["SES-2"]

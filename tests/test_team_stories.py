@@ -1,4 +1,4 @@
-"""Whole sessions on a real folder with a set clock, and an executor that dies before each disk operation [chapter 7]."""
+"""Whole sessions on a real folder with a set clock, and an executor that dies before its disk operations."""
 
 from __future__ import annotations
 

@@ -141,7 +141,8 @@ class House:
             session_id = desk.session_of(letter)
             if session_id is None:
                 named = scalar(letter.body.get("session_id"))
-                refusal = Finding("MSG-1", f"there is no session {named!r} here, or it does not take {known or letter.type}",
+                text = f"there is no session {named!r} here, or it does not take {known or letter.type}"
+                refusal = Finding("MSG-1", text,
                                   "check session_id; `executord status` lists the sessions")  # fmt: skip
             else:
                 filed = self._service.hands.free(f"{INBOX}/{letter.folder}/.processed/{now:%Y-%m-%d}/{letter.name}")

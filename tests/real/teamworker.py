@@ -27,7 +27,9 @@ def result(task: str = TASK, path: str = RESULT, **fields: object) -> None:
 
 def say(type: str, summary: str, **data: object) -> None:
     """A line on the message bus."""
-    line = json.dumps({"id": "MSG-1", "from": TASK, "to": "coordinator", "type": type, "summary": summary, "data": data})
+    line = json.dumps(
+        {"id": "MSG-1", "from": TASK, "to": "coordinator", "type": type, "summary": summary, "data": data}
+    )
     with open(".msg/messages.jsonl", "a") as file:
         file.write(line + "\n")
 
@@ -82,7 +84,9 @@ def do(word: str) -> None:
             signal.signal(signal.SIGINT, lambda *_: (result(findings="interrupted"), sys.exit(0)))
         case "grandchild":
             code = "import time, signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
-            middle = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {code!r}], start_new_session=True)"
+            middle = (
+                f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {code!r}], start_new_session=True)"
+            )
             subprocess.run([sys.executable, "-c", middle], check=True)
         case "flood":
             left, part = int(value), b"x" * 65535 + b"\n"
@@ -111,7 +115,9 @@ def do(word: str) -> None:
             while not os.path.exists(value):
                 time.sleep(0.05)
         case "session":
-            done = subprocess.run([sys.executable, "-m", "executord", "session", "run", "--session=."], capture_output=True)
+            done = subprocess.run(
+                [sys.executable, "-m", "executord", "session", "run", "--session=."], capture_output=True
+            )
             Path(f"session.{TASK}").write_text(f"{done.returncode}\n{done.stderr.decode()}")
         case _:
             raise SystemExit(f"what is {word}?")

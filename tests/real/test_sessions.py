@@ -1,4 +1,4 @@
-"""Team sessions with real worker processes: good ones and bad ones, deaths of the executor, and nothing left running."""
+"""Team sessions with real worker processes, good and bad ones, deaths of the executor, and nothing left running."""
 
 from __future__ import annotations
 
@@ -32,8 +32,9 @@ class Session:
     """A session's folder, and the commands on it."""
 
     def __init__(
-        self, root: Path, graph: Mapping[str, Any], *, name: str = "TC-real", roles: tuple[str, ...] = ("dev", "tester"),
-        inner: tuple[str, ...] = (), config: Mapping[str, Any] | None = None, **session: Any,
+        self, root: Path, graph: Mapping[str, Any], *, name: str = "TC-real",
+        roles: tuple[str, ...] = ("dev", "tester"), inner: tuple[str, ...] = (),
+        config: Mapping[str, Any] | None = None, **session: Any,
     ) -> None:  # fmt: skip
         self.path = root / name
         (self.path / "role-specs").mkdir(parents=True)
@@ -45,8 +46,9 @@ class Session:
             "roles": [{"name": r, "prefix": r.upper()} for r in roles], "completion_action": "auto_archive", **session,
         }  # fmt: skip
         (self.path / "team-session.json").write_text(json.dumps(given))
-        (self.path / "task-analysis.json").write_text(json.dumps(
-            {"capabilities": [{"name": r} for r in roles], "dependency_graph": graph, "roles": list(roles)}))
+        (self.path / "task-analysis.json").write_text(
+            json.dumps({"capabilities": [{"name": r} for r in roles], "dependency_graph": graph, "roles": list(roles)})
+        )
         self.config = root / f"{name}.yaml"
         self.config.write_text(yaml.safe_dump({"sessions": {**QUICK, **(config or {})}, "settle": "1 second"}))
         self.root = root
@@ -232,7 +234,8 @@ def test_what_comes_after_the_time_is_out_changes_nothing(room: Path):
     session = Session(room, {"DEV-001": []})
     assert session.run("deaf,sleep:600").returncode == 1
     (session.path / "discoveries/DEV-001.json").write_text(
-        json.dumps({"id": "DEV-001", "status": "completed", "findings": "late"}))
+        json.dumps({"id": "DEV-001", "status": "completed", "findings": "late"})
+    )
     done = session.run("finish")
     assert done.returncode == 1
     assert "late DEV-001 #1" in session.names()
@@ -355,6 +358,7 @@ def test_the_choice_in_tmux(room: Path):
     subprocess.run(["tmux", "-S", socket, "-f", "/dev/null", "new-session", "-d", "-s", name, "-x", "120", "-y", "40",
                     f"{words}; echo IT-IS-OVER; sleep 60"], check=True, env=session.environ())  # fmt: skip
     try:
+
         def shown() -> str:
             return subprocess.run(["tmux", "-S", socket, "capture-pane", "-p", "-t", name], capture_output=True,
                                   text=True).stdout  # fmt: skip
@@ -459,7 +463,8 @@ def test_messages_about_a_session_of_the_daemon(room: Path):
     time.sleep(1.0)
     assert "start DEV-001 a2" not in session.names()  # paused by a person: moved by nobody else
     assert session.call("resume").returncode == 0
-    tree.until(lambda: session.json("team-session.json")["status"] == "paused" and session.states()["DEV-002"] == "completed",
+    tree.until(lambda: session.json("team-session.json")["status"] == "paused"
+               and session.states()["DEV-002"] == "completed",
                "kept")  # fmt: skip
     assert session.names().count("start DEV-001 a2") == 1
     tree.stop()

@@ -175,7 +175,8 @@ class Room:
             inner = str(bool(row.get("inner_loop"))).lower()
             self.lay(f"role-specs/{name}.md", SPEC.format(role=name, prefix=prefix, inner=inner))
         given = {
-            "session_id": SESSION, "task_description": "make the checkout fast", "status": "active", "team_name": "shop",
+            "session_id": SESSION, "task_description": "make the checkout fast", "status": "active",
+            "team_name": "shop",
             "roles": listed, "pipeline": "standard", **session,
         }  # fmt: skip
         self.lay("team-session.json", {k: v for k, v in given.items() if v is not None})

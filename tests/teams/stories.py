@@ -97,7 +97,7 @@ def a_result_is_what_counts_not_the_exit(s: Room) -> None:
 
 @story("SES-12")
 def a_torn_result_is_read_again_and_then_kept_aside(s: Room) -> None:
-    """What is half written is given the settle time; whole by then it counts, else it is kept and the attempt failed."""
+    """What is half written is given the settle time; whole by then it counts, else it is kept and has failed."""
     s.prepare({"DEV-001": [], "DEV-002": []})
     s.skip()
     s.at("09:01").lay("discoveries/DEV-001.json", '{"id": "DEV-001", "status": "compl')
@@ -113,7 +113,7 @@ def a_torn_result_is_read_again_and_then_kept_aside(s: Room) -> None:
         09:01:04 start DEV-002 a2
         """
     )
-    s.check('{"id": "DEV-002", "sta' == s.text(".executord/work/DEV-002.a1/discovery.torn.json"))
+    s.check(s.text(".executord/work/DEV-002.a1/discovery.torn.json") == '{"id": "DEV-002", "sta')
     s.at("09:02").lay("discoveries/DEV-002.json", {"id": "DEV-002", "status": "flabbergasted"})
     s.at("09:02:02").skip()
     s.has(DEV_002="pending")
@@ -136,7 +136,9 @@ def a_worker_that_ignores_everything_is_timed_out(s: Room) -> None:
     )
     s.check(s.crew.interrupted == ["DEV-001.a1"], str(s.crew.interrupted))
     s.check("DEV-001.a1" in s.crew.stopped)
-    s.check("STATUS_CHECK: Report current progress" in s.text(".executord/work/DEV-001.a1/inbox/0001-status_check.yaml"))
+    s.check(
+        "STATUS_CHECK: Report current progress" in s.text(".executord/work/DEV-001.a1/inbox/0001-status_check.yaml")
+    )
     s.check("FINALIZE: Output all current findings" in s.text(".executord/work/DEV-001.a1/inbox/0002-finalize.yaml"))
     s.has(DEV_001="timed_out", DEV_002="pending")
     s.at("09:41").result("DEV-001", findings="too late")
@@ -268,7 +270,7 @@ def an_inner_loop_goes_on_with_one_worker(s: Room) -> None:
 
 @story("SES-6", "SES-9", "SES-15")
 def workers_live_through_the_death_of_the_executor(s: Room) -> None:
-    """Alive: adopted, not started again. Ended meanwhile: the result counts. Gone without a trace: reset, and counted."""
+    """Alive: adopted, not started again. Ended meanwhile: the result counts. Gone without a trace: reset."""
     s.prepare({"DEV-001": [], "DEV-002": [], "DEV-003": []})
     s.at("09:05").skip()
     s.away()
@@ -552,7 +554,9 @@ def hands_in_tasks_json(s: Room) -> None:
     s.at("09:12").set("DEV-004", "completed")  # nothing to show for it
     s.expect("09:12 hand-set DEV-004 #1 completed")
     s.has(DEV_004="pending")
-    s.at("09:13").lay("discoveries/DEV-004.json", {"task_id": "DEV-004", "status": "completed", "data": {"findings": "x"}})
+    s.at("09:13").lay(
+        "discoveries/DEV-004.json", {"task_id": "DEV-004", "status": "completed", "data": {"findings": "x"}}
+    )
     s.set("DEV-004", "completed")
     s.expect("09:13 hand-set DEV-004 #2 completed")
     s.has(DEV_004="completed")

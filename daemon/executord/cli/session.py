@@ -1,7 +1,7 @@
 """`executord session …`: run a team session in the foreground, look at it, and speak to whoever runs it [chapter 7].
 
-Counterparts: `sessions/front.py`, which runs one; `sessions/desk.py`, the same under the daemon; `team/texts.py`, what is
-printed.
+Counterparts: `sessions/front.py`, which runs one; `sessions/desk.py`, the same under the daemon; `team/texts.py`, what
+is printed.
 """
 
 from __future__ import annotations

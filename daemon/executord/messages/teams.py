@@ -5,6 +5,9 @@ What stands here is what becomes of one that names none.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
 from executord.case import Letter, Task
 from executord.casebook import Case
 from executord.errors import Finding
@@ -19,7 +22,7 @@ class Session(Incoming):
     senders = ("anyone",)
     about = "house"
     needs = (("path",),)
-    example = {"type": "session", "from": "planner", "path": "/srv/sessions/TC-checkout-2026-11-20"}
+    example: ClassVar[Mapping[str, Any]] = {"type": "session", "from": "planner", "path": "/srv/sessions/TC-checkout"}
 
 
 class _OfSession(Incoming):
@@ -39,8 +42,13 @@ class Skip(_OfSession):
     type = "skip"
     senders = ("authority",)
     needs = (("reason",),)
-    example = {"type": "skip", "from": "hitl", "session_id": "TC-checkout-2026-11-20", "task_id": "TEST-002",
-               "reason": "covered by the nightly run"}  # fmt: skip
+    example: ClassVar[Mapping[str, Any]] = {
+        "type": "skip",
+        "from": "hitl",
+        "session_id": "TC-checkout",
+        "task_id": "TEST-002",
+        "reason": "covered by the nightly run",
+    }
 
 
 class CapabilityGap(_OfSession):
@@ -48,8 +56,12 @@ class CapabilityGap(_OfSession):
 
     type = "capability_gap"
     senders = ("anyone",)
-    example = {"type": "capability_gap", "from": "tester", "session_id": "TC-checkout-2026-11-20",
-               "capability": "load testing"}  # fmt: skip
+    example: ClassVar[Mapping[str, Any]] = {
+        "type": "capability_gap",
+        "from": "tester",
+        "session_id": "TC-checkout",
+        "capability": "load testing",
+    }
 
 
 class ConsensusBlocked(_OfSession):
@@ -57,5 +69,11 @@ class ConsensusBlocked(_OfSession):
 
     type = "consensus_blocked"
     senders = ("anyone",)
-    example = {"type": "consensus_blocked", "from": "reviewer", "session_id": "TC-checkout-2026-11-20",
-               "task_id": "IMPL-001", "severity": "HIGH", "summary": "the retry is not idempotent"}  # fmt: skip
+    example: ClassVar[Mapping[str, Any]] = {
+        "type": "consensus_blocked",
+        "from": "reviewer",
+        "session_id": "TC-checkout",
+        "task_id": "IMPL-001",
+        "severity": "HIGH",
+        "summary": "the retry is not idempotent",
+    }

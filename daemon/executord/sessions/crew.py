@@ -56,7 +56,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """How a worker stands: `alive`, `ended` (its program has, something may be left) or `gone`; `elsewhere`: unknown."""
+    """How a worker stands: `alive`, `ended` (its program has, more may be left), `gone`, or `elsewhere`: unknown."""
 
     state: str
     code: int | None = None

@@ -34,7 +34,7 @@ NO_SESSION = Fault(
 
 
 def find_session(given: str) -> str | None:
-    """The session's folder, absolute: the path itself, or what it points to as `run.run_dir` [SES-2]; None: no folder."""
+    """The session's folder, absolute: the path itself, or where `run.run_dir` points [SES-2]; None: no folder."""
     path = os.path.realpath(given)
     if os.path.isfile(path) and os.path.basename(path) == "team-session.json":
         path = os.path.dirname(path)

@@ -100,7 +100,8 @@ def hear(team: Team, said: Word, law: Law) -> Iterator[Line]:
     answered = answers(team, said)
     if answered is not None:
         attempt = answered.live
-        assert attempt is not None and attempt.checked_at is not None
+        assert attempt is not None
+        assert attempt.checked_at is not None
         yield Line(
             max(said.seen_at, attempt.checked_at), f"answer {answered.id} a{attempt.n} #1", "SES-14", Record(),
             answered.id, attempt.n, short(said.summary) or f"a {said.type or 'message'} at byte {said.offset}",
@@ -143,17 +144,9 @@ def _fast_advance(team: Team, said: Word, law: Law) -> tuple[str | None, list[Li
         return f"fast_advance to {successor}, which belongs to {role} and not to {wanted}; it stays pending", []
     n = job.attempt + 1
     until = said.seen_at + timedelta(seconds=law.orphan_s)
+    why = f"{said.sender or 'somebody'} says that it was started"
     return None, [
-        Line(
-            said.seen_at,
-            f"orphan {successor} a{n}",
-            "SES-13",
-            Record(),
-            successor,
-            n,
-            f"{said.sender or 'somebody'} says that it was started",
-            {"until": until},
-        )  # fmt: skip
+        Line(said.seen_at, f"orphan {successor} a{n}", "SES-13", Record(), successor, n, why, {"until": until})
     ]
 
 

@@ -1,7 +1,7 @@
 """What has happened in a session: its jobs, their attempts and the workers, as the journal tells it.
 
-Counterparts: `plan.py`, what was prepared; `fold.py`, the only one that changes what the journal says; `sessions/sight.py`,
-which puts in what it sees. A job is a task while it is executed.
+Counterparts: `plan.py`, what was prepared; `fold.py`, the only one that changes what the journal says;
+`sessions/sight.py`, which puts in what it sees. A job is a task while it is executed.
 """
 
 from __future__ import annotations
@@ -174,7 +174,7 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Discovery:
-    """What lies at `discoveries/<task>.json` now. `fault`: it cannot be taken; `settled_at`: from when on that counts."""
+    """What lies at `discoveries/<task>.json` now. `fault`: why it cannot be taken, from `settled_at` on."""
 
     sha256: str
     seen_at: datetime

@@ -499,7 +499,8 @@ def _question(team: Team, at: datetime, k: int) -> Line:
             ],
             "reply_with": [
                 {"type": "decision", "from": "hitl", "session_id": team.id, "decision": "archive"},
-                {"type": "decision", "from": "hitl", "session_id": team.id, "decision": "export", "to_folder": "/srv/out"},
+                {"type": "decision", "from": "hitl", "session_id": team.id, "decision": "export",
+                 "to_folder": "/srv/out"},
             ],
         }), None, None, "the pipeline is complete",
     )  # fmt: skip
