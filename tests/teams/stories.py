@@ -314,11 +314,11 @@ def a_session_is_taken_over_in_the_middle(s: Room) -> None:
     s.lay("discoveries/DEV-005.json", {"id": "DEV-005", "status": "completed", "findings": "was done already"})
     s.expect(
         """
-        09:00 open TC-checkout
         09:00 adopt DEV-001 a2
         09:00 orphan DEV-002 a1
         09:00 orphan DEV-003 a1
         09:00 orphan DEV-005 a1
+        09:00 open TC-checkout
         09:00 reset DEV-002 a1
         09:00 result DEV-005 a1
         09:00 start DEV-006 a1

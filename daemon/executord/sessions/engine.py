@@ -7,36 +7,31 @@ Counterparts: `team/rules.py`, what is due; `hands.py`, which does it; `crew.py`
 
 from __future__ import annotations
 
-import hashlib
 import os
-import stat
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from executord.case import Letter
-from executord.errors import BadInput, ExecutordError, Finding, NotYetWhole, Unreadable
+from executord.errors import BadInput, ExecutordError, Finding
 from executord.evolve import replace
-from executord.gate import open_file
-from executord.letters import read_letter
-from executord.paper import is_left_alone, parse
 from executord.policy import Policy
 from executord.sessions.crew import Crew, Job, Waiting, said_of
 from executord.sessions.export import Exporter
 from executord.sessions.folder import read_json, read_session
 from executord.sessions.hands import Entry, Hands, Memory, Noted
+from executord.sessions.mailbox import INBOX, Mailbox
 from executord.sessions.sight import Sight, artifacts_of
+from executord.sessions.takeover import found_unknown, row_of, take_over
 from executord.team.hearing import hear
 from executord.team.line import Aside, Export, Line, Record, Start, Stop, Take, Tell
 from executord.team.record import Law, Team, Worker
 from executord.team.rules import agenda
-from executord.team.shapes import Entry as Row
-from executord.team.shapes import Reading, Written, first, text_of
+from executord.team.shapes import Reading, Written
 from executord.team.speaking import RELAYED, Said, judge, retried
 from executord.values import stamp
 
-INBOX = ".executord/inbox"
 SUBFOLDERS = ("discoveries", "artifacts", ".msg", "wisdom", "explorations", "discussions", ".executord")
 POLL_S = 0.25  # how soon files are looked at again while somebody works
 REST_S = 2.0  # and while nobody does
@@ -74,7 +69,7 @@ class Engine:
         self._batch: list[Noted] = []
         self._held: list[tuple[Job, Waiting]] = []
         self._agenda: tuple[int, list[Line]] | None = None
-        self._settling: dict[str, tuple[Any, datetime]] = {}
+        self.mailbox = Mailbox(path, law.settle_s)
         self.only_messages = False  # take what was said and what follows at once; start and end nobody
         self._again: dict[str, datetime] = {}  # workers for whom the machine had no room → when to try again
 
@@ -98,7 +93,8 @@ class Engine:
         self.sight.plan_changed()
         if team.head.opened_at is None:
             self._keep_corrupt()
-            self._take_over(now)
+            for line in take_over(team, self._reading, self.crew, self.law, now):
+                self._note(line, now)
         else:
             self._see_board(now)  # before our own view of it is written again
             self._find_unrecorded(now)
@@ -112,95 +108,6 @@ class Engine:
         """A tasks.json that cannot be read is kept aside, and made again."""
         if self.hands.base_tasks is None and os.path.lexists(f"{self.path}/tasks.json"):
             self.hands.disk.publish("tasks.json", ".executord/tasks.json.corrupt")
-
-    def _take_over(self, now: datetime) -> None:
-        reading, team = self._reading, self.team
-        rows: dict[str, Mapping[str, Any]] = {}
-        under_way: list[tuple[str, Written]] = []
-        removed = []
-        no_board = not reading.board
-        for task in team.plan.nodes:
-            written = reading.board.get(task) or Written(task)
-            status = written.status
-            if task in reading.completed and status != "completed":
-                if no_board and artifacts_of(team, task) is not None:
-                    status = "completed"
-                else:
-                    removed.append(task)
-            rows[task] = self._row(task, written, status)
-            if status == "in_progress":
-                under_way.append((task, written))
-        added = [t for t, w in reading.board.items() if w.status == "completed" and t not in reading.completed]
-        removed += [t for t in reading.completed if t not in team.plan.nodes]
-        warnings = [f"completed_tasks: {t} is not completed in tasks.json; removed" for t in removed]
-        warnings += [w.text for w in reading.warnings]
-        facts = {
-            "status": reading.status if reading.status in ("active", "paused") else "active",
-            "tasks": rows,
-            "added": added or None,
-            "removed": removed or None,
-            "warnings": warnings[:50] or None,
-            "warning": "; ".join(warnings)[:500] or None,
-        }
-        self._note(Line(now, f"open {team.id}", "SES-5", Record(), None, None, f"{len(rows)} tasks", facts), now)
-        entries = {entry.task: entry for entry in reading.entries}
-        for task, written in under_way:
-            self._note(self._found_running(task, written, entries.get(task), now), now)
-
-    def _row(self, task: str, written: Written, status: str) -> dict[str, Any]:
-        row: dict[str, Any] = {"status": status if status != "in_progress" else "pending"}
-        said = written.fields
-        attempt = said.get("attempt")
-        if isinstance(attempt, int) and not isinstance(attempt, bool) and attempt > 0 and status != "in_progress":
-            row["attempt"] = attempt
-        if status in ("completed", "revised", "partial_completion"):
-            found = artifacts_of(self.team, task)
-            row["findings"] = found.findings[:500] if found is not None else "completed before it was taken over"
-            row["artifacts"] = list(found.artifacts) if found is not None else []
-        if status in ("failed", "timed_out", "skipped", "partial_completion"):
-            row["error"] = text_of(said.get("error")) or f"{status} before it was taken over"
-        if status == "revised":
-            row["revision"] = text_of(said.get("revised_by")) or None
-        return row
-
-    def _found_running(self, task: str, written: Written, entry: Row | None, now: datetime) -> Line:
-        """A task that is in progress already: adopted, proven gone, or unknown [SES-6]."""
-        team = self.team
-        said = entry.fields if entry is not None else {}
-        n: int = next((x for x in (said.get("attempt"), written.fields.get("attempt")) if _count(x)), 1)  # type: ignore[assignment]
-        role = team.role(task)
-        job = Job(team.id, self.path, task, n, role.name, role.effort)
-        since = _moment(first(said, "started_at", "spawned_at")) or _moment(written.fields.get("started_at"))
-        facts: dict[str, Any] = {"role": role.name, "resident": bool(said.get("resident") or role.resident) or None}
-        pid, ticks = said.get("pid"), said.get("pid_start", said.get("start_ticks"))
-        gone = False
-        if _count(pid) and _count(ticks):
-            process = {k: said.get(k) for k in ("boot_id", "host", "cgroup")} | {"pid": pid, "start_ticks": ticks}
-            state = self.crew.look(job, process).state
-            if state in ("alive", "ended"):
-                facts |= {"process": process, "started_at": stamp(since) if since is not None else None}
-                return Line(now, f"adopt {task} a{n}", "SES-6", Record(), task, n, "its worker is alive", facts)
-            gone = state == "gone"
-        found = self.crew.find(job)
-        if found is not None:
-            facts |= {"process": found, "started_at": stamp(since) if since is not None else None}
-            why = "a worker of this session and task was found in the process table"
-            return Line(now, f"adopt {task} a{n}", "SES-6", Record(), task, n, why, facts)
-        if gone:
-            facts = {"until": now, "interrupted": True}
-            return Line(now, f"orphan {task} a{n}", "SES-6", Record(), task, n, "its worker is gone", facts)
-        start = since if since is not None and since <= now else self._mtime("tasks.json", now)
-        until = max(start + timedelta(seconds=self.law.orphan_s), now)
-        return Line(
-            now, f"orphan {task} a{n}", "SES-6", Record(), task, n, "its worker is not known", {"until": until}
-        )  # fmt: skip
-
-    def _mtime(self, path: str, now: datetime) -> datetime:
-        try:
-            at = datetime.fromtimestamp(os.lstat(f"{self.path}/{path}").st_mtime, UTC)
-        except OSError:
-            return now
-        return min(at, now)
 
     def _find_unrecorded(self, now: datetime) -> None:
         """Workers of which the journal says that they are to be started, and no more: found, or started by and by."""
@@ -235,7 +142,8 @@ class Engine:
             for worker in self.sight.workers(now, self.law.orphan_s):
                 self._hold(worker, now)  # its keeper died while it was held: nothing was done, so nothing counts
             self.sight.discoveries(now)
-            self._search_unknown(now)
+            for line in found_unknown(self.team, self.crew, now):
+                self._note(line, now)
         if self.team.head.exports and not self.team.head.exported and self.team.head.choice is not None:
             self._see_export(now)
 
@@ -355,22 +263,6 @@ class Engine:
 
     # -- what is seen --------------------------------------------------------------------------------------
 
-    def _search_unknown(self, now: datetime) -> None:
-        """Before a task of which nothing is known is reset, its worker is looked for in the process table [SES-6]."""
-        team = self.team
-        for job in team.live:
-            attempt = job.live
-            assert attempt is not None
-            if not attempt.unknown or attempt.unknown_until is None or attempt.unknown_until > now:
-                continue
-            found = self.crew.find(Job(team.id, self.path, job.id, attempt.n, team.node(job.id).role, "high"))
-            if found is not None:
-                why = "a worker of this session and task was found in the process table"
-                facts = {"role": team.node(job.id).role, "process": found}
-                self._note(
-                    Line(now, f"adopt {job.id} a{attempt.n}", "SES-6", Record(), job.id, attempt.n, why, facts), now
-                )
-
     def _see_plan(self, now: datetime) -> None:
         """The graph and the role-specs are read again when they change; what is not valid changes nothing."""
         if not self.sight.plan_changed():
@@ -388,7 +280,7 @@ class Engine:
         for task in team.plan.nodes:
             if task not in team.jobs:
                 written = reading.board.get(task) or Written(task)
-                facts = self._row(task, written, written.status if written.status != "in_progress" else "pending")
+                facts = row_of(team, task, written, written.status)
                 self._note(
                     Line(now, f"add {task} #1", "SES-5", Record(), task, None, "it was added by hand", facts), now
                 )
@@ -440,55 +332,8 @@ class Engine:
     # -- messages ------------------------------------------------------------------------------------------
 
     def _take_letters(self, now: datetime) -> None:
-        for letter in self._letters(now):
+        for letter in self.mailbox.letters(now, self.policy.zone):
             self.take(letter, now)
-
-    def _letters(self, now: datetime) -> Iterator[Letter]:
-        folder = f"{self.path}/{INBOX}"
-        try:
-            names = sorted(
-                n for n in os.listdir(folder) if not is_left_alone(n) and n.endswith((".yaml", ".yml", ".json"))
-            )
-        except OSError:
-            return
-        for name in names:
-            letter = self._letter(f"{folder}/{name}", name, now)
-            if letter is not None:
-                yield letter
-
-    def _letter(self, path: str, name: str, now: datetime) -> Letter | None:
-        """A message that lies there whole; one that does not parse has the settle time [MSG-5]."""
-        try:
-            status = os.lstat(path)
-            if stat.S_ISDIR(status.st_mode):
-                return None
-            at = min(datetime.fromtimestamp(status.st_mtime, UTC), now)
-            opened = open_file(path, settled=False)
-        except FileNotFoundError:
-            return None
-        except (Unreadable, NotYetWhole, OSError) as error:
-            if not self._waited(name, os.lstat(path), now):
-                return None
-            fault = Finding("SEC-0", getattr(error, "message", None) or str(error), "write aside, then mv")
-            return Letter(name, "session", "unread", now, now, now, fault=fault)
-        digest = hashlib.sha256(opened.raw).hexdigest()
-        try:
-            sheet = parse(opened.raw, path=name)
-        except Unreadable as error:
-            if not self._waited(name, status, now):
-                return None
-            return Letter(name, "session", digest, now, at, at, fault=error.finding())
-        return read_letter(
-            sheet.data or {}, name=name, folder="session", sha256=digest, seen_at=now, file_at=at, zone=self.policy.zone,
-        )  # fmt: skip
-
-    def _waited(self, name: str, status: os.stat_result, now: datetime) -> bool:
-        key = (status.st_ino, status.st_size, status.st_mtime_ns)
-        old = self._settling.get(name)
-        if old is None or old[0] != key:
-            self._settling[name] = (key, now)
-            return False
-        return now >= old[1] + timedelta(seconds=self.law.settle_s)
 
     def take(self, letter: Letter, now: datetime) -> Taken:
         """Judge a message in the session's own inbox, and file it."""
@@ -543,7 +388,8 @@ class Engine:
         count = self.team.mail.get(letter.name, (0, ()))[0]
         refused = said.refusal
         facts: dict[str, Any] = {
-            "file": letter.name, "sha256": letter.sha256[:16], "outcome": "rejected" if refused is not None else "taken",
+            "file": letter.name, "sha256": letter.sha256[:16],
+            "outcome": "rejected" if refused is not None else "taken",
             "type": said.type or letter.type or None, "from": letter.sender, **said.facts,
         }  # fmt: skip
         if refused is not None:
@@ -603,7 +449,7 @@ class Engine:
         if team.head.status == "completed" and not any(w.there for w in team.workers.values()):
             return None
         lines = self.lines()
-        busy = team.live or any(w.there for w in team.workers.values()) or self.exporter.busy or self._settling
+        busy = team.live or any(w.there for w in team.workers.values()) or self.exporter.busy or self.mailbox.waits
         soon = now + timedelta(seconds=POLL_S if busy else REST_S)
         return min(soon, max(lines[0].at, now)) if lines else soon
 
@@ -663,20 +509,6 @@ def _started(worker: Worker, process: Mapping[str, Any], now: datetime) -> Line:
     k = worker.begun + 1
     name = f"started {worker.task} a{worker.attempt}" + (f" #{k}" if k > 1 else "")
     return Line(now, name, "SES-9", Record(), worker.task, worker.attempt, "", dict(process))
-
-
-def _count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value > 0
-
-
-def _moment(value: object) -> datetime | None:
-    if not isinstance(value, str):
-        return None
-    try:
-        at = datetime.fromisoformat(value.strip().replace("Z", "+00:00"))
-    except ValueError:
-        return None
-    return at if at.tzinfo is not None else at.replace(tzinfo=UTC)
 
 
 def _data(path: str, old: Any) -> Any:

@@ -20,9 +20,10 @@ from executord.errors import TimedOut
 from executord.pen import dump
 from executord.policy import Policy
 from executord.sessions.crew import Processes
-from executord.sessions.engine import INBOX, Engine
+from executord.sessions.engine import Engine
 from executord.sessions.folder import read_session
 from executord.sessions.hands import Entry
+from executord.sessions.mailbox import INBOX
 from executord.settings import Settings
 from executord.team.record import Law, Team
 from executord.team.shapes import Reading

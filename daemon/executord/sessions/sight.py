@@ -123,7 +123,7 @@ class Sight:
             elif not found.began:
                 unbegun.append(worker)
             else:
-                self._end(worker, End(now, found.code, error=found.error))
+                self._end(worker, End(now, found.code, error=found.error, said=_last_words(f"{job.work}/stderr")))
         return unbegun
 
     def _end(self, worker: Worker, end: End) -> None:
@@ -234,6 +234,17 @@ class Sight:
         changed = self._plan is not None and now != self._plan
         self._plan = now
         return changed
+
+
+def _last_words(path: str) -> str | None:
+    """The last line of what a worker said on stderr."""
+    try:
+        with open(path, "rb") as file:
+            file.seek(max(os.fstat(file.fileno()).st_size - 2000, 0))
+            lines = file.read().decode("utf-8", "replace").split("\n")
+    except OSError:
+        return None
+    return next((line.strip()[:200] for line in reversed(lines) if line.strip()), None)
 
 
 def artifacts_of(team: Team, task: str) -> Discovery | None:

@@ -93,8 +93,9 @@ def _new_attempt(job: Job, n: int, at: datetime, order: str, **more: Any) -> Job
 def _open(team: Team, entry: Entry, at: datetime) -> None:
     facts = _facts(entry)
     _head(team, opened_at=at, since=at, status=facts.get("status") or "active")
-    for task_id, row in (facts.get("tasks") or {}).items():
-        team.jobs[task_id] = _row(Job(task_id), row, at)
+    known, team.jobs = team.jobs, {}
+    for task_id, row in (facts.get("tasks") or {}).items():  # those that are worked on stand there already
+        team.jobs[task_id] = known.get(task_id) or _row(Job(task_id), row, at)
 
 
 def _row(job: Job, row: Mapping[str, Any], at: datetime) -> Job:

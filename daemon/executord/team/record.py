@@ -201,6 +201,7 @@ class End:
     code: int | None = None
     clean: bool = False  # nothing of it is left
     error: str | None = None  # why its program could not be started
+    said: str | None = None  # the last line of its stderr
 
 
 class Team:

@@ -76,7 +76,8 @@ def results(team: Team, law: Law) -> Iterator[Line]:
             elif worker.code is None:
                 yield _reset(job, attempt, worker.ended_at, INTERRUPTED.format(job.id), law)
             else:
-                yield _failure(job, attempt, worker.ended_at, NO_DISCOVERY, law, {"code": worker.code})
+                said = end.said if end is not None and worker.code else None
+                yield _failure(job, attempt, worker.ended_at, NO_DISCOVERY, law, {"code": worker.code, "said": said})
         elif attempt.unknown and attempt.unknown_until is not None:
             why = INTERRUPTED if attempt.reason == "interrupted" else ORPHAN
             yield _reset(job, attempt, attempt.unknown_until, why.format(job.id), law)

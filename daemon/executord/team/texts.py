@@ -163,6 +163,9 @@ def told(entry: Mapping[str, Any]) -> str | None:
     if verb in _QUIET:
         return None
     why = entry.get("why") or ""
+    facts = entry.get("facts") or {}
+    if facts.get("said"):
+        why += f" (exit code {facts.get('code')}: {facts['said']})"
     clock = f"{read_stamp(entry['at']):%H:%M:%S}"
     return f"[executor] {clock} {entry['name']}" + (f": {why}" if why else "")
 
