@@ -24,6 +24,7 @@ FLOORS = """
 4  repair
 4  doctor | fsck | loop | rehearsal
 4  service
+4  attendance | treasury
 4  house
 4  demo | views
 3  checking
@@ -38,11 +39,11 @@ FLOORS = """
 1  fold
 1  messages | posts
 1  verification
-1  letters | places | updates
+1  letters | places | processes | updates
 1  agenda | reading | transitions
 1  cadence | policy | scalars | sight | snapshot | standing
 1  casebook | clocks | pen
-1  case | values
+1  case | values | programs
 0  actions | errors | evolve
 """
 ROWS = [(int(line[0]), [word.strip() for word in line[1:].split("|")]) for line in FLOORS.strip().splitlines()]

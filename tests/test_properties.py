@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from executord import journal
 from executord.agenda import Due
-from executord.case import Task
+from executord.case import Outcome, Task
 from executord.casebook import Case
 from executord.pen import json_text
 from executord.posts import result_path
@@ -29,6 +29,7 @@ from executord.rules import agenda_of
 from executord.service import Service
 from executord.snapshot import freeze
 from tests.stories.kit import CASE, ENGINEER, UPDATE, WRITER, Stage
+from tests.stories.programs import DONE, programs
 
 IDS = ("T1", "T2", "T3", "T4")
 FOLDERS = ("pending", "in_progress", "completed", "blocked")
@@ -62,6 +63,12 @@ SPECS: tuple[Mapping[str, Any] | str, ...] = (
 )
 SPANS = ("0s", "1s", "2s", "10m", "4h", "73h")
 
+HABITS: Mapping[str, Outcome] = {
+    "does it": DONE,
+    "says nothing": Outcome(reason="it ended with exit code 0, without a result"),
+    "is blocked": Outcome("blocked", {"description": "which one?"}, True),
+    "claims": Outcome("completion", {"summary": "nothing to show"}, True),
+}  # what a program does
 ids = st.sampled_from(IDS)
 letter = st.fixed_dictionaries(
     {
@@ -87,6 +94,10 @@ event = st.one_of(
          "gate": st.booleans()}
     ),
     st.fixed_dictionaries({"do": st.just("restart"), "kill": st.booleans()}),
+    st.fixed_dictionaries(
+        {"do": st.just("behave"), "how": st.sampled_from(sorted(HABITS)), "lasts": st.sampled_from(("1s", "5m", "3h")),
+         "stubborn": st.booleans()}
+    ),
     st.fixed_dictionaries({"do": st.just("output"), "task": ids, "own": st.booleans()}),
 )  # fmt: skip
 beginning = st.fixed_dictionaries(
@@ -95,6 +106,7 @@ beginning = st.fixed_dictionaries(
         "plan": st.booleans(),
         "specs": st.lists(st.integers(0, len(SPECS) - 1), min_size=1, max_size=3),
         "customer": st.booleans(),
+        "programs": st.booleans(),
     }
 )
 
@@ -106,6 +118,7 @@ class Chance:
         base = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
         self.folder = tempfile.mkdtemp(prefix="chance-", dir=base)
         self.stage = Stage(f"{self.folder}/stage")
+        self.pretend = programs(self.stage) if given.get("programs") else None
         tasks = {f"T{k}": SPECS[n] for k, n in enumerate(given["specs"], 1)}
         more = {"customer": "Acme"} if given["customer"] else {}
         self.stage.case(tasks, plan={"tasks": list(IDS[:3])} if given["plan"] else {}, tier=given["tier"], **more)
@@ -168,6 +181,13 @@ class Chance:
         else:
             self.stage.restart()
 
+    def _behave(self, how: str, lasts: str, stubborn: bool) -> None:
+        if self.pretend is not None:
+            for task in IDS:
+                for n in range(1, 9):
+                    self.pretend.will(f"{task}.a{n}", lasts, HABITS[how], stubborn=stubborn)
+                    self.pretend.will(f"{task}.a{n}.2", lasts, HABITS[how], stubborn=stubborn)
+
     def _output(self, task: str, own: bool) -> None:
         path = f"{task}.yaml" if own else f"{task}/notes.md"
         self.stage.put(f"{CASE}/outputs/partial/{path}", {"from": ENGINEER, "summary": "mine"} if own else "notes\n")
@@ -204,6 +224,8 @@ class Chance:
         )
         yields = agenda_of(fresh, service.policy).lines()
         yields = [line for line in yields if line.task not in self.case.clashed or not line.name.startswith("move ")]
+        seen = {t.id for t in self.case.tasks.values() if t.process_seen is not None or t.start_after is not None}
+        kept, yields = ([line for line in lines if line.task not in seen] for lines in (kept, yields))
         assert timeless(kept) == timeless(yields), "the kept agenda is not that of a daemon started now"
 
     def _check_journal(self) -> None:
@@ -215,6 +237,9 @@ class Chance:
             assert e["at"] >= e["due"], e
 
     def _check_task(self, task: Task) -> None:
+        running = [a.n for a in task.attempts if a.process is not None and a.process.state != "gone"]
+        assert len(running) <= 1, "two processes of one task"
+        assert not running or running[0] == task.attempt or task.live is None, "a new attempt beside an old process"
         assert not any(a.live for a in task.attempts[:-1]), "two live attempts"
         assert [a.n for a in task.attempts] == list(range(1, len(task.attempts) + 1))
         if task.ended is not None:

@@ -77,4 +77,45 @@ class Record:
     word: ClassVar[str] = "record"
 
 
-Action = Send | Move | Write | File | Explain | Record
+@dataclass(frozen=True, slots=True)
+class Start:
+    """A process of the agent is started, with these messages; it begins once its line is noted [OPS-17]."""
+
+    word: ClassVar[str] = "start"
+    to: str
+    k: int
+    calls: tuple[tuple[str, str], ...]  # kind and path (from the memory) of the messages
+
+
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """A message is passed on to the running process: into its inbox folder, or as a further turn [OPS-17]."""
+
+    word: ClassVar[str] = "tell"
+    to: str
+    k: int
+    n: int
+    kind: str
+    letter: str  # path of the message, from the memory
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """The k-th process of an attempt is ended, with all that it has left [OPS-18]."""
+
+    word: ClassVar[str] = "stop"
+    k: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a process had to say, as a message in its agent's name in our own inbox [OPS-17]."""
+
+    word: ClassVar[str] = "write"
+    sender: str
+    kind: str
+    name: str
+    body: Mapping[str, Any]
+
+
+Action = Send | Move | Write | File | Explain | Record | Start | Tell | Stop | Reply

@@ -29,7 +29,7 @@ from executord.clock import Clock, WallClock
 from executord.inotify import Emitter, Happening, InotifyEmitter, PollingEmitter, untold
 from executord.paper import is_left_alone
 
-Kind = Literal["whole", "seen", "gone", "folder", "overflow", "root", "alarm"]
+Kind = Literal["whole", "seen", "gone", "folder", "overflow", "root", "alarm", "workers"]
 
 
 class Ring(NamedTuple):
@@ -42,6 +42,7 @@ class Ring(NamedTuple):
     - `overflow`: rings were lost, `name` says how: look at everything
     - `root`: the memory itself was unmounted, replaced or moved: ask `root_same()`
     - `alarm`: it is time; `name` is the job's
+    - `workers`: a process has ended (rung by the runners)
     """
 
     path: str

@@ -150,6 +150,59 @@ class HandClaim:
     files: tuple[FileFact, ...] = ()
 
 
+Call = tuple[str, str]  # the kind of a message to the holder, and its path from the memory
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """The k-th process of an attempt, as its `start` line says which it is [OPS-18, MEM-17].
+
+    `state`: running, ended (but something of it is there), stopping, stuck (it cannot be killed), gone (verified).
+    """
+
+    k: int
+    at: datetime
+    pid: int
+    start_ticks: int
+    boot_id: str | None = None
+    host: str = ""
+    cgroup: str | None = None
+    state: str = "running"
+    calls: tuple[Call, ...] = ()  # the messages that it was started with
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a process had to say in the end: a message in the worker's name, or why there is none [OPS-17].
+
+    `kind` is the type of the message, empty where there is none. `explicit`: it said itself what it is.
+    """
+
+    kind: str = ""
+    body: Mapping[str, Any] = field(default_factory=dict)
+    explicit: bool = False
+    reason: str = ""
+    usd: float | None = None
+    tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessSeen:
+    """How the process of an attempt is found: what the journal does not say yet. `said`: how it ended, in words."""
+
+    attempt: int
+    k: int
+    at: datetime
+    ended: bool = False
+    gone: bool = False
+    stuck: bool = False
+    began: bool = True
+    said: str = ""
+    code: int | None = None
+    signal: int | None = None
+    outcome: Outcome = field(default_factory=Outcome)
+
+
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """The n-th dispatch of a task."""
@@ -171,6 +224,12 @@ class Attempt:
     claim: Claim | None = None
     late: int = 0
     letter: str | None = None  # the message that closed it
+    by_command: bool = False  # its agent is a program that we start [OPS-17]
+    calls: tuple[Call, ...] = ()  # messages that no process of it was given yet
+    called_at: datetime | None = None
+    starts: int = 0
+    tells: int = 0
+    process: Process | None = None  # its last
 
     @property
     def live(self) -> bool:
@@ -234,6 +293,8 @@ class Task:
     clash: str | None = None  # where its file belongs another one lies: that place, from the case's folder
     gone_at: datetime | None = None  # when its file was first missed
     gone_looks: int = 0
+    process_seen: ProcessSeen | None = None
+    start_after: datetime | None = None  # there was no room for a process of it
     # from the journal
     since: datetime | None = None  # the last line of the journal that changed its state
     admitted: int = 0
@@ -278,6 +339,14 @@ class Task:
     def attempt(self) -> int:
         """The number of the last attempt, 0 before the first."""
         return self.attempts[-1].n if self.attempts else 0
+
+    @property
+    def process(self) -> Process | None:
+        """The process that is not yet verified gone; there is at most one [OPS-18]."""
+        for attempt in reversed(self.attempts):
+            if attempt.process is not None:
+                return attempt.process if attempt.process.state != "gone" else None
+        return None
 
     def field(self, name: str) -> Any:
         """A field as it stands: a message's word as long as the file says what it said then [MEM-22]."""
@@ -335,6 +404,8 @@ class Head:
     parked: Parked | None = None
     parks: int = 0
     updates: int = 0
+    spent: tuple[tuple[str, float, int], ...] = ()  # (agent, US dollars, tokens) that its processes reported
+    spent_at: datetime | None = None
     priority: tuple[Any, Any] | None = None  # (value, what the file said then)
     released: frozenset[str] = frozenset()  # checkpoints
     reviews: frozenset[str] = frozenset()  # checkpoints whose reviewer was asked

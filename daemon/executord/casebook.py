@@ -48,6 +48,7 @@ class Case:
         self.gone = 0  # task files that are missing and not yet counted as deleted [MEM-25]
         self.gone_since: datetime | None = None
         self.extras: tuple[str, ...] = ()  # files in completed/ that match no task [MEM-19]
+        self.running: set[str] = set()  # tasks with a process that is not verified gone [OPS-18]
         self.clashed: set[str] = set()  # tasks whose file cannot be moved to where it belongs [MEM-14]
         self.dirty: set[str] = set()
         self.head_dirty = True
@@ -167,6 +168,10 @@ class Case:
             self.on_holder(task.id, was_agent, is_agent)
         if self._frontier is None or old is None or was is not now or (old is not None and old.key != task.key):
             self._move_frontier(task)
+        if task.process is not None:
+            self.running.add(task.id)
+        elif self.running:
+            self.running.discard(task.id)
         if (old.clash if old else None) != task.clash:
             (self.clashed.add if task.clash is not None else self.clashed.discard)(task.id)
         if (old.gone_at if old else None) != task.gone_at:

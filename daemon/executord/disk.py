@@ -11,6 +11,7 @@ import contextlib
 import ctypes
 import errno
 import os
+import re
 import stat
 from collections.abc import Callable, Iterable, Iterator
 
@@ -23,6 +24,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 INBOX = "_communication/inbox"
 OWN_INBOXES = ("executor", "support-executor")
 DOT = ".x-"  # our staged files begin so
+_ANSWER = re.compile(r".+(?:\.answer(?:-\d+)?|-[0-9a-f]{8})(?:~\d+)?\.yaml\Z", re.S)  # a program's, in its agent's name
 _OWN_DOTS = frozenset({".lock", ".probe", ".paused.yaml", ".processed", ".rejected", ".sessions"})
 
 
@@ -96,8 +98,8 @@ class Disk:
         except OSError as error:
             raise _cannot(path, error) from error
 
-    def stage(self, path: str, data: bytes) -> None:
-        """Write a whole file under its dot name. Raises `CannotWrite`, with nothing left behind."""
+    def stage(self, path: str, data: bytes, written_at: float | None = None) -> None:
+        """Write a whole file under its dot name, its mtime `written_at`. Raises `CannotWrite`, nothing left behind."""
         self.guard(path)
         self._before("stage", path)
         full = f"{self.root}/{path}"
@@ -105,6 +107,8 @@ class Disk:
             fd = os.open(full, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o660)
             try:
                 _write_all(fd, data)
+                if written_at is not None:
+                    os.utime(fd, (written_at, written_at))
             finally:
                 os.close(fd)
         except OSError as error:
@@ -304,7 +308,7 @@ def _allowed(parts: list[str]) -> bool:
         case ["_communication", "inbox", agent, name] if agent not in OWN_INBOXES:
             return _staged(name) or (not name.startswith(".") and name.endswith(".yaml"))
         case ["_communication", "inbox", agent, name, *_] if agent in OWN_INBOXES:
-            return name in _OWN_DOTS or _staged(name)
+            return name in _OWN_DOTS or _staged(name) or _is_answer(agent, name)
         case ["_archive", case_id]:
             return not case_id.startswith((".", "_"))
         case [case_id, "tasks", folder, name]:
@@ -334,6 +338,11 @@ def session_allowed(parts: list[str]) -> bool:
 
 def _is_case(name: str) -> bool:
     return not name.startswith((".", "_"))
+
+
+def _is_answer(inbox: str, name: str) -> bool:
+    """What a program has said becomes a message of its agent in our inbox; nobody else's name is written there."""
+    return inbox == OWN_INBOXES[0] and not name.startswith(".") and _ANSWER.match(name) is not None
 
 
 def _staged(name: str) -> bool:

@@ -11,10 +11,9 @@ import os
 import re
 import shutil
 import zoneinfo
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from executord import lock
 from executord.disk import INBOX
@@ -318,11 +317,14 @@ def _agents(service: Service, now: datetime) -> Iterator[Check]:
 
 def _programs(settings: Settings) -> Iterator[Check]:
     named: dict[str, str] = {}
-    for agent, row in settings.roster.items():
-        runner: Any = row.runner
-        program = runner.get("program") if isinstance(runner, Mapping) else None
-        if isinstance(program, str):
-            named[f"roster.{agent}.runner"] = program
+    for agent, row in settings.policy().roster.items():
+        if row.command is not None:
+            named[f"roster.{agent}.runner"] = row.command.program
+            if row.command.unit:
+                named[f"roster.{agent}.runner (its unit)"] = "systemd-run"
+        elif row.runner in ("command", "systemd-run"):
+            text = f"roster.{agent}.runner: it is to be a program, and none is named: its inbox is all that it has"
+            yield Check("programs", "problem", text, "name it: runner: {program: …}")
     if settings.sessions.worker is not None:
         named["sessions.worker"] = settings.sessions.worker.program
     named |= {f"sessions.roles.{role}": row.program for role, row in settings.sessions.roles.items()}

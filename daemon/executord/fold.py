@@ -15,6 +15,7 @@ from executord.casebook import Case
 from executord.evolve import replace
 from executord.letters import moment
 from executord.messages import MESSAGES, Taken
+from executord.processes import called, ended, gone, over_budget, started, stopping, stuck, told
 from executord.transitions import (
     close_attempt,
     end_task,
@@ -44,6 +45,8 @@ def fold(case: Case, entry: Entry) -> None:
     if entry["action"] == "send" and entry.get("type"):
         key = (task_id or "", entry.get("attempt") or 0, entry["type"])
         case.sent[key] = case.sent.get(key, 0) + 1
+        if task_id is not None:
+            called(case, entry, at)
     if task_id is not None:
         task = case.ensure(task_id)
         owed = tuple(o for o in task.owed if o.name != name) if task.owed else ()
@@ -270,7 +273,7 @@ def _file(case: Case, entry: Entry, at: datetime) -> None:
 
 def _assign(case: Case, entry: Entry, at: datetime) -> None:
     task = case.ensure(entry["task"])
-    attempt = Attempt(entry["attempt"], entry["to"], at)
+    attempt = Attempt(entry["attempt"], entry["to"], at, by_command=bool(_facts(entry).get("by_command")))
     case.put(
         replace(
             task, attempts=(*task.attempts, attempt), bound=None, bound_why=None, escalated=None, forced=False,
@@ -355,4 +358,11 @@ FOLD: dict[str, Callable[[Case, Entry, datetime], None]] = {
     "checkpoint": _checkpoint,
     "release": _release,
     "park": _park,
+    "start": started,
+    "tell": told,
+    "ended": ended,
+    "stop": stopping,
+    "stuck": stuck,
+    "gone": gone,
+    "budget": over_budget,
 }

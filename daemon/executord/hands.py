@@ -16,17 +16,21 @@ from datetime import datetime, tzinfo
 from typing import Any, assert_never
 
 from executord import journal
-from executord.actions import Embed, Explain, File, Move, Record, Send, Write
+from executord.actions import Embed, Explain, File, Move, Record, Reply, Send, Start, Stop, Tell, Write
 from executord.agenda import Due
+from executord.case import Process
 from executord.casebook import Case
-from executord.disk import DOT, INBOX, Disk
+from executord.disk import DOT, INBOX, OWN_INBOXES, Disk
 from executord.fold import fold
+from executord.paper import parse
 from executord.pen import dump, journal_line, printable
 from executord.posts import next_stem
 from executord.reading import find, text_of
+from executord.runners.workers import Run, Started, Workers, run_of
 from executord.scalars import written
 from executord.snapshot import freeze
 from executord.store import Store
+from executord.transitions import attempt_of
 from executord.updates import update_contents
 from executord.values import read_moment, read_stamp, stamp
 from executord.verification import OUTPUT, SUMMARY
@@ -45,6 +49,9 @@ class Noted:
     source: str | None = None  # from the memory
     target: str | None = None
     data: bytes | None = None
+    action: Start | Tell | Stop | None = None  # what is done by the runners
+    started: Started | None = None
+    reply: bool = False  # a program's answer, for our own inbox
 
 
 @dataclass(slots=True)
@@ -64,8 +71,10 @@ def dot_name(case_id: str, line: str) -> str:
 class Hands:
     """Carries out the lines of all cases of one tree."""
 
-    def __init__(self, store: Store, disk: Disk) -> None:
-        self.store, self.disk = store, disk
+    def __init__(self, store: Store, disk: Disk, workers: Workers | None = None) -> None:
+        self.store, self.disk, self.workers = store, disk, workers
+        self.began: datetime | None = None  # when this daemon noted its first line
+        self.answers: set[str] = set()  # of programs, put into our own inbox before we died: they are whole
         self._taken: set[str] = set()  # names that a batch in work will fill
 
     # -- note ----------------------------------------------------------------------------------------------
@@ -74,6 +83,7 @@ class Hands:
         """Note one line in memory: its entry, its bytes, and what it changes in the case."""
         case = batch.case
         action = line.action
+        self.began = self.began or now
         more: dict[str, Any] = {}
         noted = Noted({})
         body: Mapping[str, Any] | None = None
@@ -106,6 +116,20 @@ class Hands:
             case Move():
                 noted.source, noted.target = f"{case.id}/{action.source}", f"{case.id}/{action.target}"
                 more = {"path": noted.target, "facts": {"from": noted.source}}
+            case Reply():
+                noted.target = f"{INBOX}/{OWN_INBOXES[0]}/{action.name}.yaml"
+                body = self._reply(case, line, action, now)
+                noted.data, noted.reply = dump(body), True
+                noted.target = self._free(noted.target, noted.data)
+                more["path"] = noted.target
+            case Start():
+                noted.action, noted.started = action, self._start(batch, line, action)
+                more = {"to": action.to, "facts": noted.started.facts}
+            case Tell():
+                noted.action = action
+                more = {"to": action.to, "type": action.kind}
+            case Stop():
+                noted.action = action
             case Record() | None:
                 pass
             case _:
@@ -120,6 +144,39 @@ class Hands:
         fold(case, noted.entry)
         batch.noted.append(noted)
         return noted.entry
+
+    def _reply(self, case: Case, line: Due, action: Reply, now: datetime) -> dict[str, Any]:
+        """What a process had to say, as its agent's own message [OPS-17]."""
+        return {
+            "id": action.name,
+            "type": action.kind,
+            "from": action.sender,
+            "to": "executor",
+            "timestamp": stamp(line.at),
+            "instruction_id": case.id,
+            "task_id": line.task,
+            "attempt": line.attempt,
+            **action.body,
+        } | _mark(case.n + 1, now)
+
+    def _start(self, batch: Batch, line: Due, action: Start) -> Started:
+        """The process, held back until its line is noted. Raises `CannotStart`."""
+        assert self.workers is not None
+        assert line.task is not None
+        assert line.attempt is not None
+        command = self.store.policy.command(action.to)
+        assert command is not None  # the rule asks for it
+        letters = [self._call(batch, path) for _, path in action.calls]
+        run = Run(batch.case.id, line.task, line.attempt, action.k, action.to)
+        again = action.k > 1 or line.attempt > 1 or (self.began is not None and line.at < self.began)
+        return self.workers.start(run, command, [each for each in letters if each], search=again)
+
+    def _call(self, batch: Batch, path: str) -> Mapping[str, Any]:
+        """A message that lies in an inbox, or is about to."""
+        waiting = next((n.data for n in batch.noted if n.target == path and n.data is not None), None)
+        if waiting is not None:
+            return parse(waiting, path=path).data or {}
+        return self.store.body(path)
 
     def is_free(self, path: str) -> bool:
         """Whether nothing lies under this name, and nothing will when the batch in work is carried out."""
@@ -224,6 +281,9 @@ class Hands:
                 book.placed = True
         except Exception:
             self._taken.clear()
+            for noted in (n for batch in work for n in batch.noted):
+                if noted.started is not None:
+                    noted.started.abandon()
             self._undo(staged, work)
             raise
         entries = []
@@ -255,6 +315,8 @@ class Hands:
         self.disk.make_folder(f"{case.id}/outputs/partial")
         there: set[str] = set()
         for noted in batch.noted:
+            if isinstance(noted.action, Tell):
+                self._stage_follow_up(batch, noted)
             if noted.target is None:
                 continue
             folder = os.path.dirname(noted.target)
@@ -266,7 +328,15 @@ class Hands:
             if noted.data is not None:
                 path = f"{folder}/{dot_name(case.id, noted.entry['name'])}"
                 staged.append(path)
-                self.disk.stage(path, noted.data)
+                # what comes to our own inbox is dated by the file [MSG-10]: with a set clock that is not the real time
+                at = read_stamp(noted.entry["at"]).timestamp() if noted.reply else None
+                self.disk.stage(path, noted.data, at)
+
+    def _stage_follow_up(self, batch: Batch, noted: Noted) -> None:
+        action, found = noted.action, self._process(batch.case, noted.entry)
+        if found is not None and self.workers is not None and isinstance(action, Tell):
+            at = read_stamp(noted.entry["at"])
+            self.workers.stage_follow_up(found[0], action.n, action.kind, at, self._call(batch, action.letter))
 
     def _append(self, batch: Batch) -> str:
         case = batch.case
@@ -309,6 +379,8 @@ class Hands:
         book.size, book.lines = len(fresh), 2
 
     def _publish(self, case: Case, noted: Noted) -> None:
+        if noted.action is not None:
+            self._run(case, noted.action, noted.entry, noted.started)
         if noted.target is None:
             return
         source = noted.source
@@ -326,6 +398,38 @@ class Hands:
             self.store.look_again(case, noted.entry["task"], read_stamp(noted.entry["at"]))
         else:
             self.store.task_moved(case.id, source.removeprefix(prefix), noted.target.removeprefix(prefix))
+
+    def _run(self, case: Case, action: Start | Tell | Stop, entry: Entry, started: Started | None) -> None:
+        """What the runners do, once it is noted."""
+        workers = self.workers
+        assert workers is not None
+        if isinstance(action, Start):
+            assert started is not None
+            workers.begin(started)
+            if started.held is None:
+                self._adopt(case, entry)
+            return
+        found = self._process(case, entry)
+        if found is None:
+            return
+        run, process = found
+        command = self.store.policy.command(run.agent)
+        if isinstance(action, Stop):
+            workers.stop(run, process, command.grace_s if command is not None else None)
+        else:
+            workers.publish_follow_up(run, process, action.n, action.kind, command)
+
+    def _process(self, case: Case, entry: Entry) -> tuple[Run, Process] | None:
+        task = case.tasks.get(entry["task"])
+        attempt = attempt_of(task, entry.get("attempt") or 0) if task is not None else None
+        if task is None or attempt is None or attempt.process is None or attempt.process.k != entry["facts"]["k"]:
+            return None
+        return run_of(case.id, task.id, attempt)
+
+    def _adopt(self, case: Case, entry: Entry) -> None:
+        found = self._process(case, entry)
+        if found is not None and self.workers is not None:
+            self.workers.adopt(*found, None)
 
     def _clashed(self, dot: str, target: str) -> None:
         """Somebody took the name between note and publish: the same bytes are ours already, else ours becomes ~2."""
@@ -347,8 +451,23 @@ class Hands:
                 dot = f"{os.path.dirname(path)}/{dot_name(case.id, entry['name'])}"
                 if os.path.lexists(f"{self.store.root}/{dot}") and not self.disk.publish(dot, path):
                     self._clashed(dot, path)
+                if path.startswith(f"{INBOX}/{OWN_INBOXES[0]}/"):
+                    self.answers.add(path.removeprefix(f"{INBOX}/"))
             elif action in ("file", "move"):
                 self._redo_rename(entry, path)
+
+    def redo_runs(self, case: Case, entries: Iterable[Entry]) -> None:
+        """The same for what was started and told; the case is read by now."""
+        for entry in entries:
+            found = self._process(case, entry) if entry.get("action") in ("start", "tell") else None
+            if found is None or self.workers is None:
+                continue
+            run, process = found
+            if entry["action"] == "start":
+                self.workers.begin_again(run)
+            else:
+                command = self.store.policy.command(run.agent)
+                self.workers.publish_follow_up(run, process, entry["facts"]["n"], entry["type"], command)
 
     def _redo_rename(self, entry: Entry, path: str) -> None:
         facts = entry.get("facts") or {}

@@ -223,16 +223,20 @@ class House:
         else:
             pauses.pop("all", None)
         pauses["agents"] = agents
+        self.keep_pauses(pauses)
+        self._file(letter, now, ".processed", None, None)
+
+    def keep_pauses(self, pauses: dict[str, Any]) -> None:
+        """What is paused beyond one case from now on, and which budgets were said to be spent."""
         self.pauses = pauses
         data = dump({"schema_version": 1, **pauses})
         self._service.disk.replace(PAUSES, f"{INBOX}/executor/{DOT}paused", data)
         self._apply_pauses()
-        self._file(letter, now, ".processed", None, None)
 
     def read_pauses(self) -> None:
         """What is paused beyond one case."""
         body = self._service.store.body(PAUSES)
-        self.pauses = {k: v for k, v in body.items() if k in ("all", "agents")}
+        self.pauses = {k: v for k, v in body.items() if k in ("all", "agents", "budgets")}
         self._apply_pauses()
 
     def _apply_pauses(self) -> None:
@@ -321,20 +325,25 @@ class House:
 
     def tell_hitl(self, case_id: str, text: str, now: datetime) -> None:
         """A case that cannot be executed: hitl is told, once per content."""
-        service = self._service
-        folder = f"{INBOX}/{service.store.inbox_of('hitl')}"
         digest = hashlib.sha256(f"{case_id}\0{text}".encode(errors="surrogatepass")).hexdigest()[:8]
-        name = stem("executor", None, None, f"notice.{case_id}-{digest}", 1)
+        body = {"instruction_id": case_id, "text": f"{case_id} is parked: {text}"}
+        self.tell("hitl", "notice", f"{case_id}-{digest}", body, now)
+
+    def tell(self, to: str, kind: str, about: str, more: Mapping[str, Any], now: datetime) -> None:
+        """A message of the house, about no case's own step; once for each `about`."""
+        service = self._service
+        folder = f"{INBOX}/{service.store.inbox_of(to)}"
+        digest = hashlib.sha256(f"{to}\0{kind}\0{about}".encode(errors="surrogatepass")).hexdigest()[:8]
+        name = stem("executor", None, None, f"{kind}.{about}", 1)
         if os.path.lexists(f"{service.root}/{folder}/{name}.yaml"):
             return
         body = {
             "id": name,
-            "type": "notice",
+            "type": kind,
             "from": "executor",
-            "to": "hitl",
+            "to": to,
             "timestamp": stamp(now),
-            "instruction_id": case_id,
-            "text": f"{case_id} is parked: {text}",
+            **more,
             "generated_by": "executord",
             "generated_at": stamp(now),
             "event": None,

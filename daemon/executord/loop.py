@@ -25,6 +25,7 @@ from executord.log import log_event, log_line
 from executord.marks import Marks
 from executord.policy import Policy
 from executord.retention import pack
+from executord.runners.workers import Workers
 from executord.sdnotify import Notifier
 from executord.service import Rings, Service
 from executord.sessions.crew import Processes, Programs
@@ -61,6 +62,14 @@ class Loop:
         self._watched: set[str] = set()
         self._stop: str | None = None
         self._crew: Processes | None = None
+        self._workers = Workers(
+            root,
+            state,
+            ring=lambda: self._queue.put(Ring("", "workers", "")),
+            monotonic=self._clock.monotonic,
+            output_bytes=settings.limits.output_bytes,
+            durable=settings.durability == "full",
+        )
 
     def run(self, order: Order) -> int:
         """Run until told to stop; answers the exit code. Raises `Locked`, `TimedOut`, `NotFound`."""
@@ -80,6 +89,7 @@ class Loop:
             service.finish(self._clock.now())
             return 0
         finally:
+            self._workers.close()
             self._lock.release()
 
     def _service(self) -> Service:
@@ -94,6 +104,7 @@ class Loop:
             on_entry=lambda case_id, entry: log_line(entry, case_id),
             on_event=lambda what, text: logger.warning("{}: {}", what, text),
             on_progress=self._alive,
+            workers=self._workers,
         )
         programs = Programs(settings)
         self._crew = Processes(
@@ -144,6 +155,7 @@ class Loop:
             service.finish(self._clock.now())
             if self._crew is not None:
                 self._crew.close()
+            self._workers.close()  # the processes go on
             for number, old in restore:
                 signal.signal(number, old)
 
@@ -188,7 +200,7 @@ class Loop:
 
     @staticmethod
     def _anything(rings: Rings) -> bool:
-        return bool(rings.everything or rings.cases or rings.touched or rings.mail or rings.named)
+        return bool(rings.everything or rings.cases or rings.touched or rings.mail or rings.named or rings.processes)
 
     def _hear(
         self, service: Service, bells: Bells, *, wait: bool, order: Order | None = None, started: float = 0.0
@@ -213,6 +225,9 @@ class Loop:
             span = min(span, ahead)
         if service.marks.waiting:
             span = min(span, MARK_EVERY_S)
+        ending = self._workers.next_in()
+        if ending is not None:
+            span = min(span, ending)
         if order is not None and order.max_wait_s is not None:
             span = min(span, max(order.max_wait_s - (self._clock.monotonic() - started), 0.0))
         return span + 0.001
@@ -227,6 +242,8 @@ class Loop:
         match ring.kind:
             case "alarm":
                 self._alarm(rings, ring.name, service, bells)
+            case "workers":
+                rings.processes = True
             case "overflow":
                 log_event("overflow", why=ring.name)
                 rings.everything = True
@@ -241,6 +258,8 @@ class Loop:
             self._check_root(bells)
             rings.everything = True
         elif name == "retention":
+            for folder in self._workers.clean(self._clock.now()):
+                log_event("cleaned", folder=folder)
             try:
                 for stream in pack(service.disk, self._clock.now()):
                     log_event("packed", stream=stream)

@@ -14,6 +14,7 @@ from typing import Any
 
 from executord.case import Customer, Head, InstructionSpec, Task
 from executord.clocks import BUSINESS, Calendar, amount_due, calendar_from
+from executord.programs import Command, command_of
 from executord.values import agent_name, read_target
 
 DEFAULT_CAPACITY = 3
@@ -28,6 +29,7 @@ class Agent:
     capacity: int = DEFAULT_CAPACITY
     escalates_to: str = "support-manager"
     runner: Any = "inbox"
+    command: Command | None = None  # the program behind it, made from `runner` [OPS-17]
 
 
 def _built_in(*rows: tuple[str, str, str]) -> dict[str, Agent]:
@@ -84,6 +86,32 @@ _TARGETS: dict[str, tuple[str, str, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
+class Budget:
+    """What an agent, or each instruction that matches, may spend [OPS-18]. None = no limit."""
+
+    key: str
+    agent: str | None = None
+    match: Mapping[str, Any] = field(default_factory=dict)
+    usd: float | None = None
+    tokens: int | None = None
+
+    def used(self, usd: float, tokens: int) -> float:
+        """Which part of it is spent: 1.0 = all."""
+        parts = [0.0]
+        if self.usd is not None:
+            parts.append(usd / self.usd if self.usd else float(usd > 0))
+        if self.tokens is not None:
+            parts.append(tokens / self.tokens if self.tokens else float(tokens > 0))
+        return max(parts)
+
+    def text(self) -> str:
+        """The limits in words."""
+        limits = [f"{self.usd:g} USD"] if self.usd is not None else []
+        limits += [f"{self.tokens} tokens"] if self.tokens is not None else []
+        return " and ".join(limits)
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """What the rules may know of the configuration. Made once, replaced whole by a reload."""
 
@@ -95,6 +123,8 @@ class Policy:
     strict: bool = False
     calendars: Mapping[str, Calendar] = field(default_factory=dict)
     rows: tuple[Mapping[str, Any], ...] = ()
+    budgets: tuple[Budget, ...] = ()
+    processes: bool = True  # whether processes are looked at; not in a rehearsal [OPS-7]
     # Case → what its limit was made from, and the limit: every task of a case asks for the same one [PERF-4].
     _limits: dict[str, tuple[LimitFrom, Limit | None]] = field(
         default_factory=dict, init=False, repr=False, compare=False
@@ -118,6 +148,11 @@ class Policy:
         row = self.roster.get(agent)
         return row.escalates_to if row is not None else "support-manager"
 
+    def command(self, agent: str) -> Command | None:
+        """The program that does this agent's work, None if it has an inbox and nothing else."""
+        row = self.roster.get(agent)
+        return row.command if row is not None else None
+
     def capacity(self, agent: str) -> int:
         """Tasks at once; 0 = no limit. Desks are people: no limit."""
         if self.is_desk(agent) and agent not in self.roster:
@@ -137,6 +172,7 @@ def make_policy(
     settle_s: float = 2.0,
     verification: str = "normal",
     policies: Iterable[Mapping[str, Any]] = (),
+    budgets: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Policy:
     """The policy of a configuration: what it says goes over the defaults. Raises `BadInput` for a bad calendar."""
     agents = dict(ROSTER)
@@ -150,6 +186,7 @@ def make_policy(
             capacity=int(given.get("capacity", old.capacity)),
             escalates_to=agent_name(str(given.get("escalates_to", old.escalates_to))),
             runner=given.get("runner", old.runner),
+            command=command_of(given["runner"]) if "runner" in given else old.command,
         )
     rights = dict(AUTHORITY)
     for name, types in (authority or {}).items():
@@ -170,6 +207,16 @@ def make_policy(
         strict=verification == "strict",
         calendars=named,
         rows=tuple(policies),
+        budgets=tuple(_budget(key, row) for key, row in (budgets or {}).items()),
+    )
+
+
+def _budget(key: str, row: Mapping[str, Any]) -> Budget:
+    """A row of `budgets:`: its key is an agent, or what a policy matches on, e.g. `tier: 4, priority: high`."""
+    parts = [re.split(r"\s*[:=]\s*", part.strip(), maxsplit=1) for part in key.split(",")]
+    match = dict(parts) if all(len(part) == 2 for part in parts) else {}
+    return Budget(
+        key=key, agent=None if match else agent_name(key), match=match, usd=row.get("usd"), tokens=row.get("tokens")
     )
 
 

@@ -28,6 +28,7 @@ from executord.errors import BadInput, CannotWrite, ExecutordError, Finding, Not
 from executord.hands import Entry
 from executord.marks import Marks
 from executord.policy import Policy
+from executord.runners.workers import Workers
 from executord.script import Step
 from executord.service import Rings, Service
 from executord.standing import standing
@@ -73,6 +74,7 @@ class Rehearsal:
         self.clock = SetClock(start)
         self.marks = Marks(None)
         self.service: Service | None = None
+        self.workers: Workers | None = None  # a rehearsal has none; the stories of the tests may
         self.before = before
         self.lines = 0
         self._moved: set[str] = set()  # cases in whose folders something was moved since they were dated
@@ -86,8 +88,9 @@ class Rehearsal:
     def open(self) -> Service:
         """Start a daemon as after a crash: it recovers, and finds what lies there by looking at everything."""
         service = Service(
-            self.root, self.policy, durable=False, marks=self.marks, before=self.before, on_entry=self._noted
-        )
+            self.root, self.policy, durable=False, marks=self.marks, before=self.before, on_entry=self._noted,
+            workers=self.workers,
+        )  # fmt: skip
         service.store.began = self.began
         self.service = service
         self._down_until = None
@@ -346,7 +349,8 @@ def text_of_line(at: datetime, name: str, to: str | None) -> str:
 
 def as_inboxes(policy: Policy) -> Policy:
     """The policy with every agent served by his inbox: nothing is started in a rehearsal."""
-    return replace(policy, roster={name: replace(agent, runner="inbox") for name, agent in policy.roster.items()})
+    roster = {name: replace(agent, runner="inbox", command=None) for name, agent in policy.roster.items()}
+    return replace(policy, roster=roster, processes=False)
 
 
 def copy_memory(source: str, target: str) -> None:

@@ -18,11 +18,12 @@ from functools import partial
 from executord import journal
 from executord.actions import Move, Write
 from executord.agenda import Agenda, Due
+from executord.attendance import Attendance
 from executord.case import Letter
 from executord.casebook import Case
 from executord.deaths import Deaths
-from executord.disk import Disk
-from executord.errors import BadInput, CannotWrite, ExecutordError, Finding, NotOurs
+from executord.disk import INBOX, Disk
+from executord.errors import BadInput, CannotStart, CannotWrite, ExecutordError, Finding, NotOurs
 from executord.evolve import replace
 from executord.hands import Batch, Entry, Hands
 from executord.house import House
@@ -36,9 +37,11 @@ from executord.postbox import Postbox
 from executord.rules import agenda_of, dispatch, mail
 from executord.rules.opening import starts_at
 from executord.rules.results import set_aside, with_path
+from executord.runners.workers import Workers
 from executord.sessions.desk import Desk
 from executord.sight import see_still_gone
 from executord.store import Store
+from executord.treasury import Treasury
 from executord.views.overview import progress
 
 BATCH_LINES = 400
@@ -58,6 +61,7 @@ class Rings:
     letters: set[str] = field(default_factory=set)  # "folder/name" known to be whole
     everything: bool = False
     touched: dict[str, dict[str, bool]] = field(default_factory=dict)  # case → path → whole: only these are read
+    processes: bool = False  # one has ended
     named: dict[str, bool] = field(default_factory=dict)  # letters "folder/name" → whole: only these are read
 
 
@@ -77,13 +81,15 @@ class Service:
         on_entry: Callable[[str, Entry], None] | None = None,
         on_event: Callable[[str, str], None] | None = None,
         on_progress: Callable[[], None] | None = None,
+        workers: Workers | None = None,
     ) -> None:
         self.root = os.path.realpath(root)
         self.policy = policy
         self.store = Store(self.root, policy, limits)
         self.postbox = Postbox(self.store)
         self.disk = Disk(self.root, durable=durable, before=before)
-        self.hands = Hands(self.store, self.disk)
+        self.workers = workers
+        self.hands = Hands(self.store, self.disk, workers)
         self.places = Places(policy, self.store.has_inbox)
         self.lineup = Lineup(self.places)
         self.marks = marks or Marks(None)
@@ -94,6 +100,8 @@ class Service:
         self.cannot_write: str | None = None
         self.house = House(self)
         self.desk: Desk | None = None  # team sessions; none in a rehearsal and for those who only look
+        self.treasury = Treasury(self)
+        self.attendance = Attendance(self, self._guarded)
         self._on_entry = on_entry or (lambda _case, _entry: None)
         self._event = on_event or (lambda _what, _text: None)
         self._progress = on_progress or (lambda: None)
@@ -118,6 +126,8 @@ class Service:
         self.house.recover()
         if self.desk is not None:
             self.desk.open(now)
+        self.attendance.opened()
+        self.treasury.check(now)
 
     def load_all(self, now: datetime) -> None:
         """Every case as it lies there, without changing anything; for those who only look."""
@@ -133,10 +143,11 @@ class Service:
             return None
         try:
             self.deaths.working(case_id)
-            if first:
-                self._redo(case_id)
+            redone = self._redo(case_id) if first else []
             case = self.store.load(case_id, now)
             if first:
+                self.hands.redo_runs(case, redone)
+                self.attendance.adopt(case, now)
                 self.hands.rotate(case, now)  # it died before the new part
         except Exception as error:  # the boundary of a case: its fault must not stop the others
             self._break(case_id, error, now)
@@ -149,7 +160,7 @@ class Service:
             self._views.setdefault(case_id, now)  # it died between the lines and their view
         return case
 
-    def _redo(self, case_id: str) -> None:
+    def _redo(self, case_id: str) -> list[Entry]:
         found = journal.read(f"{self.root}/{case_id}")
         entries = [e for e in found.entries if "at" in e]
         settled = self.marks.of(case_id)
@@ -162,6 +173,7 @@ class Service:
             self.hands.redo(Case(case_id), entries)
             self.marks.did(case_id, entries[-1]["n"])  # or the next start would undo what hands have done since
         self.hands.sweep(case_id)
+        return entries
 
     def _keep(self, case: Case) -> None:
         agenda = agenda_of(case, self.policy)
@@ -202,6 +214,7 @@ class Service:
 
     def turn(self, now: datetime, rings: Rings, *, budget: int = 1 << 30) -> bool:
         """Do what is due now. True: it stopped at its budget of lines and wants to go on at once."""
+        processes = self.attendance.look(now, all_of_them=rings.everything)
         if rings.everything:
             self._begin_round()
             rings.mail = True
@@ -218,9 +231,9 @@ class Service:
         for case_id, paths in sorted(rings.touched.items()):
             if case_id not in rings.cases:
                 self._refresh(case_id, now, (), paths)
-        touched = {*rings.cases, *rings.touched}
+        touched = {*rings.cases, *rings.touched, *processes}
         if rings.mail or (self._mail_later is not None and self._mail_later <= now):
-            told = {*rings.letters, *(n for n, whole in rings.named.items() if whole)}
+            told = {*self.hands.answers, *rings.letters, *(n for n, whole in rings.named.items() if whole)}
             touched |= self._read_mail(*self.postbox.letters(now, self._waiting_letters, told), now, everything=True)
         elif rings.named:
             touched |= self._read_mail(*self.postbox.letters_named(now, self._waiting_letters, rings.named), now)
@@ -354,8 +367,9 @@ class Service:
             if not noted and not rest:
                 break
             self._commit(list(noted.values()), now)
+            answered = self._take_answers(noted.values(), now)
             done += sum(len(b.noted) for b in noted.values())
-            again = set(noted) | rest
+            again = set(noted) | rest | answered
             self._progress()
             if done >= budget:
                 for case_id in again:
@@ -409,10 +423,20 @@ class Service:
                 break
             if due.name.startswith("delete ") and due.task is not None and not self._second_look(case, due.task, now):
                 continue
-            if self._clashes(case, due):
+            if self._clashes(case, due) or self.attendance.kept_back(case, due, now):
                 continue
             room -= 1
-            self._note(batch, due, now)
+            try:
+                self._note(batch, due, now)
+            except CannotStart as error:
+                room += 1
+                self.attendance.not_started(case, due, now, error)
+                self._event("cannot start", f"{case.id}: {due.name}: {error}")
+
+    def _take_answers(self, batches: Iterable[Batch], now: datetime) -> set[str]:
+        """Read what these batches have put into our own inbox: the answers of programs [OPS-17]."""
+        names = {n.target.removeprefix(f"{INBOX}/"): True for b in batches for n in b.noted if n.reply and n.target}
+        return self._read_mail(*self.postbox.letters_named(now, self._waiting_letters, names), now) if names else set()
 
     def _clashes(self, case: Case, line: Due) -> bool:
         """Whether another file lies where this line would move one; then the line waits until that is gone [MEM-14]."""
@@ -490,6 +514,7 @@ class Service:
                 )
                 self._waiting_letters.pop(f"{facts.get('inbox', 'executor')}/{name}", None)
             self._on_entry(case_id, entry)
+        self.treasury.heard(entries, now)
 
     def _arm(self, touched: set[str], now: datetime) -> None:
         for case_id in touched:
@@ -565,7 +590,9 @@ class Service:
         if self.desk is not None and not self.desk.idle():
             return False
         return not any(
-            case.counts["in_progress"] or (case.head.opened_at is None and starts_at(case, self.policy) is not None)
+            case.counts["in_progress"]
+            or case.running
+            or (case.head.opened_at is None and starts_at(case, self.policy) is not None)
             for case in self.cases.values()
         )
 

@@ -108,6 +108,10 @@ def standing(case: Case, task: Task) -> Standing:
     if task.blocked is not None:
         return Standing("blocked", f"{task.blocked.kind}: {task.blocked.description}", "EXE-17")
     if task.folder != "pending":
+        process = task.process
+        if process is not None:
+            left = f"the process of its last attempt (pid {process.pid} on {process.host}) is not yet gone"
+            return Standing("reassigning", f"{left}: {process.state}", "OPS-18")
         return Standing("reassigning", "it has no live attempt", "EXE-3")
     held = held_because(case, task)
     if held:

@@ -98,7 +98,7 @@ def test_the_program_begins_only_when_it_is_known(order, tmp_path: Path):
     """The record is on disk before; one that is taken back never runs."""
     one = order(f"touch={tmp_path}/one")
     held = runners.hold(one)
-    record = runners.worker_from(json.loads(Path(one.work, "worker.json").read_text()))
+    record = runners.worker_from(json.loads(Path(one.work, ".worker.json").read_text()))
     assert record is not None
     assert record.pid == held.worker.pid
     assert runners.alive(record)
@@ -116,8 +116,9 @@ def test_the_program_begins_only_when_it_is_known(order, tmp_path: Path):
 
 
 @pytest.mark.spec("OPS-18", "SES-9")
-def test_a_starter_that_is_killed_at_the_gate_leaves_nothing(order, tmp_path: Path):
-    """`kill -9` between the start and the note: the program never begins, and the wrapper ends."""
+@pytest.mark.parametrize("noted", [False, True])
+def test_a_starter_that_is_killed_at_the_gate(order, tmp_path: Path, noted: bool):
+    """`kill -9` before it lets go: the next one finds the note, and the program begins; or none, and it never does."""
     one = order(f"touch={tmp_path}/ran")
     code = f"""
 import os, signal
@@ -127,10 +128,18 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
     done = subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
     assert done.returncode == -signal.SIGKILL
+    time.sleep(0.3)
+    assert len(runners.find(one.marks)) == 1, "it does not wait for the next daemon"
+    assert not (tmp_path / "ran").exists()
+    if noted:
+        assert runners.begin_noted(one.work)
+    else:
+        runners.abandon_held(one.work)
+    assert not runners.begin_noted(one.work)
     until(lambda: not runners.find(one.marks), "the wrapper waits for ever")
     found = until(lambda: runners.exit_of(one.work), "the end is not written down")
-    assert not found.began
-    assert not (tmp_path / "ran").exists()
+    assert found.began is noted
+    assert (tmp_path / "ran").exists() is noted
 
 
 @pytest.mark.spec("OPS-18", "OPS-23")

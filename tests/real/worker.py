@@ -53,6 +53,24 @@ def main(words: list[str]) -> int:
             case "lines":
                 for line in sys.stdin:
                     print(f'{{"type": "result", "said": {line.strip()!r}}}'.replace("'", '"'), flush=True)
+            case "as":
+                code = main(_habit(Path(value)))
+                if code:
+                    return code
+            case "respond":
+                _put(Path(os.environ["EXECUTORD_RESULT"]), value or ANSWER)
+            case "torn":
+                Path(os.environ["EXECUTORD_RESULT"]).write_text('{"type": "completion", "summary": "half of it, "out')
+            case "answer":
+                _put(Path(os.environ["EXECUTORD_REPLY_TO"], f"{_who()}-{os.getpid()}.yaml"), _message(value or ANSWER))
+            case "log":
+                with open(value, "a") as file:
+                    file.write(f"{_who()} {os.getpid()}\n")
+            case "wait":
+                while not Path(value).exists():
+                    time.sleep(0.02)
+            case "told":
+                _wait_until_told(value)
             case "signal":
                 os.kill(os.getpid(), int(value))
             case "exit":
@@ -60,6 +78,39 @@ def main(words: list[str]) -> int:
             case _:
                 raise SystemExit(f"what is {word}?")
     return 0
+
+
+ANSWER = "type: completion\nsummary: it is done\noutput: {result: fine}\n"
+
+
+def _who() -> str:
+    return f"{os.environ['EXECUTORD_TASK']}.a{os.environ['EXECUTORD_ATTEMPT']}"
+
+
+def _habit(folder: Path) -> list[str]:
+    """The words for this attempt of this task: those of `T1.a2`, else of `T1`, else of `else`."""
+    names = (_who(), os.environ["EXECUTORD_TASK"], "else")
+    found = next((folder / name for name in names if (folder / name).exists()), None)
+    return found.read_text().split("|") if found is not None else ["respond"]
+
+
+def _message(text: str) -> str:
+    env = os.environ
+    return (
+        f"from: {env['EXECUTORD_AGENT']}\ninstruction_id: {env['EXECUTORD_INSTRUCTION']}\n"
+        f"task_id: {env['EXECUTORD_TASK']}\nattempt: {env['EXECUTORD_ATTEMPT']}\n{text}"
+    )
+
+
+def _put(path: Path, text: str) -> None:
+    aside = path.parent / f".{path.name}.tmp"
+    aside.write_text(text)
+    aside.rename(path)
+
+
+def _wait_until_told(kind: str) -> None:
+    while not any(name.endswith(f"-{kind}.yaml") for name in os.listdir(os.environ["EXECUTORD_INBOX"])):
+        time.sleep(0.02)
 
 
 def _link(fd: int) -> str:

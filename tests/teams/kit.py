@@ -83,29 +83,36 @@ class _Waiting:
         }  # fmt: skip
 
     def release(self) -> None:
-        self._crew.state[self._job.order] = Found("alive")
-        self._crew.started.append(self._job.order)
+        self._crew.begin(self._job)
 
     def abandon(self) -> None:
-        self._crew.state[self._job.order] = Found("gone", None, began=False)
+        self._crew.held.pop(self._job.order, None)
 
 
 class PaperCrew:
-    """Workers that live as long as the story says, whoever runs the session."""
+    """Workers that live as long as the story says; who is held back when the executor dies waits for the next one."""
 
     def __init__(self) -> None:
         self.state: dict[str, Found] = {}
+        self.held: dict[str, Process] = {}
         self.started: list[str] = []  # programs that began
         self.interrupted: list[str] = []
         self.stopped: list[str] = []
         self.deaf: set[str] = set()
-        self.wild: dict[str, Process] = {}  # what the process table shows of tasks that nobody recorded
         self.refuse: str | None = None
 
     def hold(self, job: Job) -> _Waiting:
         if self.refuse is not None:
             raise OSError(2, self.refuse)
-        return _Waiting(self, job)
+        assert job.order not in self.held, f"{job.order} is held twice"
+        waiting = _Waiting(self, job)
+        self.held[job.order] = waiting.process
+        return waiting
+
+    def begin(self, job: Job) -> None:
+        if self.held.pop(job.order, None) is not None:
+            self.state[job.order] = Found("alive")
+            self.started.append(job.order)
 
     def look(self, job: Job, process: Process) -> Found:
         if process.get("host") == "elsewhere":
@@ -113,7 +120,7 @@ class PaperCrew:
         return self.state.get(job.order, Found("gone"))
 
     def find(self, job: Job) -> Process | None:
-        return self.wild.get(job.order)
+        return self.held.get(job.order)
 
     def interrupt(self, job: Job, process: Process) -> None:
         self.interrupted.append(job.order)
@@ -420,17 +427,10 @@ def play(each: Story, root: Path | str, **more: Any) -> Room:
 
 
 _ROOTS = re.compile(rb"/[\w./-]*?/(?:stage|undisturbed|copy-\d+|restless)[\w-]*/")
-_NUMBERS = re.compile(rb'("n": |"event": |executor-|event: |event )(\d+)')
-_OFFSETS = re.compile(rb'("end": |"mark": |"heard": |heard )\d+')
 
 
 def tree_of(root: str) -> dict[str, bytes | None]:
-    """Every path and every byte of the session and the memory, wherever they lie; `started` lines apart.
-
-    Those say which process it is: an executor that dies between noting it and letting it begin starts another one for
-    the same attempt, and says so. What follows from one line more (the numbers of later lines, byte offsets) is made
-    alike.
-    """
+    """Every path and every byte of the session and the memory, wherever they lie."""
     found: dict[str, bytes | None] = {}
     for folder, folders, files in os.walk(root):
         base = os.path.relpath(folder, root)
@@ -440,17 +440,4 @@ def tree_of(root: str) -> dict[str, bytes | None]:
             if not path.endswith(".executord/lock"):
                 with open(f"{folder}/{name}", "rb") as file:
                     found[path] = _ROOTS.sub(b"/ROOT/", file.read())
-    lines = (found.get(f"{SESSION}/.executord/journal.yaml") or b"").splitlines(keepends=True)
-    kept = [line for line in lines if b'"name": "started ' not in line]
-    numbers = [int(m[1]) for line in kept if (m := re.match(rb'- \{"n": (\d+)', line))]
-    place = {n: k for k, n in enumerate(numbers, 1)}
-    found[f"{SESSION}/.executord/journal.yaml"] = b"".join(kept)
-
-    def renumbered(match: re.Match[bytes]) -> bytes:
-        n = int(match[2])
-        return match[1] + b"%d" % place.get(n, max((k for m, k in place.items() if m <= n), default=0))
-
-    return {
-        path: _OFFSETS.sub(rb"\1X", _NUMBERS.sub(renumbered, data)) if data is not None else None
-        for path, data in found.items()
-    }
+    return found

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import typer
 
@@ -23,9 +24,10 @@ from executord.cli.units import (
     unit_of,
 )
 from executord.cli.welcome import README
+from executord.cli.workers import end_workers
 from executord.disk import INBOX
 from executord.dropping import cannot, make_folders, put
-from executord.errors import BadInput, CannotWrite, NotFound, UsageError
+from executord.errors import CannotWrite, NotFound, UsageError
 from executord.policy import DESKS
 from executord.settings import MEMORY
 from executord.values import safe_id
@@ -177,17 +179,26 @@ def stop(
 ) -> None:
     """Stop the service; it starts again with the machine, unless it is uninstalled."""
     here = frame(context)
-    if workers:
-        raise BadInput(
-            "this version starts no worker processes, so there are none to end",
-            fix="use `executord service stop`; see CHANGELOG.md for what each version does",
-        )
-    unit = _installed(here, user)
-    if not running(unit, here.environ):
+    unit = _unit(here, user)
+    by_systemd = unit.installed() and running(unit, here.environ)
+    if not by_systemd and not workers:
+        _installed(here, user)
         raise NotFound("systemd does not run here", fix="send the daemon SIGTERM; `executord status` has its pid")
-    step = unit.systemctl("stop", unit.name)
-    carry_out([step], commands=True)
-    here.give({"unit": unit.name, "stopped": True}, lambda: [f"{unit.name} is stopped"])
+    if by_systemd:
+        carry_out([unit.systemctl("stop", unit.name)], commands=True)
+    ended = end_workers(unit.tree) if workers else None
+    plain = {"unit": unit.name, "stopped": by_systemd, "workers": ended}
+    here.give(plain, lambda: _stopped(unit.name if by_systemd else None, ended))
+
+
+def _stopped(unit: str | None, ended: list[Mapping[str, Any]] | None) -> list[str]:
+    lines = [f"{unit} is stopped"] if unit is not None else []
+    if ended is not None:
+        lines.append(f"{len(ended)} workers ended, nothing of them is left" if ended else "no worker was running")
+        for row in ended:
+            whose = row["instruction"] or row["session"]
+            lines.append(f"  pid {row['pid']}: {whose}/{row['task']} a{row['attempt']}")
+    return lines
 
 
 def add(app: typer.Typer) -> None:

@@ -12,6 +12,7 @@ from executord.casebook import Case
 from executord.places import Choice
 from executord.policy import PRIORITIES, Policy, instruction_limit, task_limit
 from executord.posts import delegation, handoff, stem, upstream_of
+from executord.rules.processes import waits_for_process
 from executord.standing import freed_at, standing
 
 ORDER = 60
@@ -24,8 +25,8 @@ def lines(case: Case, task: Task, policy: Policy) -> Iterator[Due]:
         return
     if not task.present or task.live is not None or task.file is None or task.file.folder != task.folder:
         return
-    if task.owed or task.gone_at is not None:
-        return  # what the last attempt left is told and kept first
+    if task.owed or task.gone_at is not None or waits_for_process(task, policy):
+        return  # what the last attempt left is told and kept first; and its process must be gone
     if not task.forced and standing(case, task).state not in ("ready", "reassigning"):
         return
     if task.forced and (task.hold or head.hold or any(f.severity == "error" for f in task.file.faults)):
@@ -67,9 +68,11 @@ def dispatch(case: Case, task: Task, line: Due, choice: Choice, policy: Policy) 
             )  # fmt: skip
     limit = task_limit(case.head, task, policy, instruction_limit(case.head, policy))
     body = delegation(case, task, choice.agent, choice.why, n, upstream, limit, policy)
+    facts = {"by_command": True} if policy.command(choice.agent) is not None else {}
     yield Due(
-        line.at, line.name, "EXE-10", Send(choice.agent, "delegation", body), task.id, n, why=choice.why, order=ORDER
-    )
+        line.at, line.name, "EXE-10", Send(choice.agent, "delegation", body), task.id, n, why=choice.why, facts=facts,
+        order=ORDER,
+    )  # fmt: skip
 
 
 def nobody(task: Task, line: Due) -> Due:

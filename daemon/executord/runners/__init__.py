@@ -11,7 +11,7 @@ from executord.errors import CannotStart as CannotStart
 from executord.runners.ending import Exit, Stopping, alive, exit_of, find, interrupt, state_of, tell
 from executord.runners.followups import follow_up, next_number, turn
 from executord.runners.order import ENVIRONMENT, Order, Turns, Worker, environment, worker_from
-from executord.runners.starting import Held, hold, reap, reap_all
+from executord.runners.starting import Held, abandon_held, begin_noted, hold, reap, reap_all
 from executord.runners.watch import Watch
 
 __all__ = [
@@ -24,7 +24,9 @@ __all__ = [
     "Turns",
     "Watch",
     "Worker",
+    "abandon_held",
     "alive",
+    "begin_noted",
     "environment",
     "exit_of",
     "find",

@@ -218,6 +218,10 @@ class Stopping:
         command = machine.command_of(worker.pid)
         self._wrapped = WRAPPER in command or any(part.endswith("/runners/wrapper.py") for part in command[:6])
 
+    def look(self) -> bool:
+        """Whether anything of the worker is there; nothing is done about it."""
+        return bool(self._members())
+
     def poll(self, now: float) -> Phase:
         """Do the next step; answers where it stands."""
         if self.phase == "gone":

@@ -5,7 +5,6 @@ Counterparts: `wrapper.py`, which feeds turns; the worker, which reads its `EXEC
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 from collections.abc import Mapping
@@ -27,17 +26,42 @@ def follow_up(
 
     The same again changes nothing, also when the worker has taken it away and the caller kept `n`. Raises `OSError`.
     """
-    name = f"{n:04}-{kind}.yaml"
-    os.makedirs(inbox, mode=0o770, exist_ok=True)
-    path = f"{inbox}/{name}"
+    path = f"{inbox}/{_name(n, kind)}"
     if not os.path.lexists(path):
-        aside = f"{inbox}/.{name}.aside"
-        data = dump({"n": n, "kind": kind, "at": stamp(at), "task_id": task_id, "text": text, **(more or {})})
-        put(aside, data)
-        if not rename(aside, path):
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(aside)
+        stage(inbox, n, kind, at, task_id, text, more)
+        publish(inbox, n, kind)
     return path
+
+
+def _name(n: int, kind: str) -> str:
+    return f"{n:04}-{kind}.yaml"
+
+
+def stage(
+    inbox: str, n: int, kind: str, at: datetime, task_id: str, text: str, more: Mapping[str, Any] | None = None
+) -> None:
+    """Write a follow-up aside, whole; `publish` puts it in place. Raises `OSError`."""
+    os.makedirs(inbox, mode=0o770, exist_ok=True)
+    data = dump({"n": n, "kind": kind, "at": stamp(at), "task_id": task_id, "text": text, **(more or {})})
+    put(_aside(inbox, n, kind), data)
+
+
+def _aside(inbox: str, n: int, kind: str) -> str:
+    return f"{inbox}/.{_name(n, kind)}.staged"
+
+
+def publish(inbox: str, n: int, kind: str) -> bytes | None:
+    """Put what was staged in place; answers its bytes. None: it was published before, or never staged [MEM-21]."""
+    aside = _aside(inbox, n, kind)
+    try:
+        with open(aside, "rb") as file:
+            data = file.read()
+        if not rename(aside, f"{inbox}/{_name(n, kind)}"):
+            os.unlink(aside)
+            return None
+    except OSError:
+        return None
+    return data
 
 
 def next_number(inbox: str) -> int:

@@ -25,6 +25,7 @@ from executord.runners.order import Order, Worker
 
 WRAPPER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "wrapper.py")
 _PASSING = frozenset({errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM, errno.ENOSPC, errno.EDQUOT})
+_HELD, _RECORD = ".worker.json", "worker.json"  # of one that is not yet noted, and of one that is
 _children: dict[int, subprocess.Popen[bytes]] = {}  # wrappers that are our own children: they are ours to be reaped
 _children_lock = threading.Lock()
 
@@ -37,14 +38,17 @@ class Held:
         self._gate = gate
 
     def release(self) -> None:
-        """It is known: its program begins."""
+        """It is noted: its program begins."""
         if self._gate >= 0:
+            begin_noted(self.worker.work or "")
             with contextlib.suppress(OSError):  # it was ended meanwhile: that is seen like any other end
                 os.write(self._gate, b"g")
             self._close()
 
     def abandon(self) -> None:
         """It could not be noted: its program never begins."""
+        if self._gate >= 0:
+            abandon_held(self.worker.work or "")
         self._close()
 
     def _close(self) -> None:
@@ -53,7 +57,23 @@ class Held:
             os.close(gate)
 
     def __del__(self) -> None:
-        self._close()
+        self.abandon()
+
+
+def begin_noted(work: str) -> bool:
+    """Its line is noted: the record gets its name, and the program begins. After a restart this is how a start is done
+    again; False: nobody is held back here (any more)."""
+    try:
+        os.rename(f"{work}/{_HELD}", f"{work}/{_RECORD}")
+    except OSError:
+        return False
+    return True
+
+
+def abandon_held(work: str) -> None:
+    """There is no line of it: whoever is held back here never begins."""
+    with contextlib.suppress(OSError):
+        os.unlink(f"{work}/{_HELD}")
 
 
 def hold(order: Order, *, durable: bool = True) -> Held:
@@ -76,7 +96,7 @@ def hold(order: Order, *, durable: bool = True) -> Held:
 def _hold(order: Order, durable: bool) -> Held:
     for folder in ("", "/tmp", "/inbox", *((f"/{order.turns.folder}",) if order.turns else ())):
         os.makedirs(f"{order.work}{folder}", mode=0o770, exist_ok=True)
-    for old in ("exit.json", ".exit", "worker.json"):  # of a start that never came to be noted
+    for old in ("exit.json", ".exit", _RECORD, _HELD):  # of a start that never came to be noted
         with contextlib.suppress(FileNotFoundError):
             os.unlink(f"{order.work}/{old}")
     put(f"{order.work}/start.json", json.dumps(order.plain()).encode(), durable=False)
@@ -116,7 +136,7 @@ def _hold(order: Order, durable: bool) -> Held:
         marks=dict(order.marks),
     )
     try:
-        put(f"{order.work}/worker.json", json.dumps({**held.worker.facts(), "marks": dict(order.marks)}).encode(),
+        put(f"{order.work}/{_HELD}", json.dumps({**held.worker.facts(), "marks": dict(order.marks)}).encode(),
             durable=durable)  # fmt: skip
     except BaseException:
         held.abandon()

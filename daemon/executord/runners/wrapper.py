@@ -5,8 +5,9 @@ Counterparts: `starting.py`, which writes `WORK/start.json` and holds the gate; 
 `WORK/exit.json`.
 
 Rules of the house
-- The worker's program begins only when the daemon says so through the gate. A daemon that dies before leaves the gate
-  at its end of file: then the program never begins, and that is written down.
+- The worker's program begins only when it is noted. The daemon says so through the gate; one that dies leaves the gate
+  at its end of file. Then the next one finds the line, or not: it gives the record its name (`worker.json`), and the
+  program begins, or takes it away (`.worker.json`), and it never does. Where nobody comes it never does either.
 - It is a session leader and the reaper of all that its worker leaves (PR_SET_CHILD_SUBREAPER): grandchildren that
   called setsid included. So no child left means that nothing is left.
 - A signal that comes to it goes on to the program's process group.
@@ -18,19 +19,23 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
+import fcntl
 import json
 import os
 import select
 import signal
 import sys
 import time
+from collections import deque
 from typing import Any
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 EXIT_ROOM = 1024  # bytes that are kept free on the disk for the exit
 CHUNK = 1 << 20
+LONGEST_END = 16 << 20  # of a stream that is longer than its cap
 LONGEST_LINE = 16 << 20  # of a turn's end
 DRAIN_S = 0.3  # how long the output of leftovers is listened to once the program has ended
+ORPHAN_S = 60.0  # how long one that is held back waits for the next daemon
 TERM_S, KILL_S = 2.0, 5.0  # for what the program leaves behind
 LOOK_S = 5.0  # how often follow-ups are looked for, whatever the signals say
 PASSED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -43,17 +48,19 @@ def reap_orphans() -> None:
 
 
 class Capped:
-    """A stream kept in files: its beginning and its end, never more than `most` bytes of it."""
+    """A stream kept in a file: its beginning and its end, never more than `most` bytes of it.
+
+    The end is held in memory until the stream is over: a gigabyte that nobody keeps is not written either.
+    """
 
     def __init__(self, path: str, most: int) -> None:
-        self.path = path
-        self._head = most - most // 4
-        self._half = max(most // 8, 1)
+        self._end_bytes = min(most // 4, LONGEST_END)
+        self._head = most - self._end_bytes
         self._size = 0
-        self._tail = 0
-        self.total = self.kept = 0
+        self._end: deque[bytes] = deque()
+        self._held = 0
+        self.total = 0
         self._fd = _open(path)
-        self._tail_fd = -1
 
     def take(self, data: bytes) -> None:
         """Keep what there is room for."""
@@ -62,48 +69,32 @@ class Capped:
         if room > 0:
             part, data = data[:room], data[room:]
             self._size += len(part)
-            self._write(self._fd, part)
-        while data:
-            if self._tail_fd < 0 or self._tail >= self._half:
-                self._turn()
-            part, data = data[: self._half - self._tail], data[self._half - self._tail :]
-            self._tail += len(part)
-            self._write(self._tail_fd, part)
+            self._write(part)
+        if data:
+            self._end.append(data)
+            self._held += len(data)
+            while self._held - len(self._end[0]) >= self._end_bytes:
+                self._held -= len(self._end.popleft())
 
-    def _turn(self) -> None:
-        """The end moves on: of two halves the older goes."""
-        with contextlib.suppress(OSError):
-            if self._tail_fd >= 0:
-                os.close(self._tail_fd)
-                os.replace(self.path + ".end", self.path + ".before")
-        self._tail_fd = _open(self.path + ".end")
-        self._tail = 0
-
-    def _write(self, fd: int, data: bytes) -> None:
+    def _write(self, data: bytes) -> None:
         view = memoryview(data)
         try:
-            while view and fd >= 0:
-                done = os.write(fd, view)
-                self.kept += done
-                view = view[done:]
+            while view and self._fd >= 0:
+                view = view[os.write(self._fd, view) :]
         except OSError:
             return  # a full disk: what follows is lost, the worker goes on
 
     def close(self) -> int:
         """Put the end behind the beginning, saying what is left out in between; answers how many bytes that is."""
-        names = [n for n in (self.path + ".before", self.path + ".end") if os.path.exists(n)]
-        if names:
-            left = self.total - self._size - sum(os.path.getsize(n) for n in names)
-            if left > 0:
-                self._write(self._fd, b"\n[executord: %d bytes left out]\n" % left)
-            for name in names:
-                with contextlib.suppress(OSError):
-                    with open(name, "rb") as file:
-                        while part := file.read(CHUNK):
-                            self._write(self._fd, part)
-                    os.unlink(name)
-            return max(left, 0)
-        return max(self.total - self._size, 0)
+        end = b"".join(self._end)[-self._end_bytes :] if self._end_bytes else b""
+        left = self.total - self._size - len(end)
+        if left > 0:
+            self._write(b"\n[executord: %d bytes left out]\n" % left)
+        self._write(end)
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+        return left
 
 
 def _open(path: str) -> int:
@@ -216,7 +207,24 @@ class Wrapper:
             if poll.poll(0):
                 said = os.read(gate, 1)
                 os.close(gate)
-                return said == b"g"
+                return said == b"g" or self._noted_later()
+
+    def _noted_later(self) -> bool:
+        """Whoever held us back is gone: wait for the one who comes after, for a while."""
+        staged, noted = (os.path.join(self.work, name) for name in (".worker.json", "worker.json"))
+        end = time.monotonic() + ORPHAN_S
+        while time.monotonic() < end and not any(number in PASSED_ON for number in self._signals):
+            if not os.path.exists(staged):
+                return os.path.exists(noted)
+            poll = select.poll()
+            poll.register(self._bell, select.POLLIN)
+            poll.poll(100)
+            self._drain_bell()
+        try:
+            os.unlink(staged)
+        except OSError:
+            return os.path.exists(noted)  # it was noted at this very moment
+        return False
 
     def _drain_bell(self) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -308,6 +316,8 @@ class Wrapper:
         }
         for fd in streams:
             os.set_blocking(fd, False)
+            with contextlib.suppress(OSError):
+                fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, CHUNK)
         open_fds = set(streams)
         started = time.monotonic()
         run_s = (self.order.get("limits") or {}).get("run_s")

@@ -91,6 +91,9 @@ class Crew(Protocol):
     def find(self, job: Job) -> Process | None:
         """A worker of this very task and attempt in the process table."""
 
+    def begin(self, job: Job) -> None:
+        """One that was held back when its keeper died, and is noted: its program begins; nothing for any other."""
+
     def interrupt(self, job: Job, process: Process) -> None:
         """SIGINT."""
 
@@ -211,6 +214,10 @@ class Processes:
         """A worker of this very task and attempt in the process table."""
         found = runners.find(job.marks)
         return {k: v for k, v in found[0].facts().items() if k != "attempt"} if found else None
+
+    def begin(self, job: Job) -> None:
+        """One that was held back when its keeper died, and is noted: its program begins; nothing for any other."""
+        runners.begin_noted(job.work)
 
     def interrupt(self, job: Job, process: Process) -> None:
         """SIGINT."""

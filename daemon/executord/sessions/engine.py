@@ -96,9 +96,12 @@ class Engine:
             for line in take_over(team, self._reading, self.crew, self.law, now):
                 self._note(line, now)
         else:
-            self._see_board(now)  # before our own view of it is written again
             self._find_unrecorded(now)
+            self._see_board(now)  # before our own view of it is written again
         self._commit(now)
+        for worker in team.workers.values():
+            if worker.state == "live" and worker.process is not None:
+                self.crew.begin(self.sight.job_of(worker))
         for entry in redone:
             if entry["name"].startswith("finalize "):
                 self._interrupt(entry["facts"]["order"])
@@ -194,7 +197,7 @@ class Engine:
         try:
             self.hands.commit(batch)
             self._show()
-        except BaseException:
+        except Exception:
             for _, each in held:
                 each.abandon()  # they are in no file: their programs must not begin
             raise

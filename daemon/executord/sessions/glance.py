@@ -37,6 +37,9 @@ class Nobody:
         """Unasked."""
         return None
 
+    def begin(self, job: Job) -> None:
+        """Never."""
+
     def interrupt(self, job: Job, process: Process) -> None:
         """Never."""
 

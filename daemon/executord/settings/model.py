@@ -157,6 +157,7 @@ class Settings(Strict):
             settle_s=self.settle_s,
             verification=self.verification,
             policies=[_bare(row) for row in given.get("policies", ())],
+            budgets={key: row.model_dump() for key, row in self.budgets.items()},
         )
 
     def redacted(self) -> dict[str, Any]:

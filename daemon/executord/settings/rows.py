@@ -14,6 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Fiel
 
 from executord.clocks import calendar_from
 from executord.errors import BadInput
+from executord.programs import FOLDERS, KINDS, READY
 from executord.settings.values import (
     AgentName,
     Count,
@@ -131,6 +132,56 @@ def _named(value: object) -> str:
     return BRANCHES[0] if isinstance(value, str) else BRANCHES[1]
 
 
+def _runner(value: object) -> object:
+    known = (*KINDS, *READY)
+    if isinstance(value, str) and value not in known:
+        raise refusal(f"{value!r} is no runner", advice(value, known))
+    return value
+
+
+class RunnerRow(Strict):
+    """A program that does the work of an agent [OPS-17]; no shell."""
+
+    type: Literal["inbox", "command", "systemd-run"] = Field(
+        default="command", description="command; systemd-run puts it into a unit of its own; inbox: no program."
+    )
+    entry: Literal["claude", "codex", "gemini", "opencode"] | None = Field(
+        default=None, description="A ready-made entry; what else is given goes over it, or is added."
+    )
+    program: Word | None = Field(default=None, description="Absolute path, or a name on PATH.")
+    args: Words = Field(default=(), description="Arguments; {prompt} or {file} stands for the prompt, or for its file.")
+    prompt: Literal["stdin", "file", "argument"] | None = Field(
+        default=None, description="How it is told what is to be done."
+    )
+    words: bool | None = Field(
+        default=None, description="It reads prose: it gets a prompt with the message fenced as data, not the message."
+    )
+    parser: (
+        Literal["inbox", "response-file", "exit-code", "claude-stream", "codex-jsonl", "gemini-stream", "opencode-json"]
+        | None
+    ) = Field(default=None, description="How it answers: by itself (inbox), or by its output.")
+    environment: Words = Field(
+        default=(), description="Variables of the daemon that it gets as well; * stands for anything."
+    )
+    env: dict[str, Any] = Field(default={}, description="Variables that are given to it; secrets belong in a file.")
+    folder: Word | None = Field(
+        default=None, description="Its working folder: memory, instruction, work (its own), or an absolute path."
+    )
+    limits: dict[Literal["run_s", "memory_bytes", "file_bytes", "cpu_s", "open_files", "output_bytes"], Number] = Field(
+        default={}, description="run_s, memory_bytes, file_bytes, cpu_s, open_files, output_bytes."
+    )
+    grace_s: Number | None = Field(default=None, description="Seconds from SIGTERM to SIGKILL.")
+    turns: Literal["claude"] | None = Field(default=None, description="The form of further turns on stdin.")
+    interrupt: bool | None = Field(default=None, description="Whether finalize comes with SIGINT.")
+
+    def model_post_init(self, context: Any, /) -> None:
+        """Without a program there is nothing to start."""
+        if self.type != "inbox" and self.program is None and self.entry is None:
+            raise refusal("a command needs a program", "give program, or the entry of a known one")
+        if self.folder is not None and self.folder not in FOLDERS and not self.folder.startswith("/"):
+            raise refusal(f"{self.folder!r} is no working folder", "use memory, instruction, work or an absolute path")
+
+
 class AgentRow(Strict):
     """One agent of the roster [EXE-9]; what is left out stays as built in."""
 
@@ -141,7 +192,8 @@ class AgentRow(Strict):
         Annotated[Annotated[Word, Tag("(name)")] | Annotated[CalendarRow, Tag("(row)")], Discriminator(_named)] | None
     ) = Field(default=None, description="Working hours: a calendar's name, or a calendar.")
     runner: Annotated[
-        Annotated[Word, Tag("(name)")] | Annotated[dict[str, Any], Tag("(row)")], Discriminator(_named)
+        Annotated[Word, BeforeValidator(_runner), Tag("(name)")] | Annotated[RunnerRow, Tag("(row)")],
+        Discriminator(_named),
     ] = Field(
         default="inbox",
         description="How it gets its work: inbox, command, the name of a ready-made entry, or a mapping.",

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from executord.actions import Explain, File, Move, Record, Send, Write
+from executord.actions import Explain, File, Move, Record, Reply, Send, Start, Stop, Tell, Write
 from executord.agenda import Due, Place
 from executord.case import Task
 from executord.casebook import Case
@@ -142,5 +142,13 @@ def _effect(case: Case, line: Due, given: Prospect | None) -> tuple[str, str | N
             return Explain.word, None, None, f"{path.rpartition('.')[0]}.reason.yaml"
         case File():
             return File.word, None, None, None
+        case Start(to=to):
+            return Start.word, to, None, None
+        case Tell(to=to, kind=kind):
+            return Tell.word, to, kind, None
+        case Stop():
+            return Stop.word, None, None, None
+        case Reply(name=name):
+            return Reply.word, None, None, f"{INBOX}/executor/{name}.yaml"
         case Record() | None:
             return Record.word, None, None, None
