@@ -59,7 +59,7 @@ def test_the_demo_ends_well_and_says_what_it_has_shown(shown):
     """Exit 0, one JSON object, each thing shown; the user's own settings have no say in it."""
     assert shown["schema_version"] == 1
     assert shown["ok"]
-    assert len(shown["shown"]) == 8
+    assert len(shown["shown"]) == 9
     assert all(each["ok"] for each in shown["shown"])
     assert {row["id"] for row in shown["rows"]} == set(CASES)
     assert {row["phase"] for row in shown["rows"]} == {"gate"}
@@ -75,6 +75,34 @@ def test_every_task_of_the_sample_lies_in_completed(shown):
         assert sorted(path.name for path in (memory / case / "tasks" / "completed").iterdir()) == wanted
         for name in wanted:
             assert load(memory / case / "outputs" / "partial" / name)["state"] == "completed"
+
+
+@pytest.mark.spec("OPS-1", "SES-8", "SES-12", "SES-25")
+def test_the_team_session_was_executed(shown):
+    """Three roles, four tasks: each has one result, two of them of one worker, and its texts are there."""
+    session = Path(shown["folder"]) / "Agent_Memory" / play.SESSION
+    lines = load(session / ".executord/journal.yaml")
+    names = [line["name"] for line in lines if "name" in line]
+    wanted = (SAMPLE / "_expected" / "TC-status-page.txt").read_text(encoding="utf-8").splitlines()
+    assert [
+        n for n in names if n.split(" ")[0] in ("open", "start", "follow-up", "result", "complete", "archive")
+    ] == wanted
+    assert json.loads((session / "team-session.json").read_text())["status"] == "completed"
+    assert "7 payments failed" in (session / "artifacts/status-page.md").read_text()
+    assert not (
+        Path(shown["folder"]) / "Agent_Memory/_communication/inbox/executor/.sessions/TC-status-page.yaml"
+    ).exists()
+
+
+@pytest.mark.spec("SES-1", "SES-2", "CON-11")
+def test_the_sample_session_is_valid():
+    """And stands as a coordinator left it."""
+    done = subprocess.run(
+        [sys.executable, "-m", "executord", "session", "validate", f"--session={SAMPLE / '_sessions/TC-status-page'}"],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (0, "valid: 3 roles, 4 tasks\n")
+    assert not (SAMPLE / "_sessions/TC-status-page/.executord").exists()
 
 
 @pytest.mark.spec("EXE-13")

@@ -27,13 +27,15 @@ FLOORS = """
 4  attendance | treasury
 4  house
 4  demo | views
-3  checking | hands | postbox
+3  checking
+3  sessions
+3  hands | postbox
 3  ledger | store
 3  bells | dropping | evidence | journal | lock | runners | survey
 3  paper | script
 3  retention | schemas | tree
 3  clock | deaths | disk | gate | inotify | log | machine | marks | mend | oddities | sdnotify | settings
-2  rules
+2  rules | team
 1  finals | fold
 1  completeness | messages | news | posts | tidings
 1  standards | verification

@@ -7,6 +7,7 @@ itself is an outsider: it starts programs and reads files, and knows nothing tha
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -34,7 +35,12 @@ from executord.values import read_stamp, stamp
 LIMIT_S: Final = 120.0
 LOOK_EVERY_S: Final = 0.2
 MARK: Final = ".executord-demo"  # in a folder of ours: the pid of the demo that made it
-CONFIG: Final = "settle: 0.5 seconds\nround: 5 seconds\n"
+CONFIG: Final = """settle: 0.5 seconds
+round: 5 seconds
+sessions:
+  worker: {{program: {python}, args: [{worker}]}}
+"""
+SESSION: Final = "_sessions/TC-status-page"
 LEADS: Final = ("support-manager", "vp-customer-support")
 #: What goes wrong with a worker: agent → habit, and the one task it concerns [OPS-1].
 HABITS: Final = {
@@ -123,7 +129,9 @@ def make_stage(sample: Path, now: datetime) -> Path:
     try:
         folder = Path(tempfile.mkdtemp(prefix="executord-demo-"))
         (folder / MARK).write_text(f"{os.getpid()}\n", encoding="utf-8")
-        (folder / "config.yaml").write_text(CONFIG, encoding="utf-8")
+        worker = json.dumps(str(sample / "_workers" / "team.py"))
+        config = CONFIG.format(python=json.dumps(sys.executable), worker=worker)
+        (folder / "config.yaml").write_text(config, encoding="utf-8")
         (folder / "logs").mkdir()
         memory = folder / "Agent_Memory"
         for source in sorted(sample.rglob("*")):
@@ -198,6 +206,14 @@ class Crew:
         for agent in LEADS:
             self._worker("lead.py", agent, "--answers", self._answers, "--pace", str(pace.decide))
         self._worker("planner.py", "planner", "--pace", str(pace.decide))
+        self._ask_for_session()
+
+    def _ask_for_session(self) -> None:
+        """What a coordinator does when a team session is ready: one message to the executor."""
+        inbox = self._folder / "Agent_Memory" / INBOX / "executor"
+        aside = inbox / ".session.part"
+        aside.write_text(f"type: session\nfrom: planner\npath: {SESSION}\n", encoding="utf-8")
+        aside.rename(inbox / "session.yaml")
 
     def _worker(self, script: str, agent: str, *args: str) -> None:
         named = () if script == "planner.py" else (agent,)
@@ -273,8 +289,16 @@ class Watch:
         return str(_read(path).get("phase", "waiting"))
 
     def open_cases(self) -> list[str]:
-        """The instructions that are not in phase `gate` yet."""
-        return [case_id for case_id in self.entries if self.phase(case_id) != "gate"]
+        """The instructions that are not in phase `gate` yet, and the session as long as it is not completed."""
+        session = [] if session_status(self._memory) == "completed" else [SESSION]
+        return [*(case_id for case_id in self.entries if self.phase(case_id) != "gate"), *session]
+
+
+def session_status(memory: Path) -> str:
+    """How the team session stands, as team-session.json says it; empty where there is none."""
+    if not (memory / SESSION).is_dir():
+        return "completed"
+    return str(_read(memory / SESSION / "team-session.json").get("status", ""))
 
 
 def said(entry: Entry) -> str | None:
@@ -340,6 +364,25 @@ def judge(memory: Path, sample: Path, watch: Watch, late_s: float) -> Iterator[S
         (f"{c}/{e['task']}: {blocked[c, e['task']]['facts']['description']}" for c, e in lines
          if e["name"].startswith("answer ") and (c, e["task"]) in blocked),
     )  # fmt: skip
+
+
+def judge_session(memory: Path) -> Iterator[Shown]:
+    """Whether the team session was executed by processes of its own, each task once, none of them left."""
+    folder = memory / SESSION
+    if not folder.is_dir():
+        return
+    entries = journal.read(str(folder), journal.SESSION_PLACE).entries
+    results = [e for e in entries if str(e.get("name", "")).startswith("result ")]
+    started = [e for e in entries if str(e.get("name", "")).startswith("started ")]
+    left = [e for e in started if Path(f"/proc/{e['facts']['pid']}").exists()]
+    tasks = _read(folder / "tasks.json").get("tasks") or {}
+    done = sum(1 for task in tasks.values() if task.get("status") == "completed")
+    ok = bool(tasks) and done == len(tasks) == len(results) and not left
+    yield Shown(
+        "a team session is executed by worker processes, each task once, and none of them is left",
+        ok and session_status(memory) == "completed",
+        f"{done} of {len(tasks)} tasks by {len(started)} processes",
+    )
 
 
 def _first(what: str, found: Iterator[str]) -> Shown:
@@ -417,6 +460,8 @@ def worth_a_look(memory: Path) -> tuple[str, ...]:
         "ticket-2057-eu-checkout/outputs/partial/T2.yaml",
         f"{INBOX}/technical-support-engineer/done/*delegation.yaml",
         f"{INBOX}/support-quality-analyst/done/*rework_request.yaml",
+        f"{SESSION}/artifacts/status-page.md",
+        f"{SESSION}/.executord/work/WRITE-001.a1/order.md",
         f"{INBOX}/executor/.rejected/*/*.reason.yaml",
     )
     found = (sorted(memory.glob(pattern)) for pattern in patterns)
@@ -465,7 +510,7 @@ def demo(say: Say, *, pace: Pace, keep: bool = False, limit_s: float = LIMIT_S) 
     finally:
         ended = crew.stop()
         signal.signal(signal.SIGTERM, before)
-    shown = (reached, *judge(memory, sample, watch, pace.late), ended)
+    shown = (reached, *judge(memory, sample, watch, pace.late), *judge_session(memory), ended)
     if keep:
         (folder / MARK).unlink()
     took = round(clock.monotonic() - began, 1)

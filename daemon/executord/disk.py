@@ -31,8 +31,17 @@ _OWN_DOTS = frozenset({".lock", ".probe", ".paused.yaml", ".processed", ".reject
 class Disk:
     """Changes to one tree. `root` is absolute; every other path counts from it, with `/`."""
 
-    def __init__(self, root: str, *, durable: bool = True, before: Callable[[str, str], None] | None = None) -> None:
+    def __init__(
+        self,
+        root: str,
+        *,
+        durable: bool = True,
+        before: Callable[[str, str], None] | None = None,
+        allowed: Callable[[list[str]], bool] | None = None,
+    ) -> None:
+        """`allowed`: what may be written there; without it what MEM-2 says of a memory."""
         self.root = root
+        self._allowed = allowed or _allowed
         self._durable = durable
         self._before = before or (lambda _op, _path: None)
         self._real: set[str] | None = None  # folders found to be no links, while changes are made together
@@ -42,7 +51,7 @@ class Disk:
     def guard(self, path: str) -> None:
         """Raise `NotOurs` unless the daemon may write at this path; no symlink is followed out [MEM-2, SEC-1]."""
         parts = path.split("/")
-        if not _allowed(parts) or any(p in ("", ".", "..") for p in parts):
+        if not self._allowed(parts) or any(p in ("", ".", "..") for p in parts):
             raise NotOurs(
                 f"the daemon does not write {path!r}", path=path, fix="this is a fault of the daemon; report it"
             )
@@ -82,7 +91,7 @@ class Disk:
         if os.path.isdir(full):
             return
         own = path.split("/")[:2] == ["_communication", "inbox"] and path.split("/")[2:] in [[n] for n in OWN_INBOXES]
-        self.guard(f"{path}/{DOT}" if own else f"{path}/x.yaml")
+        self.guard(f"{path}/{DOT}" if own or self._allowed is not _allowed else f"{path}/x.yaml")
         self._before("mkdir", path)
         try:
             os.makedirs(full, exist_ok=True)
@@ -161,6 +170,34 @@ class Disk:
                 os.close(fd)
         except OSError as error:
             raise _cannot(path, error) from error
+
+    def add_lines(self, path: str, data: bytes) -> None:
+        """Add whole lines to a file that others add to as well: in one write, at its end [MEM-14].
+
+        A line that somebody has not finished is not made ours: a newline comes before.
+        """
+        self.guard(path)
+        self._before("append", path)
+        try:
+            flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+            fd = os.open(f"{self.root}/{path}", flags, 0o660)
+            try:
+                size = os.fstat(fd).st_size
+                if size and os.pread(fd, 1, size - 1) != b"\n":
+                    data = b"\n" + data
+                _write_all(fd, data)
+            finally:
+                os.close(fd)
+        except OSError as error:
+            raise _cannot(path, error) from error
+
+    def forget_session(self, session_id: str) -> None:
+        """Take away our note that a session was given to us: it has ended [SES-25]."""
+        path = f"{INBOX}/executor/.sessions/{session_id}.yaml"
+        self.guard(path)
+        self._before("unlink", path)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(f"{self.root}/{path}")
 
     def sync(self, paths: Iterable[str], *, placed: bool = False) -> None:
         """Make these files durable, with the folders that hold them; nothing to do where that is not promised.
@@ -278,6 +315,23 @@ def _allowed(parts: list[str]) -> bool:
             return _is_case(case_id) and folder in ("in_progress", "completed") and not name.startswith(".")
         case [case_id, "outputs", folder, name]:
             return _is_case(case_id) and folder in ("partial", "final") and (name.endswith(".yaml") or _staged(name))
+        case _:
+            return False
+
+
+def session_allowed(parts: list[str]) -> bool:
+    """The ownership list of MEM-2, for one path of a session: never `role-specs/` or `task-analysis.json`."""
+    match parts:
+        case [name]:
+            return name in ("team-session.json", "tasks.json") or _staged(name)
+        case [".msg", name]:
+            return name in ("messages.jsonl", "meta.json") or _staged(name)
+        case ["wisdom", name]:
+            return name == "issues.md" or _staged(name)
+        case ["explorations" | "discussions", name]:
+            return _staged(name)
+        case [".executord" | "artifacts" | "discoveries", _, *_]:
+            return True
         case _:
             return False
 

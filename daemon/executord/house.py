@@ -24,9 +24,11 @@ from executord.pen import dump
 from executord.posts import clarification, reason_file, rejection, stem
 from executord.reading import safe_stem, text_of
 from executord.rules.mail import Judgement, owed_to_house
+from executord.sessions.desk import Desk
 from executord.values import agent_name, stamp
 from executord.views.overview import Tree, status_report
 
+_NO_DESK = Finding("SES-25", "a rehearsal runs no sessions", "send it to a daemon, or use `executord session run`")
 PAUSES = f"{INBOX}/executor/.paused.yaml"
 
 
@@ -35,6 +37,7 @@ class Home(Tree, Protocol):
 
     disk: Disk
     hands: Hands
+    desk: Desk | None
 
 
 class House:
@@ -122,6 +125,46 @@ class House:
             "MSG-1", "it cannot be told which task is meant", "send it again with instruction_id and task_id"
         )
         return None, replace(letter, refusal=fault)
+
+    # -- team sessions [SES-25, SES-28] ---------------------------------------------------------------------
+
+    def is_of_session(self, letter: Letter) -> bool:
+        """Whether a letter is about a team session: it asks for one, or names one."""
+        if letter.fault is not None or letter.sender is None:
+            return False
+        known, _ = type_of(letter)
+        desk = self._service.desk
+        if known == "session":
+            return True
+        return desk is not None and (desk.session_of(letter) is not None or self._names_unknown_session(letter, desk))
+
+    def _names_unknown_session(self, letter: Letter, desk: Desk) -> bool:
+        return desk.speaks_of_one(letter) and letter.instruction not in self._service.cases
+
+    def take_of_session(self, letter: Letter, now: datetime) -> None:
+        """Bring it to the desk; then file it, or answer why not."""
+        desk = self._service.desk
+        known, _ = type_of(letter)
+        kind = MESSAGES[known] if known is not None else None
+        refusal: Finding | None = None
+        if known == "session":
+            refusal = MESSAGES["session"].check(letter)
+            if refusal is None:
+                refusal = desk.take(letter, now) if desk is not None else _NO_DESK
+        else:
+            assert desk is not None
+            session_id = desk.session_of(letter)
+            if session_id is None:
+                named = scalar(letter.body.get("session_id"))
+                text = f"there is no session {named!r} here, or it does not take {known or letter.type}"
+                refusal = Finding("MSG-1", text,
+                                  "check session_id; `executord status` lists the sessions")  # fmt: skip
+            else:
+                filed = self._service.hands.free(f"{INBOX}/{letter.folder}/.processed/{now:%Y-%m-%d}/{letter.name}")
+                refusal = desk.hear(session_id, letter, filed, now)
+        if refusal is None:
+            return self._file(letter, now, ".processed", None, None)
+        return self._reject(letter, Judgement("rejected", refusal.code, "", kind, finding=refusal), now)
 
     # -- taking it -----------------------------------------------------------------------------------------
 

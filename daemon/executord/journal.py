@@ -10,15 +10,15 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
-from executord.agenda import Due
 from executord.errors import Unreadable
 from executord.paper import read_journal
 from executord.pen import journal_line
 from executord.values import stamp
 
 PLACE = "outputs/partial/journal.yaml"
+SESSION_PLACE = ".executord/journal.yaml"
 PART_LINES = 5000
 
 
@@ -34,12 +34,31 @@ class Journal:
     placed: bool = False  # whether we have made the name of the newest part durable
 
 
-def read(folder: str) -> Journal:
+class Told(Protocol):
+    """What the journal needs of a line: an instruction's (`agenda.Due`) and a session's (`team.line.Line`) have it."""
+
+    @property
+    def at(self) -> datetime: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def rule(self) -> str: ...
+    @property
+    def task(self) -> str | None: ...
+    @property
+    def attempt(self) -> int | None: ...
+    @property
+    def why(self) -> str: ...
+    @property
+    def facts(self) -> Mapping[str, Any]: ...
+
+
+def read(folder: str, place: str = PLACE) -> Journal:
     """All parts of the journal in this folder, oldest first. A torn last line does not count.
 
     Raises `Unreadable` where a whole line is not one.
     """
-    directory = os.path.dirname(os.path.join(folder, PLACE))
+    directory = os.path.dirname(os.path.join(folder, place))
     numbered = sorted(
         n for n in _names(directory) if n.startswith("journal.") and n[8:-5].isdigit() and n.endswith(".yaml")
     )
@@ -84,7 +103,7 @@ def first_line(kind: str, subject: str, opened: datetime) -> bytes:
     return journal_line({"journal": 1, kind: subject, "opened": stamp(opened)})
 
 
-def entry_of(line: Due, n: int, now: datetime, word: str, more: Mapping[str, Any]) -> dict[str, Any]:
+def entry_of(line: Told, n: int, now: datetime, word: str, more: Mapping[str, Any]) -> dict[str, Any]:
     """A line as the journal writes it, its keys in the order of the contract."""
     entry: dict[str, Any] = {
         "n": n,

@@ -22,13 +22,14 @@ from executord.pen import dump
 from executord.values import stamp
 
 PLACE = f"{INBOX}/executor/.lock"
+SESSION_PLACE = ".executord/lock"
 _TRIES, _PAUSE_S = 5, 0.02
 
 
-def holder(root: str) -> Mapping[str, Any] | None:
+def holder(root: str, place: str = PLACE) -> Mapping[str, Any] | None:
     """Who holds the tree's lock: pid, host, boot_id, since, last_round; None if nobody does. Changes nothing."""
     try:
-        fd = os.open(f"{root}/{PLACE}", os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        fd = os.open(f"{root}/{place}", os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     except OSError:
         return None
     try:
@@ -52,8 +53,8 @@ def _text(fd: int) -> Mapping[str, Any]:
 class TreeLock:
     """The lock of a tree, held from `take` until `release` or the end of the process."""
 
-    def __init__(self, root: str) -> None:
-        self._path = f"{root}/{PLACE}"
+    def __init__(self, root: str, place: str = PLACE, *, who: str = "daemon holds this tree") -> None:
+        self._path, self._who = f"{root}/{place}", who
         self._fd: int | None = None
         self._mark: dict[str, Any] = {}
 
@@ -71,7 +72,7 @@ class TreeLock:
             who = _text(fd)
             os.close(fd)
             raise Locked(
-                f"another daemon holds this tree: pid {who.get('pid', '?')} on {who.get('host', '?')}"
+                f"another {self._who}: pid {who.get('pid', '?')} on {who.get('host', '?')}"
                 f" since {who.get('since', '?')}",
                 path=self._path,
                 fix="stop that one first",

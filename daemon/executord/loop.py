@@ -28,6 +28,9 @@ from executord.retention import pack
 from executord.runners.workers import Workers
 from executord.sdnotify import Notifier
 from executord.service import Rings, Service
+from executord.sessions.crew import Processes, Programs
+from executord.sessions.desk import Desk
+from executord.sessions.front import law_of
 from executord.settings import Settings
 from executord.tree import Limits
 
@@ -58,6 +61,7 @@ class Loop:
         self._extended = 0.0
         self._watched: set[str] = set()
         self._stop: str | None = None
+        self._crew: Processes | None = None
         self._workers = Workers(
             root,
             state,
@@ -90,7 +94,7 @@ class Loop:
 
     def _service(self) -> Service:
         settings = self._settings
-        return Service(
+        service = Service(
             self._root,
             settings.policy(),
             durable=settings.durability == "full",
@@ -102,6 +106,25 @@ class Loop:
             on_progress=self._alive,
             workers=self._workers,
         )
+        programs = Programs(settings)
+        self._crew = Processes(
+            programs, output_bytes=settings.limits.output_bytes, durable=settings.durability == "full",
+            ring=lambda key: self._worker_ended(service, key),
+        )  # fmt: skip
+        service.desk = Desk(
+            service.disk, service.store, service.policy, law_of(settings, asks=True), programs, self._crew,
+            durable=settings.durability == "full",
+            on_entry=lambda session_id, entry: log_line(entry, session_id),
+            on_event=lambda what, text: logger.warning("{}: {}", what, text),
+            tell_hitl=service.house.tell_hitl,
+        )  # fmt: skip
+        return service
+
+    def _worker_ended(self, service: Service, key: str) -> None:
+        """From the thread that watches workers: the session is looked at now."""
+        if service.desk is not None:
+            service.desk.ring(key.split("\0")[0])
+        self._queue.put(Ring("", "alarm", "worker"))
 
     def _alive(self) -> None:
         """Long work tells that it goes on, by progress and never by a timer."""
@@ -130,6 +153,8 @@ class Loop:
             self._notify.stopping("stopping")
             bells.stop()
             service.finish(self._clock.now())
+            if self._crew is not None:
+                self._crew.close()
             self._workers.close()  # the processes go on
             for number, old in restore:
                 signal.signal(number, old)
@@ -314,6 +339,9 @@ class Loop:
         else:
             self._settings = settings
             service.use(policy)
+            if service.desk is not None and self._crew is not None:
+                self._crew.programs = Programs(settings)
+                service.desk.use(policy, law_of(settings, asks=True), self._crew.programs)
             self._queue.put(Ring("", "overflow", "configuration read again"))
             logger.info("the configuration was read again")
         self._notify.ready()

@@ -41,6 +41,7 @@ from executord.rules import agenda_of, dispatch, incident, mail, overload, spoke
 from executord.rules.opening import starts_at
 from executord.rules.results import set_aside, with_path
 from executord.runners.workers import Workers
+from executord.sessions.desk import Desk
 from executord.sight import see_still_gone
 from executord.store import Store
 from executord.survey import Surveyor
@@ -103,6 +104,7 @@ class Service:
         self.broken: dict[str, tuple[str, datetime]] = {}  # case → what is wrong, when to try again
         self.cannot_write: str | None = None
         self.house = House(self)
+        self.desk: Desk | None = None  # team sessions; none in a rehearsal and for those who only look
         self.treasury = Treasury(self)
         self.attendance = Attendance(self, self._guarded)
         self._on_entry = on_entry or (lambda _case, _entry: None)
@@ -128,6 +130,8 @@ class Service:
             self._load(case_id, now, first=True)
             self._progress()
         self.house.recover()
+        if self.desk is not None:
+            self.desk.open(now)
         self.attendance.opened()
         self.treasury.check(now)
 
@@ -249,6 +253,8 @@ class Service:
         touched |= {case_id for _, case_id in self._due(self._deadlines, now) if case_id in self.cases}
         unfinished = self._settle(now, touched | looked, budget)
         self._write_views(now)
+        if self.desk is not None:
+            self.desk.turn(now)
         return unfinished or bool(self._round_left)
 
     @staticmethod
@@ -316,6 +322,9 @@ class Service:
         self._mail_later = min((t for t in times if t is not None), default=None)
         touched: set[str] = set()
         for letter in sorted(letters, key=lambda each: each.order):
+            if self.house.is_of_session(letter):
+                self._guarded(None, now, partial(self.house.take_of_session, letter, now))
+                continue
             if letter.instruction is not None and letter.instruction not in self.cases:
                 self._refresh(letter.instruction, now, ())
             if letter.instruction in self.broken:
@@ -673,6 +682,8 @@ class Service:
         """Before a sleep of unknown length, or a stop: the last state of every view, and the settle mark."""
         self._write_views(now, all_of_them=True)
         self.settle_marks()
+        if self.desk is not None:
+            self.desk.close()
 
     def settle_marks(self) -> None:
         """Say which lines are carried out and, with `full`, on disk [MEM-21]."""
@@ -686,11 +697,15 @@ class Service:
         times += [t for t in (self._mail_later, self.lineup.next_slack()) if t is not None]
         times += list(self._views.values())
         times += [again for _, again in self.broken.values()]
+        if self.desk is not None and (at := self.desk.next_at()) is not None:
+            times.append(at)
         return min(times, default=None)
 
     def idle(self) -> bool:
         """Whether nothing is in progress and nothing is on its way in [OPS-6]."""
         if self._later or self._mail_later is not None or self._waiting_letters:
+            return False
+        if self.desk is not None and not self.desk.idle():
             return False
         return not any(
             case.counts["in_progress"]

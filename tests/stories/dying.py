@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from executord.marks import Marks
-from tests.stories.kit import Died, Stage, Story, play, tree_of
+from tests.stories.kit import Died, Stage, Story, tree_of
 
 SHOWN = 3  # failures that are told in full
 
@@ -43,9 +43,11 @@ class Sweep:
 
     def run(self) -> Sweep:
         """Play it undisturbed, then once more with a death at each operation that is wanted."""
-        play(self.story, self.root / "undisturbed", strict=False)
-        self.wanted = tree_of(str(self.root / "undisturbed"))
-        stage = Stage(self.root / "stage", self.story.config, strict=False)
+        first = self.stage("undisturbed")
+        self.story.play(first)
+        first.end()
+        self.wanted = self.tree(first.root)
+        stage = self.stage("stage")
         stage.before = self._failpoint(stage, self.every, self.first)
         try:
             self.story.play(stage)
@@ -54,11 +56,19 @@ class Sweep:
             if self.depth == 0:
                 raise
             self._leave(stage, traceback.format_exc())
-        difference = unlike(self.wanted, tree_of(stage.root))
+        difference = unlike(self.wanted, self.tree(stage.root))
         if self.depth:
             self._leave(stage, difference)
         assert not difference, f"two undisturbed runs differ:\n{difference}"
         return self
+
+    def stage(self, name: str) -> Stage:
+        """Where the story is played."""
+        return Stage(self.root / name, self.story.config, strict=False)
+
+    def tree(self, root: str) -> dict[str, bytes | None]:
+        """What is compared."""
+        return tree_of(root)
 
     def _failpoint(self, stage: Stage, every: int, first: int) -> Callable[[str, str], None]:
         count = -1

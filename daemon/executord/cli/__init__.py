@@ -43,6 +43,7 @@ GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
     "outcome": ("gate", "report", "archive"),
     "incident": ("incident",),
     "setup": ("init", "service"),
+    "session": ("session",),
 }  # fmt: skip
 _added: set[str] = set()
 
@@ -108,6 +109,8 @@ def main(args: list[str] | None = None) -> None:
     """Run one command and exit with the code of the contract [CON-18]."""
     _open_streams()
     front, rest = _globals_first(sys.argv[1:] if args is None else args)
+    if rest[:1] == ["session"] and rest[-1] == "--session":
+        rest.pop()  # it is missed like one that was not given at all [SES-3]
     frame = Frame(as_json="--json" in front)
     load(next((arg for arg in rest if not arg.startswith("-")), None))
     command = typer.main.get_command(app)

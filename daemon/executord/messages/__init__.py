@@ -39,6 +39,7 @@ from executord.messages.questions import (
     ReviewRequest,
     ReviewResponse,
 )
+from executord.messages.teams import CapabilityGap, ConsensusBlocked, Session, Skip
 from executord.messages.work import (
     Acknowledgement,
     Completion,
@@ -53,6 +54,7 @@ _ACTED: tuple[type[Incoming], ...] = (
     Reassign, Retry, Defer, Cancel, HoldMessage, Release, AcceptLate, Tell, PlanReady, Pause, Resume, Status,
     Waive, Verdict, Archive, IncidentMessage, IncidentUpdate, IncidentAction, IncidentResolved,
     EscalationMessage, ConsultationMessage, ReviewRequest, ConsultationResponse, ReviewResponse, Decision, HitlDecision,
+    Session, Skip, CapabilityGap, ConsensusBlocked,
 )  # fmt: skip
 
 MESSAGES: dict[str, type[Incoming]] = {m.type: m for m in (*_ACTED, *NOT_YET)}

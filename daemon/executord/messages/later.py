@@ -26,10 +26,6 @@ def _later(
 
 
 NOT_YET: tuple[type[Incoming], ...] = (
-    _later("skip", needs=(("reason",),), senders=("authority",)),
     _later("mute", senders=("authority",)),
     _later("unmute", senders=("authority",)),
-    _later("capability_gap"),
-    _later("consensus_blocked"),
-    _later("session", needs=(("path",),)),
 )  # fmt: skip

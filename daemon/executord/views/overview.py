@@ -21,6 +21,8 @@ from executord.pen import dump
 from executord.places import OURSELVES, Places
 from executord.policy import Policy
 from executord.posts import done_attempt, waiting_behind
+from executord.sessions import glance
+from executord.sessions.desk import remembered
 from executord.standing import Standing, standing
 from executord.store import Store
 from executord.values import stamp
@@ -270,11 +272,20 @@ def status(tree: Tree, now: datetime, ids: Collection[str] = ()) -> dict[str, An
         "counts": _counts(instructions),
         "instructions": instructions,
         "agents": agents(tree, now),
-        "sessions": [],
+        "sessions": sessions(tree),
         "rejected": shelves.rejected(tree.root),
         "late": [row for i in wanted for row in shelves.late(tree.root, i)],
         "left_alone": shelves.left_alone(tree.root),
     }
+
+
+def sessions(tree: Tree) -> list[dict[str, Any]]:
+    """The team sessions that the daemon was given, as they lie there."""
+    found: list[dict[str, Any]] = []
+    for session_id, path in remembered(tree.root, tree.store):
+        row = glance.row(path)
+        found.append(row or {"session_id": session_id, "path": path, "status": None, "completed": None, "total": None})
+    return found
 
 
 def _counts(instructions: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
