@@ -29,7 +29,7 @@ FLOORS = """
 4  demo | views
 3  checking
 3  sessions
-3  hands | postbox
+3  hands | postbox | prompter
 3  ledger | store
 3  bells | dropping | evidence | journal | lock | runners | survey
 3  paper | script
