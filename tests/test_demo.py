@@ -59,10 +59,12 @@ def test_the_demo_ends_well_and_says_what_it_has_shown(shown):
     """Exit 0, one JSON object, each thing shown; the user's own settings have no say in it."""
     assert shown["schema_version"] == 1
     assert shown["ok"]
-    assert len(shown["shown"]) == 9
+    assert len(shown["shown"]) == 12
     assert all(each["ok"] for each in shown["shown"])
     assert {row["id"] for row in shown["rows"]} == set(CASES)
-    assert {row["phase"] for row in shown["rows"]} == {"gate"}
+    assert {row["phase"] for row in shown["rows"]} == {"closed"}
+    assert {row["components"] for row in shown["rows"]} == {6}
+    assert max(row["cycles"] for row in shown["rows"]) == 2
 
 
 @pytest.mark.spec("OPS-1", "EXE-3")
@@ -170,7 +172,7 @@ def test_nothing_of_the_demo_is_left_running(shown):
 @pytest.mark.spec("OPS-1")
 def test_what_the_demo_tells_to_look_at_is_there(shown):
     """Each path that is printed exists."""
-    assert len(shown["paths"]) == 6
+    assert len(shown["paths"]) == 8
     assert all(Path(path).is_file() for path in shown["paths"])
 
 
@@ -178,7 +180,7 @@ def test_a_demo_that_cannot_end_in_time_fails_and_says_what_is_missing(tmp_path)
     """With too little time the exit is 1, and what is not through is named; its folder goes with the next."""
     done = call(tmp_path, "demo", "--fast", "--limit", "2")
     assert done.returncode == 1
-    assert "NOT  every instruction reaches the gate" in done.stdout
+    assert "NOT  every instruction is handed off, validated and closed" in done.stdout
     assert "ticket-2057-eu-checkout" in done.stdout
     assert "ok   the daemon and its workers end when told to" in done.stdout
     (folder,) = tmp_path.glob("executord-demo-*")

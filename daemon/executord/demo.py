@@ -7,6 +7,7 @@ itself is an outsider: it starts programs and reads files, and knows nothing tha
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import re
@@ -41,6 +42,7 @@ sessions:
   worker: {{program: {python}, args: [{worker}]}}
 """
 SESSION: Final = "_sessions/TC-status-page"
+DESKS: Final = ("planner", "validator")
 LEADS: Final = ("support-manager", "vp-customer-support")
 #: What goes wrong with a worker: agent → habit, and the one task it concerns [OPS-1].
 HABITS: Final = {
@@ -51,7 +53,17 @@ HABITS: Final = {
 }
 _CREATED: Final = re.compile(r"(?m)^(created_at: *)(\S+)$")
 _ASIDE: Final = ("_workers", "_answers", "_expected")  # in the sample, but no part of a memory
-_UNSAID: Final = ("admit", "move", "handoff", "reason", "reject", "update")  # what the line before says already
+_UNSAID: Final = (
+    "admit",
+    "copy",
+    "move",
+    "handoff",
+    "reason",
+    "reject",
+    "shelve",
+    "update",
+    "write",
+)  # what the line before says already
 
 Entry = Mapping[str, Any]
 Say = Callable[[str], None]
@@ -90,6 +102,8 @@ class Row:
     phase: str
     completed: int
     tasks: int
+    components: int
+    cycles: int
     refused: int
     updates: int
     took_s: float
@@ -193,7 +207,7 @@ class Crew:
         return process
 
     def start(self) -> None:
-        """The daemon, the agents, two leads and the planner."""
+        """The daemon, the agents, two leads, the planner and the validator."""
         folder, pace = str(self._folder), self._pace
         self.daemon = self._start(
             "daemon", "-m", "executord", "--memory", f"{folder}/Agent_Memory", "--state", f"{folder}/state",
@@ -205,7 +219,8 @@ class Crew:
             self._worker("agent.py", agent, "--answers", self._answers, "--pace", str(pace.step), *more)
         for agent in LEADS:
             self._worker("lead.py", agent, "--answers", self._answers, "--pace", str(pace.decide))
-        self._worker("planner.py", "planner", "--pace", str(pace.decide))
+        for desk in DESKS:
+            self._worker(f"{desk}.py", desk, "--pace", str(pace.decide))
         self._ask_for_session()
 
     def _ask_for_session(self) -> None:
@@ -216,7 +231,7 @@ class Crew:
         aside.rename(inbox / "session.yaml")
 
     def _worker(self, script: str, agent: str, *args: str) -> None:
-        named = () if script == "planner.py" else (agent,)
+        named = () if agent in DESKS else (agent,)
         self._start(agent, str(self._workers / script), f"{self._folder}/Agent_Memory", *named, *args)
 
     def fallen(self) -> str | None:
@@ -289,9 +304,26 @@ class Watch:
         return str(_read(path).get("phase", "waiting"))
 
     def open_cases(self) -> list[str]:
-        """The instructions that are not in phase `gate` yet, and the session as long as it is not completed."""
+        """The instructions that are not closed yet, or whose incident is not, and the session until it is completed."""
         session = [] if session_status(self._memory) == "completed" else [SESSION]
-        return [*(case_id for case_id in self.entries if self.phase(case_id) != "gate"), *session]
+        return [
+            *(
+                c
+                for c in self.entries
+                if self.phase(c) != "closed" or self.incident(c).get("status", "closed") != "closed"
+            ),
+            *session,
+        ]
+
+    def incident(self, case_id: str) -> Mapping[str, Any]:
+        """Its incident as `incident.yaml` shows it, empty where there is none."""
+        return _read(self._memory / case_id / "outputs" / "partial" / "incident.yaml")
+
+    def deliverable(self, case_id: str) -> Mapping[str, Any]:
+        """Its finished product, empty as long as there is none."""
+        final = self._memory / case_id / "outputs" / "final"
+        handed = _read(final / "handoff.yaml").get("deliverable")
+        return _read(self._memory / case_id / str(handed)) if handed else {}
 
 
 def session_status(memory: Path) -> str:
@@ -365,6 +397,34 @@ def judge(memory: Path, sample: Path, watch: Watch, late_s: float) -> Iterator[S
          if e["name"].startswith("answer ") and (c, e["task"]) in blocked),
     )  # fmt: skip
 
+    yield _products(memory, watch)
+    yield _first(
+        "what the validator sends back is done again, and the next hand-off passes",
+        (f"{c}: {e['facts']['issues'][0]['text']}" for c, e in lines
+         if (e.get("facts") or {}).get("result") == "FIXABLE" and watch.phase(c) == "closed"),
+    )  # fmt: skip
+    yield _first(
+        "an incident is led from its opening to its retrospective",
+        (f"{c}: {len(found['timeline'])} entries, commanded by {found['roles']['commander']['agent']}"
+         for c in watch.entries if (found := watch.incident(c)).get("status") == "closed"),
+    )  # fmt: skip
+
+
+def _products(memory: Path, watch: Watch) -> Shown:
+    """Whether every deliverable has each of its components, with where it comes from, and its files are as named."""
+    faults = []
+    for case in watch.entries:
+        made = watch.deliverable(case)
+        missing = [name for name, content in made.get("components", {"everything": None}).items() if content is None]
+        faults += [f"{case}: {name} is missing" for name in missing]
+        for row in _read(memory / case / "outputs" / "final" / "handoff.yaml").get("manifest", ()):
+            path = memory / case / row["path"]
+            if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != row["sha256"]:
+                faults.append(f"{case}: {row['path']} is not as it was handed off")
+    kinds = {watch.deliverable(case).get("deliverable_type") for case in watch.entries}
+    detail = "; ".join(faults) or f"{len(watch.entries)} deliverables of {len(kinds)} types"
+    return Shown("each deliverable is whole, with provenance and hashes", not faults, detail)
+
 
 def judge_session(memory: Path) -> Iterator[Shown]:
     """Whether the team session was executed by processes of its own, each task once, none of them left."""
@@ -432,6 +492,8 @@ def table(watch: Watch) -> tuple[Row, ...]:
                 phase=watch.phase(case_id),
                 completed=len({e["task"] for e in entries if e["name"].startswith("result ")}),
                 tasks=len({e["task"] for e in entries if e["name"].startswith("admit ")}),
+                components=sum(1 for c in watch.deliverable(case_id).get("components", {}).values() if c is not None),
+                cycles=sum(e["name"].startswith("hand off ") for e in entries),
                 refused=sum(bool((e.get("facts") or {}).get("points")) for e in entries),
                 updates=sum(e["name"].startswith("update ") for e in entries),
                 took_s=round((times[-1] - times[0]).total_seconds(), 1) if times else 0.0,
@@ -458,6 +520,8 @@ def worth_a_look(memory: Path) -> tuple[str, ...]:
         "ticket-2057-eu-checkout/outputs/partial/journal.yaml",
         "ticket-2057-eu-checkout/outputs/partial/progress.yaml",
         "ticket-2057-eu-checkout/outputs/partial/T2.yaml",
+        "ticket-2057-eu-checkout/outputs/final/ticket_resolution.yaml",
+        "outage-2063-login/outputs/partial/incident.yaml",
         f"{INBOX}/technical-support-engineer/done/*delegation.yaml",
         f"{INBOX}/support-quality-analyst/done/*rework_request.yaml",
         f"{SESSION}/artifacts/status-page.md",
@@ -472,9 +536,9 @@ def worth_a_look(memory: Path) -> tuple[str, ...]:
 
 
 def _wait(watch: Watch, crew: Crew, clock: WallClock, limit_s: float) -> Shown:
-    """Watch until every instruction is in phase `gate`, a process falls, or the time is up."""
+    """Watch until every instruction is closed, a process falls, or the time is up."""
     started, pause = clock.monotonic(), threading.Event()
-    what = "every instruction reaches the gate"
+    what = "every instruction is handed off, validated and closed"
     while True:
         watch.look()
         still = watch.open_cases()

@@ -199,7 +199,7 @@ def _tighter(one: Aim, other: Aim, pauses: Pauses) -> Aim:
 
 
 def _severe(case: Case, policy: Policy, clock: str, start: datetime, aim: Aim, pauses: Pauses) -> Aim:
-    severity = severity_of(case.head)
+    severity = severity_of(case.head, clock)
     if severity is None:
         return aim
     span, calendar = severity_terms(policy, severity, clock)
@@ -409,6 +409,10 @@ def _clock(
     breach_at = _breach_at(at, repriced, aim.start, begun, stopped) if repriced else at
     if breach_at is not None and breach_at < aim.start:
         breach_at = aim.start
+    if breach_at is not None and kind == "resolution" and moved.source.startswith("severity "):
+        written = case.head.spec.severity or 9
+        opened = [i.opened_at for i in case.head.incidents if i.severity < written]
+        breach_at = max(breach_at, min(opened)) if opened else breach_at  # the change puts it into the past [SLA-10]
     return Clock(
         kind=kind,
         task=task.id if task is not None else None,

@@ -181,9 +181,12 @@ def _same(value: Any, wanted: Any) -> bool:
 # --- severity, priority, people --------------------------------------------------------------------------------------
 
 
-def severity_of(head: Head) -> int | None:
-    """The severity of the instruction as an incident; the second axis."""
-    found = [i.severity for i in head.incidents if i.status == "open"]
+def severity_of(head: Head, clock: str = "response") -> int | None:
+    """The severity of the instruction as an incident; the second axis.
+
+    An incident that was opened on the way counts for what is still to be resolved, not for how soon was answered.
+    """
+    found = [i.severity for i in head.incidents] if clock == "resolution" else []
     return min((s for s in (head.spec.severity, *found) if s is not None), default=None)
 
 

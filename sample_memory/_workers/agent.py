@@ -73,6 +73,34 @@ def work(desk, order, habit, options):
     say("completion", **claim)
 
 
+def in_the_war_room(desk, message, pace):
+    """What a member of an incident's team says; who commands leads it to its end. Yields seconds to wait."""
+
+    def say(what, **more):
+        desk.drop(what, {"type": what, "instruction_id": message["instruction_id"], **more})
+
+    about = {"incident_id": message["incident_id"]}
+    if message["type"] == "incident_role":
+        yield pace
+        say("acknowledgement", in_reply_to=message["id"])
+        if message["role"] == "commander":
+            yield pace
+            say("incident_action", **about, action="everybody is called; the last change is looked at first")
+            yield pace
+            say("incident_update", **about, status="the cause is found, the repair is under way")
+            yield 4 * pace
+            say("incident_resolved", **about, summary="the repair holds")
+    elif message["type"] == "stakeholder_update_request":
+        say("incident_update", **about, status="the repair is under way")
+    elif message["type"] == "retrospective_request":
+        yield pace
+        say(
+            "incident_update", **about, status="what we have learned",
+            retrospective="A change on the customer's side that nobody had told us of; found within the hour.",
+            prevention_plan=[{"measure": "a check 14 days ahead", "owner": "support-operations-manager", "date": "2026-12-04"}],
+        )  # fmt: skip
+
+
 class Worker:
     """Everything that this agent has on the desk."""
 
@@ -89,6 +117,8 @@ class Worker:
             if kind == "delegation":
                 habit = self.options.habit if message["task_id"] == self.options.task else None
                 self.jobs[key] = [work(self.desk, message, habit, self.options), 0]
+            elif kind in ("incident_role", "stakeholder_update_request", "retrospective_request"):
+                self.jobs[message["id"], None] = [in_the_war_room(self.desk, message, self.options.pace), 0]
             elif kind == "reassignment_notice":
                 self.jobs.pop(key, None)
             else:

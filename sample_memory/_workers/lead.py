@@ -31,7 +31,7 @@ class Lead:
                     "type": "release", "instruction_id": message["instruction_id"],
                     "checkpoint": message["checkpoint"], "reason": "read and agreed",
                 })  # fmt: skip
-            elif message["type"] == "escalation":
+            elif message["type"] == "escalation" and "task_id" in message:
                 self.decide("retry", {
                     "type": "retry", "instruction_id": message["instruction_id"], "task_id": message["task_id"],
                     "reason": "once more, please",

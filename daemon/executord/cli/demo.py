@@ -47,12 +47,12 @@ def _table(outcome: play.Outcome, keep: bool) -> Iterator[str]:
     wide = max((len(row.id) for row in outcome.rows), default=11)
     yield ""
     kinds = max((len(row.deliverable_type) for row in outcome.rows), default=16)
-    yield f"{'instruction':<{wide}}  {'deliverable type':<{kinds}}  tier  phase      tasks  refused  updates  took"
+    yield f"{'instruction':<{wide}}  {'deliverable type':<{kinds}}  tier  phase      tasks  refused  components  cycles  updates  took"
     for row in outcome.rows:
         tasks = f"{row.completed}/{row.tasks}"
         yield (
             f"{row.id:<{wide}}  {row.deliverable_type:<{kinds}}  {row.tier!s:<4}  {row.phase:<9}  {tasks:>5}"
-            f"  {row.refused:>7}  {row.updates:>7}  {row.took_s:.1f} s"
+            f"  {row.refused:>7}  {row.components:>10}  {row.cycles:>6}  {row.updates:>7}  {row.took_s:.1f} s"
         )
     counted = outcome.messages
     yield ""

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from executord.casebook import Case
 from executord.cli import boards
 from executord.cli.frame import Frame, frame
 from executord.errors import NotFound
@@ -17,6 +18,7 @@ from executord.rules.incident import view
 from executord.service import Service
 from executord.values import stamp
 from executord.views import warroom
+from executord.warroom import Incident
 
 Some = Annotated[str | None, typer.Argument(metavar="[ID]", help="An instruction; without it all.")]
 One = Annotated[
@@ -25,7 +27,7 @@ One = Annotated[
 _group = typer.Typer(no_args_is_help=True, help="Critical incidents: list, show, verify.")
 
 
-def _found(service: Service, here: Frame, named: str):  # type: ignore[no-untyped-def]
+def _found(service: Service, here: Frame, named: str) -> tuple[Case, Incident]:
     found = warroom.find(service, named.rstrip("/"))
     if found is None:
         raise NotFound(f"there is no incident {named!r} here", path=here.memory, fix="`executord incident list`")

@@ -7,45 +7,54 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from executord import finals
 from executord.casebook import Case
 from executord.evolve import replace
+from executord.hands import Hands
 from executord.parcel import phase_of
 from executord.policy import Policy
 from executord.products import Product
 from executord.rules.delivery import provisional
-from executord.service import Service
 from executord.standards import Standard, gate
+from executord.survey import Surveyor
 from executord.values import stamp
+from executord.views.overview import Tree
 
 
-def product_now(service: Service, case: Case, now: datetime) -> Product | None:
+class Outputs(Tree, Protocol):
+    """A tree of which the outputs can be looked at too."""
+
+    surveyor: Surveyor
+    hands: Hands
+
+
+def product_now(tree: Outputs, case: Case, now: datetime) -> Product | None:
     """The deliverable as it was handed off, else as it would be put together now."""
     delivery = case.head.delivery
     if delivery.handed is not None or case.head.closed is not None or case.head.opened_at is None:
         return delivery.product
-    case.survey = service.surveyor.survey(case, now)
+    case.survey = tree.surveyor.survey(case, now)
     return provisional(case)
 
 
-def table(service: Service, case: Case, now: datetime) -> tuple[Standard, ...]:
+def table(tree: Outputs, case: Case, now: datetime) -> tuple[Standard, ...]:
     """The gate table as it stands."""
-    return gate(case, service.policy, product_now(service, case, now))
+    return gate(case, tree.policy, product_now(tree, case, now))
 
 
-def report(service: Service, case: Case, now: datetime) -> dict[str, Any]:
+def report(tree: Outputs, case: Case, now: datetime) -> dict[str, Any]:
     """The comprehensive report of any instruction, as far as it has come; nothing is made up."""
-    product = product_now(service, case, now)
+    product = product_now(tree, case, now)
     delivery = case.head.delivery
-    made = finals.report(_with_product(case, product), service.policy)
-    plain: dict[str, Any] = service.hands.rendered(case, made, now)
+    made = finals.report(_with_product(case, product), tree.policy)
+    plain: dict[str, Any] = tree.hands.rendered(case, made, now)
     return {
         "at": stamp(now),
         "phase": phase_of(case),
         **{k: v for k, v in plain.items() if k != "schema_version"},
-        "gate": [each.row() for each in gate(case, service.policy, product)],
+        "gate": [each.row() for each in gate(case, tree.policy, product)],
         "verdicts": [
             {"cycle": v.cycle, "at": stamp(v.at), "result": v.result, "reason": v.reason or None,
              "issues": [{"task": i.task, "component": i.component, "issue": i.text} for i in v.issues]}

@@ -15,17 +15,17 @@ from executord.errors import Unreadable
 from executord.incidents import digest
 from executord.paper import Limits, parse
 from executord.rules.incident import view, view_path
-from executord.service import Service
+from executord.views.overview import Tree
 from executord.warroom import NO_HASH, Incident
 
 KEYS = ("n", "at", "who", "what", "kind", "event", "prev", "hash")
 
 
-def rows(service: Service, ids: tuple[str, ...] = ()) -> list[dict[str, Any]]:
+def rows(tree: Tree, ids: tuple[str, ...] = ()) -> list[dict[str, Any]]:
     """One row for each incident, by instruction."""
     found = []
-    for case_id in sorted(service.cases):
-        case = service.cases[case_id]
+    for case_id in sorted(tree.cases):
+        case = tree.cases[case_id]
         for incident in case.head.incidents:
             if ids and case_id not in ids and incident.id not in ids:
                 continue
@@ -37,19 +37,19 @@ def rows(service: Service, ids: tuple[str, ...] = ()) -> list[dict[str, Any]]:
     return found
 
 
-def find(service: Service, named: str) -> tuple[Case, Incident] | None:
+def find(tree: Tree, named: str) -> tuple[Case, Incident] | None:
     """An incident by its id, else the last one of an instruction."""
-    for case in service.cases.values():
+    for case in tree.cases.values():
         for incident in case.head.incidents:
             if incident.id == named:
                 return case, incident
-    here = service.cases.get(named)
+    here = tree.cases.get(named)
     return (here, here.head.incidents[-1]) if here is not None and here.head.incidents else None
 
 
-def verify(service: Service, case: Case, incident: Incident) -> list[str]:
+def verify(tree: Tree, case: Case, incident: Incident) -> list[str]:
     """What is wrong with the chain of an incident, or with the file that shows it; nothing: it holds."""
-    root = f"{service.root}/{case.id}"
+    root = f"{tree.root}/{case.id}"
     try:
         entries = journal.read(root).entries
     except Unreadable as error:
