@@ -315,5 +315,6 @@ def authority_acknowledges_for_others(s: Stage) -> None:
         11:06 notice T1 timed-out-a1 → technical-writer
         11:06 assign T1 a2 → customer-support-rep
         13:05 escalate blocker T2 #1 level-2 → hitl
+        13:06 warn response T1 a2 #1 50% → customer-support-rep
         """
     )
