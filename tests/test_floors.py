@@ -26,7 +26,7 @@ FLOORS = """
 4  service
 4  house
 4  demo | views
-3  checking | hands | postbox
+3  checking | hands | postbox | prompter
 3  ledger | store
 3  bells | dropping | evidence | journal | lock | survey
 3  paper | script
