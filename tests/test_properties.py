@@ -335,7 +335,10 @@ def test_whatever_happens_for_long(start: Mapping[str, Any], events: list[Mappin
 
 # --- no dead end, no storm --------------------------------------------------------------------------------------------
 
-AT_MOST = 60  # messages to one agent about one case in any silence; what is really sent is far below
+#: Messages to one agent about one case in any silence. Four tasks of up to four attempts: of each attempt a manager gets
+#: two warnings of its response clock, its breach and one reminder; of each task as many of its resolution clock, and the
+#: asks of what it waits for; the instruction's clocks come once. What is really sent lies below.
+AT_MOST = 150
 
 
 def sent_to(stage: Stage) -> Counter[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from executord.cadence import before, cadence_due
@@ -173,7 +174,28 @@ def spans(pauses: tuple[Paused, ...]) -> Pauses:
 def _seconds(calendar: Calendar, start: datetime, amount: Amount) -> float | None:
     if not amount.days and not amount.weeks:
         return amount.seconds
-    return amount_seconds(calendar, start, amount)
+    return _open_seconds(_Same(calendar), start, amount)
+
+
+class _Same:
+    """A calendar as a key: the same one, whatever it holds."""
+
+    __slots__ = ("calendar",)
+
+    def __init__(self, calendar: Calendar) -> None:
+        self.calendar = calendar
+
+    def __hash__(self) -> int:
+        return id(self.calendar)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.calendar is self.calendar
+
+
+@lru_cache(maxsize=8192)
+def _open_seconds(kept: _Same, start: datetime, amount: Amount) -> float | None:
+    """Days are turned into open time once, from the start [SLA-4]; many clocks begin together."""
+    return amount_seconds(kept.calendar, start, amount)
 
 
 def _by_span(calendar: Calendar, start: datetime, span: Span, default: Span, source: str) -> Aim:
@@ -448,6 +470,24 @@ def promised(case: Case, policy: Policy) -> Limit | None:
     return Limit(clock.due, clock.source) if clock is not None and clock.due is not None else None
 
 
+def promised_task(case: Case, task: Task, policy: Policy) -> Limit | None:
+    """When a task's resolution is promised; of one that nobody has yet, when it would be [SLA-6, EXE-11]."""
+    if task.attempts:
+        clock = task_resolution(case, task, policy)
+        return Limit(clock.due, clock.source) if clock is not None and clock.due is not None else None
+    head, capped = case.head, promised(case, policy)
+    own, priority = task.field("resolution"), priority_of(head, task)
+    start = head.opened_at or head.created
+    if start is None or (own is None and priority == head.priority_now):
+        return capped
+    row = terms(policy, head, priority)
+    aim = _aim(policy, row.on_resolution, start, own, row.resolution, "the task's own", row.source)
+    at = aim.limit(_NONE)
+    if at is None or (capped is not None and capped.at <= at):
+        return Limit(capped.at, f"{capped.source}, which caps the task's own") if capped is not None else None
+    return Limit(at, aim.source)
+
+
 def response(case: Case, policy: Policy) -> Clock | None:
     """The instruction's response clock: to the first complete update, without a customer to the first
     acknowledgement of one of its delegations [SLA-2]."""
@@ -640,6 +680,19 @@ def task_resolution(case: Case, task: Task, policy: Policy) -> Clock | None:
     head = case.head
     if not task.attempts or head.created is None:
         return None
+    key = (
+        task.attempts, task.ended, task.pauses, task.extensions, task.repriced, task.overrides, task.breaches,
+        task.spec, head.spec, head.priority, head.repriced, head.pauses, resolution(case, policy), policy,
+    )  # fmt: skip
+    kept = case.memo.get(f"due {task.id}")
+    if kept is None or any(a is not b for a, b in zip(kept[0], key, strict=True)):
+        kept = case.memo[f"due {task.id}"] = (key, _task_resolution(case, task, policy))
+    clock: Clock | None = kept[1]
+    return clock
+
+
+def _task_resolution(case: Case, task: Task, policy: Policy) -> Clock:
+    head = case.head
     start = task.attempts[0].at
     stopped = task.ended.at if task.ended is not None else None
     pauses = (*head.pauses, *task.pauses) if head.pauses or task.pauses else ()

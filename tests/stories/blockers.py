@@ -42,7 +42,7 @@ def information_is_missing_and_arrives(s: Stage) -> None:
         assert asked["blocker"]["kind"] == "missing_information"
         assert asked["blocker"]["for_the_customer"] is True
         assert asked["impact"]["waiting"] == ["T2"]
-        assert asked["impact"]["clocks"][0]["due"] == "2026-11-22T08:50:00Z"
+        assert asked["impact"]["clocks"][0]["due"] == "2026-11-29T08:50:00Z"  # at the latest: it pauses
         assert asked["attempted_recovery"] == "read the ticket twice"
         assert asked["question"]["description"] == "which region is it?"
         assert asked["answer_by"] == "2026-11-20T13:10:00Z"

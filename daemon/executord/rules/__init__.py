@@ -76,7 +76,9 @@ def spoken(case: Case, line: Due, policy: Policy, now: datetime) -> Due:
         line = silence.spoken(case, line, policy, now)
     elif "executive" in line.facts:
         line = executive.spoken(case, line, policy)
-    else:
+    elif "marks" in line.facts:
+        line = sla.spoken(case, line, policy)
+    elif line.order < sla.ORDER:
         return line
     return said_late(line, now)
 

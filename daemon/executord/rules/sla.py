@@ -14,6 +14,7 @@ from executord.actions import Record, Rendered, Send
 from executord.agenda import Due
 from executord.case import Ask, Head, Paused, Task
 from executord.casebook import Case
+from executord.evolve import replace
 from executord.policy import Policy
 from executord.promises import (
     Clock,
@@ -35,15 +36,24 @@ TO_MANAGER_FROM = 75  # per cent of the limit [SLA-8]
 
 
 def task_lines(case: Case, task: Task, policy: Policy) -> Iterator[Due]:
-    """Of a task that was given out: its response and its resolution clock."""
+    """Of a task that was given out: its response and its resolution clock; kept until what makes them changes."""
     head = case.head
     if not task.attempts or head.opened_at is None or head.parked is not None:
         return
+    key = (
+        task.attempts, task.ended, task.pauses, task.extensions, task.repriced, task.overrides, task.warned,
+        task.breaches, task.spec, head.spec, head.repriced, head.pauses, resolution(case, policy), policy,
+    )  # fmt: skip
+    kept = case.memo.get(f"sla {task.id}")
+    if kept is None or any(a is not b for a, b in zip(kept[0], key, strict=True)):
+        kept = case.memo[f"sla {task.id}"] = (key, tuple(_task_lines(case, task, policy)))
+    yield from kept[1]
+
+
+def _task_lines(case: Case, task: Task, policy: Policy) -> Iterator[Due]:
     last = task.attempts[-1]
-    if last.accepted_at is None or task.ended is not None or last.closed_at is not None:
+    if last.accepted_at is None or not any(b.clock == f"response a{last.n}#1" for b in task.breaches):
         yield from _clock(case, task, task_response(case, task, last, policy), policy)
-    elif not any(b.clock == f"response a{last.n}#1" for b in task.breaches):
-        yield from _breach(case, task, task_response(case, task, last, policy), policy)
     clock = task_resolution(case, task, policy)
     if clock is not None:
         yield from _clock(case, task, clock, policy)
@@ -117,7 +127,6 @@ def _told(
         if clock.due is not None and when < clock.due:  # what opens after the limit only has the breach to tell
             groups.setdefault(when, []).append(mark)
     times = sorted(groups)
-    asks = clock.kind in ("response", "next_response") and clock.task is None and clock.audience == "customer"
     for k, at in enumerate(times):
         said = tuple(groups[at])
         name = _highest(said)
@@ -125,7 +134,7 @@ def _told(
             at,
             f"warn {clock.name} {name}{'-manager' if manager else ''}",
             "SLA-8",
-            Send(to, "sla_warning", warning(case, clock, said, asks=asks and not manager)),
+            Send(to, "sla_warning"),
             clock.task,
             clock.attempt,
             why=f"{clock.kind} of {subject_words(case, clock.task)}: {', '.join(said)}, due {stamp(clock.due or at)}",
@@ -133,6 +142,26 @@ def _told(
             order=ORDER,
             until=times[k + 1] if k + 1 < len(times) else clock.breach_at,
         )
+
+
+def spoken(case: Case, line: Due, policy: Policy) -> Due:
+    """The warning with what it says, made when it is noted."""
+    clock = _named(case, line, policy)
+    if clock is None or not isinstance(line.action, Send):
+        return line
+    asks = clock.kind in ("response", "next_response") and clock.task is None and clock.audience == "customer"
+    body = warning(case, clock, tuple(line.facts["marks"]), asks=asks and not line.facts.get("manager"))
+    return replace(line, action=Send(line.action.to, line.action.kind, body))
+
+
+def _named(case: Case, line: Due, policy: Policy) -> Clock | None:
+    """The clock that a line speaks of."""
+    task = case.tasks.get(line.task) if line.task is not None else None
+    if task is not None:
+        found = [task_response(case, task, task.attempts[-1], policy), task_resolution(case, task, policy)]
+    else:
+        found = [response(case, policy), resolution(case, policy), *next_responses(case, policy, past=False)]
+    return next((c for c in found if c is not None and c.key == line.facts["clock"]), None)
 
 
 def _highest(said: tuple[str, ...]) -> str:
