@@ -242,7 +242,7 @@ def test_the_expected_agendas_are_what_simulate_gives():
     kept = {path.stem: path.read_text(encoding="utf-8") for path in (SAMPLE / "_expected").glob("*.txt")}
     found = docs_tables.expected()
     assert found == kept, "if it is meant: python -m tests.docs_tables"
-    assert all(text.splitlines()[-1].startswith("phase gate: 0 pending, 0 in_progress") for text in found.values())
+    assert all(text.splitlines()[-1].startswith("phase closed: 0 pending, 0 in_progress") for text in found.values())
 
 
 @pytest.mark.spec("OPS-3")

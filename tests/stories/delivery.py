@@ -725,3 +725,54 @@ def tier_4_adds_the_resolution_report(s: Stage) -> None:
         09:20 notice acme-42 #1 closed-vp-customer-support → vp-customer-support
         """
     )
+
+
+@story("QUA-1", "QUA-2", "QUA-5", "SLA-22")
+def standard_4_a_promise_was_broken(s: Stage) -> None:
+    """Only a decision lets it pass: a waiver, or an extension that the customer approves afterwards."""
+    for case in (CASE, "other-7"):
+        s.case({"T1": {"assigned_to": ENGINEER, "communication_required": "internal"}}, case=case, tier=1,
+               customer=CUSTOMER, sla_resolution="1 hour", created_at="2026-11-20T08:30:00Z")  # fmt: skip
+        s.at(f"09:0{1 if case == CASE else 2}").drop("customer_update", LIAISON, case=case, **UPDATE)
+        s.drop("ack", ENGINEER, "T1", case=case)
+    s.at("09:15")
+    for case in (CASE, "other-7"):
+        s.drop("progress", ENGINEER, "T1", case=case, percent=50)
+    s.at("09:35")
+    for case in (CASE, "other-7"):
+        s.done(ENGINEER, "T1", case=case, components=TICKET, customer_update=UPDATE)
+    s.at("09:40")
+    s.skip()
+    s.holds(FINAL)
+    s.at("10:00").drop("waive", "escalation-manager", standard=4, reason="let it go")
+    s.at("10:05").drop("waive", "vp-customer-support", standard="SLAs", reason="the customer was not harmed")
+    s.expect(
+        """
+        10:00 file 09-waive.yaml #1
+        10:00 reason 09-waive.yaml #1
+        10:00 reject 09-waive.yaml #1 → escalation-manager
+        10:05 file 10-waive.yaml #1
+        10:05 write ticket_resolution.yaml #1
+        10:05 write execution_summary.yaml #1
+        10:05 write handoff.yaml #1
+        10:05 hand off #1 → validator
+        """
+    )
+    s.at("10:15").drop("sla_extension", LIAISON, case="other-7", approved_by="ops@acme.example", new_limit="4 hours")
+    s.expect(
+        """
+        10:15 [other-7] file 11-sla_extension.yaml #1
+        10:15 [other-7] write ticket_resolution.yaml #1
+        10:15 [other-7] write execution_summary.yaml #1
+        10:15 [other-7] write handoff.yaml #1
+        10:15 [other-7] hand off #1 → validator
+        """
+    )
+    table = s.read(f"{FINAL}/handoff.yaml").get("gate", [])
+    other = s.read("other-7/outputs/final/handoff.yaml").get("gate", [])
+    if s.strict:
+        assert [row["result"] for row in table] == ["pass", "pass", "pass", "waived", "pass", "pass"]
+        assert [row["by"] for row in table if row["by"]] == ["vp-customer-support"]
+        assert [row["by"] for row in other if row["by"]] == ["customer"]
+        whole = s.read(f"{FINAL}/execution_summary.yaml")
+        assert [c["state"] for c in whole["sla"] if c["kind"] == "resolution" and c["task"] is None] == ["breached"]

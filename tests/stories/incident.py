@@ -46,8 +46,9 @@ def a_sev_1_incident_by_the_book(s: Stage) -> None:
         09:05 ask role technical_lead inc-acme-42-1 → technical-support-engineer
         09:05 copy ask role technical_lead inc-acme-42-1 → war-room-inc-acme-42-1
         09:05 incident inc-acme-42-1 told support-manager → support-manager
+        09:05 copy incident inc-acme-42-1 told support-manager → war-room-inc-acme-42-1
         09:05 incident inc-acme-42-1 told vp-customer-support → vp-customer-support
-        09:05 incident inc-acme-42-1 told war-room-inc-acme-42-1 → war-room-inc-acme-42-1
+        09:05 copy incident inc-acme-42-1 told vp-customer-support → war-room-inc-acme-42-1
         """
     )
     s.says(f"{PARTIAL}/incident.yaml", incident_id=INC, severity=1, status="open", opened_by=ENGINEER)
@@ -125,13 +126,19 @@ def a_sev_1_incident_by_the_book(s: Stage) -> None:
         11:00 ask retrospective inc-acme-42-1 #1 → vp-customer-support
         11:00 copy ask retrospective inc-acme-42-1 #1 → war-room-inc-acme-42-1
         11:00 incident inc-acme-42-1 over #1 customer-advocacy-manager → customer-advocacy-manager
+        11:00 copy incident inc-acme-42-1 over #1 customer-advocacy-manager → war-room-inc-acme-42-1
         11:00 incident inc-acme-42-1 over #1 customer-success-manager → customer-success-manager
+        11:00 copy incident inc-acme-42-1 over #1 customer-success-manager → war-room-inc-acme-42-1
         11:00 incident inc-acme-42-1 over #1 escalation-manager → escalation-manager
+        11:00 copy incident inc-acme-42-1 over #1 escalation-manager → war-room-inc-acme-42-1
         11:00 incident inc-acme-42-1 over #1 support-analyst → support-analyst
+        11:00 copy incident inc-acme-42-1 over #1 support-analyst → war-room-inc-acme-42-1
         11:00 incident inc-acme-42-1 over #1 support-manager → support-manager
+        11:00 copy incident inc-acme-42-1 over #1 support-manager → war-room-inc-acme-42-1
         11:00 incident inc-acme-42-1 over #1 technical-support-engineer → technical-support-engineer
+        11:00 copy incident inc-acme-42-1 over #1 technical-support-engineer → war-room-inc-acme-42-1
         11:00 incident inc-acme-42-1 over #1 vp-customer-support → vp-customer-support
-        11:00 incident inc-acme-42-1 over #1 war-room-inc-acme-42-1 → war-room-inc-acme-42-1
+        11:00 copy incident inc-acme-42-1 over #1 vp-customer-support → war-room-inc-acme-42-1
         """
     )
     s.at("11:05").done(ENGINEER, "T1", components=TICKET, customer_update=UPDATE)
@@ -192,7 +199,7 @@ def who_may_say_that_it_is_an_incident(s: Stage) -> None:
         09:10 ask role technical_lead inc-acme-42-1 → technical-support-engineer
         09:10 copy ask role technical_lead inc-acme-42-1 → war-room-inc-acme-42-1
         09:10 incident inc-acme-42-1 told support-manager → support-manager
-        09:10 incident inc-acme-42-1 told war-room-inc-acme-42-1 → war-room-inc-acme-42-1
+        09:10 copy incident inc-acme-42-1 told support-manager → war-room-inc-acme-42-1
         """
     )
     s.at("09:20").drop("incident", COMMANDER, severity=2, description="it grows")

@@ -203,7 +203,7 @@ def _halt_body(case: Case, task: Task | None, ask: Ask, policy: Policy) -> Mappi
         {"type": "cancel", "means": "the instruction is not to be done, with a reason"},
     ]
     body = demand(case, ask, policy, f"{case.id}: {ask.facts['why']}", "how it goes on", options)
-    body["verdict"] = {
+    body["about"] = {
         "cycle": verdict.cycle if verdict else None,
         "result": verdict.result if verdict else None,
         "reason": verdict.reason if verdict else None,

@@ -18,9 +18,10 @@ from executord.case import Ask, Task
 from executord.casebook import Case
 from executord.deliveries import product_facts, product_of
 from executord.parcel import Part, counted, current, kind_of, last_verified, mark, parts, settled
-from executord.policy import Policy, instruction_limit, reaction, suitability
+from executord.policy import Policy, reaction, suitability
 from executord.posts import done_attempt, impact
 from executord.products import Product, Source, Survey
+from executord.promises import promised
 from executord.rules.asking import Asking, managers, priority_of
 from executord.values import stamp
 
@@ -247,7 +248,7 @@ def _spans(case: Case, task: Task | None, ask: Ask, policy: Policy, start: datet
     remind, climb = reaction(policy, case.head, priority_of(case, task), start)
     if ask.level > 1:
         return remind, climb
-    limit = instruction_limit(case.head, policy)
+    limit = promised(case, policy)
     climb = max(climb, limit.at) if limit is not None else climb
     return climb, climb
 

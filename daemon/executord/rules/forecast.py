@@ -236,6 +236,8 @@ def _ask_workaround(case: Case, late: Task | None, clock: Clock) -> Iterator[Due
     if told is None or told.skipped or told.asked is None or clock.breaches or _workaround(case, late) is not None:
         return
     task = case.tasks.get(told.asked)
+    if late is not None and task is None:
+        return  # a task rule says nothing about the instruction: nothing would tell it that this was done
     name = f"workaround {task.id} #1" if task is not None else "workaround #1"
     owner: Task | Head = task if task is not None else case.head
     if f"ask {name}" in owner.done:

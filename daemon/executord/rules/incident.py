@@ -127,8 +127,8 @@ def _open(case: Case, at: datetime, k: int, severity: int, why: str) -> Due:
 
 
 def _told(case: Case, incident: Incident) -> Iterator[Due]:
-    """The war room, and those who must know."""
-    names = [incident.channel, "support-manager", *([VP] if incident.severity == 1 else [])]
+    """Those who must know; the war room gets its copy."""
+    names = ["support-manager", *([VP] if incident.severity == 1 else [])]
     for agent in names:
         name = f"incident {incident.id} told {agent}"
         if name not in case.head.done:
@@ -323,7 +323,7 @@ def _resolved(case: Case, policy: Policy, incident: Incident) -> Iterator[Due]:
     assert at is not None  # it is resolved
     left = outstanding(incident)
     named = sorted(incident.team | {"support-manager"} | ({VP} if incident.severity == 1 else set()))
-    for agent in (incident.channel, *named):
+    for agent in named:
         name = f"incident {incident.id} over #{incident.resolutions} {agent}"
         if name not in case.head.done:
             body = {**_closed(case, incident), "status": "resolved"}
@@ -450,7 +450,6 @@ PAPERS = Asking("INC-6", "retrospective_request", _papers_body, _papers_chain, _
 
 # --- every line while it is open --------------------------------------------------------------------------------------
 
-_ITS_OWN = frozenset({"incident_opened", "incident_closed"})  # the war room gets one of its own
 _QUIET = frozenset({"progress", "status", "mute", "unmute"})
 
 
@@ -482,7 +481,7 @@ def copied(case: Case, line: Due, name: str) -> Due | None:
     """The copy of a message for the war room, under the message's own name [INC-2, CON-4]."""
     incident = current(case)
     action = line.action
-    if incident is None or not isinstance(action, Send) or action.to == incident.channel or action.kind in _ITS_OWN:
+    if incident is None or not isinstance(action, Send) or action.to == incident.channel:
         return None
     return Due(
         line.at, f"copy {line.name}", "INC-2", Send(incident.channel, action.kind, action.body, name), line.task,

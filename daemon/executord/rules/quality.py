@@ -16,10 +16,11 @@ from executord.case import Ask, Task
 from executord.casebook import Case
 from executord.parcel import closing_update_lacks, current, nothing_to_execute, settled
 from executord.policy import Policy, reaction
+from executord.promises import cadence
 from executord.rules.asking import Asking, managers
 from executord.rules.delivery import demand, last_end, works
 from executord.standards import NAMES, gate
-from executord.updates import UPDATE_CONTENTS
+from executord.tidings import asked_for, local_words
 from executord.values import stamp
 
 ORDER = 72
@@ -96,25 +97,16 @@ def _update(case: Case) -> Iterator[Due]:
 
 
 def _update_body(case: Case, task: Task | None, ask: Ask, policy: Policy) -> Mapping[str, Any]:
-    customer = case.head.spec.customer
-    ended = [t for t in case.in_order() if t.ended is not None]
-    body = {
-        "customer": customer.name if customer is not None else None,
-        "contact": customer.contact if customer is not None else None,
-        "why": str(ask.facts["why"]),
-        "contents": list(UPDATE_CONTENTS),
-        "draft": {
-            "status": "every task has ended: "
-            + ", ".join(f"{t.spec.title or t.id} ({t.ended.state})" for t in ended if t.ended is not None),
-            "next_steps": "our quality check, then we close the case",
-            "blockers": "none",
-            "expect_next": None,
-            "contact": None,
-        },
-        "tone": "what this means for the customer, acknowledged in one sentence; no internal names; a date, not «soon»",
-        "reply_to": "_communication/inbox/executor/",
-        "reply_with": f'type: customer_update\nfrom: <you>\ninstruction_id: "{case.id}"\n'
-        + "".join(f"{content}: …\n" for content in UPDATE_CONTENTS),
+    found = cadence(case, policy)
+    due = found.due if found is not None else last_end(case)
+    body: dict[str, Any] = {
+        "text": f"the customer is to hear how it ended: {ask.facts['why']}",
+        "number": case.head.updates + 1,
+        "due": stamp(due),
+        "due_local": local_words(due, found.calendar) if found is not None else stamp(due),
+        "last_update_at": stamp(found.last) if found is not None and not found.first else None,
+        "promised_by": "the gate: one update with or after the last result",
+        **asked_for(case, due),
     }
     if ask.level == 0:
         return body
@@ -123,10 +115,8 @@ def _update_body(case: Case, task: Task | None, ask: Ask, policy: Policy) -> Map
         {"type": "waive", "means": "it is let pass, with your reason: `standard: 2`"},
     ]
     what = f"the customer of {case.id} was not told how it ended: {ask.facts['why']}"
-    return {
-        **demand(case, ask, policy, what, "the update, or that the hand-off goes without it", options),
-        "about": body,
-    }
+    decision = "the update, or that the hand-off goes without it"
+    return {**demand(case, ask, policy, what, decision, options), "about": body}
 
 
 def _no_update(case: Case, task: Task | None, ask: Ask) -> bool:
@@ -176,9 +166,8 @@ def _standard_body(case: Case, task: Task | None, ask: Ask, policy: Policy) -> M
         case, ask, policy, f"{case.id} cannot be handed off: {ask.facts['why']}",
         "whether it is let pass" if number != 1 else "whether these tasks are still to be done", options,
     )  # fmt: skip
-    if number == 1:
-        body["tasks"] = list(ask.facts["tasks"])
-    body["gate"] = [each.row() for each in gate(case, policy, case.head.delivery.product)]
+    rows = [each.row() for each in gate(case, policy, case.head.delivery.product)]
+    body["about"] = {"standard": number, "gate": rows, "tasks": list(ask.facts.get("tasks", ()))}
     return body
 
 
@@ -198,14 +187,3 @@ def _standard_chain(case: Case, task: Task | None, ask: Ask, policy: Policy) -> 
 
 
 STANDARD = Asking("QUA-2", "escalation", _standard_body, _standard_chain, stands=_standard_fails)
-
-
-def gate_rows(case: Case, policy: Policy) -> list[dict[str, Any]]:
-    """The gate table as it is shown, and as it stands now."""
-    return [each.row() for each in gate(case, policy, case.head.delivery.product)]
-
-
-def since(case: Case) -> str | None:
-    """Since when nothing has changed on the way out."""
-    at = case.head.delivery.since
-    return stamp(at) if at is not None else None

@@ -33,7 +33,7 @@ def lines(case: Case, policy: Policy) -> Iterator[Due]:
         return
     pending = head.sent_updates[-1] if head.sent_updates else None
     on_its_way = pending is not None and pending.counts_at is None
-    key = (policy, head.spec, found, head.done, head.breaches, on_its_way, head.sent_updates)
+    key = (policy, head.spec, head.liaison, found, head.done, head.breaches, on_its_way, head.sent_updates)
     kept = case.memo.get("update lines")
     if kept is None or kept[0] != key:
         kept = case.memo["update lines"] = (

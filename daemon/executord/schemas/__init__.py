@@ -16,7 +16,7 @@ from pydantic_core import core_schema
 from executord.errors import UsageError
 from executord.messages import MESSAGES
 from executord.posts import KINDS
-from executord.schemas import given, made, sent
+from executord.schemas import finals, given, made, sent
 from executord.settings import Settings
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -28,6 +28,13 @@ _MODELS: dict[str, type[BaseModel]] = {
     "plan": given.Plan,
     "result": made.Result,
     "update": made.Update,
+    "handed_in": made.Handed,
+    "paper": made.PaperFile,
+    "deliverable": finals.Deliverable,
+    "execution_summary": finals.ExecutionSummary,
+    "hand_off": finals.Handoff,
+    "resolution_report": finals.ResolutionReport,
+    "incident_view": finals.Incident,
     "reason": made.Reason,
     "progress": made.Progress,
     "journal": made.Journal,

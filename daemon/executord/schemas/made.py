@@ -48,6 +48,27 @@ class Result(Marked):
     reason: str | None
 
 
+class Handed(Marked):
+    """`outputs/partial/components.from-{agent}.yaml`: components that came as an answer [DEL-5]."""
+
+    schema_version: Literal[1]
+    instruction_id: str
+    by: str
+    at: Moment
+    components: Any
+
+
+class PaperFile(Marked):
+    """`outputs/partial/incident.retrospective.yaml` and its neighbours: a paper that came as text [CON-15]."""
+
+    schema_version: Literal[1]
+    instruction_id: str
+    by: str
+    received_at: Moment
+    retrospective: Any = None
+    prevention_plan: Any = None
+
+
 class Update(Marked):
     """`outputs/partial/update-{nnn}.yaml`: a customer update that was accepted [CON-12]."""
 

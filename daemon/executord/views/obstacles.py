@@ -12,6 +12,7 @@ from typing import Any
 from executord.case import Task
 from executord.casebook import Case
 from executord.errors import Finding
+from executord.incidents import current
 from executord.messages import MESSAGES
 from executord.policy import Policy
 from executord.standing import Standing, held_because
@@ -76,6 +77,13 @@ def senders(case: Case, task: Task | None, kind: str, policy: Policy) -> list[st
             names.add("planner")
         elif role == "liaison":
             names.add(case.head.liaison)
+        elif role == "validator":
+            names.add("validator")
+        elif role == "waiver":
+            names.update(name for name in policy.authority if policy.may_waive(name))
+        elif role == "team":
+            incident = current(case)
+            names.update(incident.team if incident is not None else ())
         elif role == "holder" and live is not None:
             names.add(live.agent)
         elif role == "addressee":
@@ -92,27 +100,46 @@ def freed_by(
     """Which message, by whom, would free what stands still: the case first, then its tasks [EXE-28]."""
     rows: list[tuple[Task | None, str, Iterable[str]]] = []
     head = case.head
-    if head.closed is not None or not head.ours:
+    if not head.ours:
         return []
+    if head.closed is not None:
+        rows += [(None, "retry", ())] if case.open_tasks else []
+        return [_row(case, policy, *row) for row in rows]
     if head.parked is not None:
         rows += [(None, "resume", ()), (None, "cancel", ())]
     if head.hold is not None:
         rows.append((None, "release", ()))
     if (head.paused is not None or all_paused) and head.parked is None:
         rows.append((None, "resume", ()))
+    rows += [(None, kind, ()) for kind in _way_out(case)]
     for gate in case.gates:
         if gate.review and gate.open_members <= 0 and gate.id not in head.released:
             rows.append((None, "release", (gate.review,)))
     for task in case.in_order():
         rows += [(task, kind, ()) for kind in _frees(task, standings[task.id])]
-    return [
-        {
-            "task": task.id if task is not None else None,
-            "type": kind,
-            "from": sorted({*senders(case, task, kind, policy), *more}),
-        }
-        for task, kind, more in rows
-    ]
+    return [_row(case, policy, *row) for row in rows]
+
+
+def _row(case: Case, policy: Policy, task: Task | None, kind: str, more: Iterable[str]) -> dict[str, Any]:
+    return {
+        "task": task.id if task is not None else None,
+        "type": kind,
+        "from": sorted({*senders(case, task, kind, policy), *more}),
+    }
+
+
+def _way_out(case: Case) -> tuple[str, ...]:
+    """What brings a case on whose tasks have all ended [QUA-2, QUA-4]."""
+    delivery = case.head.delivery
+    if case.head.opened_at is None or case.head.parked is not None or case.open_tasks:
+        return ()
+    if delivery.handed is not None:
+        return ("verdict", "cancel")
+    if delivery.halted is not None or delivery.undecided is not None:
+        return ("resume", "waive", "cancel")
+    if any(ask.about in ("component", "file", "standard", "closing-update") for ask in case.head.asks):
+        return ("waive", "cancel")
+    return ()
 
 
 def _frees(task: Task, now: Standing) -> tuple[str, ...]:

@@ -1,0 +1,423 @@
+"""What comes out at the end, from outside: the seven types, what completes a component, the gate, the report [chapter 6].
+
+Counterparts: `stories/delivery.py` and `stories/incident.py`, whole cases; here each type once with every flaw, the pure
+parts on paper, and the commands.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from executord import deliverables
+from executord.completeness import judge
+from executord.deliverables import TYPES, Deliverable, a_date, of, per_severity
+from tests.stories.delivery import LEAD, TICKET
+from tests.stories.kit import CASE, ENGINEER, STORIES, WRITER, Stage, play
+
+ROOT = Path(__file__).parent.parent
+SAMPLE = ROOT / "sample_memory"
+FINAL = f"{CASE}/outputs/final"
+NAMES = sorted({kind.type for kind in TYPES.values()})
+
+
+def load(path: Path) -> Any:
+    """A YAML file, every scalar as text."""
+    return yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)
+
+
+def samples() -> dict[str, dict[str, Any]]:
+    """Type → all its components, as the workers of the sample memory know them."""
+    found: dict[str, dict[str, Any]] = {}
+    for path in sorted(SAMPLE.glob("*/instruction.yaml")):
+        case = path.parent.name
+        plan = path.parent / "workflow" / "plan.yaml"
+        data = {**load(path), **(load(plan) if plan.exists() else {})}
+        kind = deliverables.named(data.get("deliverable_type") or data.get("template"))
+        assert kind is not None
+        for answer in sorted((SAMPLE / "_answers" / case).glob("*.yaml")):
+            found.setdefault(kind.type, {}).update(load(answer).get("components", {}))
+    return found
+
+
+COMPONENTS = samples()
+
+
+def executord(*args: object, code: int = 0) -> str:
+    """`executord …`: its stdout."""
+    known = {key: value for key, value in os.environ.items() if not key.startswith("EXECUTORD_")}
+    done = subprocess.run(
+        [sys.executable, "-m", "executord", *map(str, args)], capture_output=True, text=True, timeout=120, check=False,
+        env={**known, "PYTHONPATH": str(ROOT / "daemon")},
+    )  # fmt: skip
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout
+
+
+def case_of(stage: Stage, kind: str) -> None:
+    """A case of two tasks in sequence, by two workers, whose deliverable is of this type."""
+    stage.case(
+        {"T1": {"assigned_to": ENGINEER}, "T2": {"assigned_to": WRITER}}, tier=2, deliverable_type=kind, priority="low",
+    )  # fmt: skip
+    stage.look()
+
+
+def halves(kind: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What the one and what the other hands in."""
+    names = list(COMPONENTS[kind])
+    return (
+        {n: COMPONENTS[kind][n] for n in names[: len(names) // 2]},
+        {n: COMPONENTS[kind][n] for n in names[len(names) // 2 :]},
+    )
+
+
+# --- the seven types --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.spec("DEL-1", "DEL-6")
+def test_there_are_seven_types_and_their_aliases():
+    """Each with six components; names and aliases however they are spelled."""
+    assert NAMES == [
+        "escalation_process", "feedback_analysis", "knowledge_base_plan", "support_analytics", "support_strategy",
+        "ticket_resolution", "training_program",
+    ]  # fmt: skip
+    assert all(len(kind.components) == 6 for kind in TYPES.values())
+    assert deliverables.named("Customer-Feedback Analysis") is TYPES["feedback_analysis"]
+    assert deliverables.named("incident") is None
+    assert {n for kind in TYPES.values() for n, c in kind.components.items() if c.must} == {
+        "follow_up_plan", "sla_definitions",
+    }  # fmt: skip
+
+
+@pytest.mark.spec("DEL-2", "DEL-3", "DEL-4", "CON-14")
+@pytest.mark.parametrize("kind", NAMES)
+def test_partial_results_become_the_deliverable(kind, tmp_path):
+    """In the type's order, each component with its source, task, agent, time and the hash of the file it stands in."""
+    stage = Stage(tmp_path / "memory")
+    case_of(stage, kind)
+    one, other = halves(kind)
+    stage.at("09:10").done(ENGINEER, "T1", components=one)
+    stage.at("09:20").done(WRITER, "T2", components=other)
+    made = stage.read(f"{FINAL}/{kind}.yaml")
+    wanted = list(TYPES[kind].components)
+    assert list(made["components"]) == wanted
+    for name in wanted:
+        if name == "customer_communication":
+            assert made["components"][name] == {"not_applicable": "there is no customer"}
+            continue
+        assert yaml.load(yaml.safe_dump(made["components"][name]), Loader=yaml.BaseLoader) == COMPONENTS[kind][name]
+        came = made["provenance"][name]
+        task, agent = ("T1", ENGINEER) if name in one else ("T2", WRITER)
+        assert (came["source"], came["task"], came["agent"], came["attempt"]) == ("components", task, agent, 1)
+        raw = Path(f"{stage.root}/{CASE}/{came['path']}").read_bytes()
+        assert came["sha256"] == hashlib.sha256(raw).hexdigest()
+    handed = stage.read(f"{FINAL}/handoff.yaml")
+    assert [row["result"] for row in handed["gate"]] == ["pass"] * 6
+    for row in handed["manifest"]:
+        raw = Path(f"{stage.root}/{CASE}/{row['path']}").read_bytes()
+        assert (row["size"], row["sha256"]) == (len(raw), hashlib.sha256(raw).hexdigest())
+    assert handed["manifest"][0]["path"] == f"outputs/final/{kind}.yaml"
+
+
+@pytest.mark.spec("DEL-5", "DEL-1")
+@pytest.mark.parametrize("kind", NAMES)
+@pytest.mark.parametrize("flaw", ["missing", "placeholder", "empty"])
+def test_a_component_that_is_not_there_keeps_the_hand_off_waiting(kind, flaw, tmp_path):
+    """It is asked for, whichever it is; nothing is made up, and nothing is handed off without it."""
+    stage = Stage(tmp_path / "memory")
+    case_of(stage, kind)
+    one, other = halves(kind)
+    name, content = next(iter(one.items()))
+    stage.at("09:10").done(ENGINEER, "T1", components={n: c for n, c in one.items() if n != name} or {}, output="done")
+    if flaw == "placeholder":
+        stage.put(f"{CASE}/outputs/partial/T1/{name}.yaml", {"what": "{to_be_filled_in}"})
+    elif flaw == "empty":
+        stage.put(f"{CASE}/outputs/partial/T1/{name}.yaml", "what:\n")
+    stage.at("09:20").done(WRITER, "T2", components=other)
+    stage.at("09:30")
+    assert not (Path(stage.root) / FINAL).exists()
+    (asked,) = [line for line in stage.told if f"request component {name}" in line]
+    agent = asked.split(" → ")[1]
+    letter = stage.read(f"_communication/inbox/{agent}/{CASE}.component_request.yaml")
+    assert letter["component"] == name
+    assert {"missing": "missing", "placeholder": "placeholder", "empty": "empty"}[flaw] in letter["why"]
+    stage.at("09:40").drop("answer", agent, in_reply_to=letter["id"], components={name: content})
+    stage.at("09:50")
+    made = stage.read(f"{FINAL}/{kind}.yaml")
+    assert made["provenance"][name]["agent"] == agent
+    assert "outputs/partial/components.from-" in made["provenance"][name]["path"]
+
+
+@pytest.mark.spec("DEL-2")
+@pytest.mark.parametrize("kind", NAMES)
+def test_two_agents_give_one_component(kind, tmp_path):
+    """Both are kept; of equals the later verified wins, and the conflict is listed for the validator."""
+    stage = Stage(tmp_path / "memory")
+    case_of(stage, kind)
+    one, other = halves(kind)
+    name = next(iter(one))
+    stage.at("09:10").done(ENGINEER, "T1", components=one)
+    stage.at("09:20").done(WRITER, "T2", components={**other, name: one[name]})
+    made = stage.read(f"{FINAL}/{kind}.yaml")
+    assert made["provenance"][name]["task"] == "T2"
+    assert made["conflicts"] == [
+        {
+            "component": name,
+            "kept": {k: made["provenance"][name][k] for k in ("task", "path", "sha256")},
+            "other": {
+                "task": "T1", "agent": ENGINEER, "source": "components", "path": "outputs/partial/T1.yaml",
+                "sha256": hashlib.sha256(Path(f"{stage.root}/{CASE}/outputs/partial/T1.yaml").read_bytes()).hexdigest(),
+            },
+        }
+    ]  # fmt: skip
+    assert any(name in text for text in stage.read(f"{FINAL}/handoff.yaml")["check"])
+
+
+@pytest.mark.spec("DEL-1", "DEL-2")
+def test_a_new_type_is_one_class_and_nothing_else(tmp_path, request):
+    """Its name in an instruction, its components asked for, its file written, its bold part demanded."""
+
+    class Playbook(Deliverable):
+        """How an on-call week goes."""
+
+        type = "oncall_playbook"
+        rota = of("names", "hours")
+        contacts = of()
+        first_steps = of(must=a_date)
+
+    request.addfinalizer(lambda: TYPES.pop("oncall_playbook"))
+    stage = Stage(tmp_path / "memory")
+    stage.case({"T1": {"assigned_to": ENGINEER}}, tier=1, deliverable_type="Oncall Playbook", priority="low")
+    given = {"rota": {"names": ["Mia"]}, "contacts": "duty@acme.example", "first_steps": "look at the board"}
+    stage.at("09:10").done(ENGINEER, "T1", components=given)
+    stage.at("09:20")
+    letter = stage.read(f"_communication/inbox/{ENGINEER}/{CASE}.component_request.yaml")
+    assert letter["component"] == "first_steps"
+    stage.drop("answer", ENGINEER, components={"first_steps": {"from": "2026-12-01", "look": "at the board"}})
+    stage.at("09:30")
+    made = stage.read(f"{FINAL}/oncall_playbook.yaml")
+    assert list(made["components"]) == ["rota", "contacts", "first_steps"]
+    assert made["concerns"] == ["rota: no key and no heading names hours"]
+    assert Playbook.components["rota"].parts == ("names", "hours")
+
+
+# --- on paper ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.spec("DEL-1")
+@pytest.mark.parametrize(
+    "content",
+    ["call on 2026-11-27", {"date": "27.11.2026"}, ["review on November 27"], {"when": {"at": "27 Nov"}}, "11/27/2026"],
+)
+def test_a_follow_up_has_a_date_however_it_is_written(content):
+    assert a_date(content) is None
+
+
+@pytest.mark.spec("DEL-1")
+@pytest.mark.parametrize("content", ["soon", {"when": "next week"}, ["KB-352", "3.11 of the manual"], {"owner": "x"}])
+def test_what_is_no_date_is_none(content):
+    assert "a date" in (a_date(content) or "")
+
+
+@pytest.mark.spec("DEL-1")
+@pytest.mark.parametrize(
+    ("content", "whole"),
+    [
+        ({"sev_1": {"response": "15 min", "resolution": "4 h"}, "sev_2": {"response": "1 h", "resolution": "8 h"}}, True),
+        ({"sev_1": {"response": "15 min", "resolution": "4 h"}, "sev_2": {"response": "1 h"}}, False),
+        ([{"severity": 1, "response_time": "15 min", "resolution_time": "4 h"}], True),
+        ([{"severity": 1, "response_time": "15 min"}], False),
+        ({"response": {"sev_1": "15 min"}, "resolution": {"sev_1": "4 h"}}, True),
+        ({"response": {"sev_1": "15 min", "sev_2": "1 h"}, "resolution": {"sev_1": "4 h"}}, False),
+        ({"sev_1": "response 15 min, resolution 4 h", "note": "24x7"}, True),
+        ({"severities": {"critical": {"response": "1 h", "resolution": ""}}}, False),
+        ("| severity | response | resolution |\n| 1 | 15 min | 4 h |", True),
+        ("as agreed", False),
+    ],
+)
+def test_sla_definitions_name_both_times_for_each_severity(content, whole):
+    assert (per_severity(content) is None) is whole
+
+
+@pytest.mark.spec("DEL-1")
+def test_parts_are_looked_for_by_key_or_heading():
+    """What is not found is a concern, never a refusal."""
+    shape = TYPES["support_strategy"].components["current_state_assessment"]
+    assert judge(shape, {"strength": "fast", "Weaknesses": "night", "benchmark": "44"}).lacks == ()
+    text = "# Strengths\nfast\n\n**Weaknesses:** night\n\nWe also looked at benchmarks.\n"
+    found = judge(shape, text)
+    assert found.refused is None
+    assert found.lacks == ("benchmarks",)
+
+
+@pytest.mark.spec("DEL-1")
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        ("", "empty"), ({}, "empty"), ([None, {"a": ""}], "empty"), ("TBD", "still open"), ("{article}", "placeholder"),
+        ({"a": {"b": "<name of the owner>"}}, "placeholder"), ("low | medium | high", "legend"),
+        ({"not_applicable": ""}, "no reason"),
+    ],
+)  # fmt: skip
+def test_what_is_not_filled_in_is_refused(content, why):
+    assert why in (judge(TYPES["ticket_resolution"].components["resolution_steps"], content).refused or "")
+
+
+@pytest.mark.spec("DEL-1")
+def test_not_applicable_is_waived_with_its_reason():
+    found = judge(TYPES["ticket_resolution"].components["knowledge_base_article"], {"not_applicable": "a one-off"})
+    assert (found.refused, found.waived) == (None, "a one-off")
+
+
+# --- the sample memory ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def rehearsed(tmp_path_factory) -> Path:
+    """The sample memory after its rehearsal."""
+    kept = tmp_path_factory.mktemp("sample") / "memory"
+    executord(
+        "simulate", SAMPLE, "--start", "2026-11-20T09:00:00Z", "--until", "+8h", "--script",
+        SAMPLE / "_expected" / "script.yaml", "--keep", kept,
+    )  # fmt: skip
+    return kept
+
+
+@pytest.mark.spec("DEL-4", "CON-14")
+def test_the_sample_delivers_each_of_the_seven_types(rehearsed):
+    """Every instruction has its product, with every component and every hash as it says."""
+    kinds = set()
+    for path in sorted(rehearsed.glob("*/outputs/final/handoff.yaml")):
+        case = path.parent.parent.parent
+        handed = load(path)
+        made = load(case / handed["deliverable"])
+        kinds.add(made["deliverable_type"])
+        assert all(content for content in made["components"].values())
+        for row in handed["manifest"]:
+            assert hashlib.sha256((case / row["path"]).read_bytes()).hexdigest() == row["sha256"], row["path"]
+        for name, came in made["provenance"].items():
+            raw = (case / came["path"]).read_bytes()
+            assert hashlib.sha256(raw).hexdigest() == came["sha256"], (case.name, name)
+    assert kinds == set(NAMES)
+
+
+@pytest.mark.spec("QUA-1", "QUA-5")
+def test_the_gate_prints_its_table(rehearsed):
+    """Text and JSON; 0 where it is ready."""
+    found = json.loads(executord("gate", "ticket-2057-eu-checkout", "--memory", rehearsed, "--json"))
+    assert (found["schema_version"], found["ready"]) == (1, True)
+    assert [row["standard"] for row in found["gate"]] == [1, 2, 3, 4, 5, 6]
+    assert found["gate"][3]["result"] == "waived"
+    assert found["gate"][3]["by"] == "support-manager"
+    text = executord("gate", "analytics-november", "--memory", rehearsed)
+    assert text.splitlines()[-1] == "ready"
+    assert "SLAs met or extensions approved by the customer" in text
+
+
+@pytest.mark.spec("QUA-1", "CON-18")
+def test_the_gate_of_what_is_not_done_says_what_is_missing(tmp_path):
+    """Exit 1; each standard by itself."""
+    play(STORIES["a_missing_component_is_asked_for_and_waived"], tmp_path / "whole", strict=False)
+    stage = Stage(tmp_path / "memory")
+    stage.case({"T1": {"assigned_to": ENGINEER}}, tier=1, plan={"tasks": ["T1", "T9"]})
+    stage.at("09:10").done(ENGINEER, "T1", components=TICKET)
+    stage.end()
+    found = json.loads(executord("gate", CASE, "--memory", stage.root, "--json", code=1))
+    assert [row["result"] for row in found["gate"]] == ["fail", "pass", "pass", "pass", "pass", "pass"]
+    assert "T9" in found["gate"][0]["evidence"][0]
+    executord("gate", "nothing-here", "--memory", stage.root, code=66)
+    executord("gate", "waive", CASE, "4", "--memory", stage.root, code=2)
+    executord("gate", "waive", CASE, "4", "--reason", "agreed", "--memory", stage.root, code=69)
+
+
+@pytest.mark.spec("DEL-4")
+def test_the_report_tells_everything_readably(rehearsed, tmp_path):
+    """To stdout or to a file; as JSON too; also of what is no tier 4."""
+    text = executord("report", "strategy-2027", "--memory", rehearsed)
+    for heading in ("# Support strategy for 2027", "## Summary", "## Gate", "## SLA results", "## Timeline"):
+        assert heading in text
+    out = tmp_path / "report.md"
+    executord("report", "ticket-2057-eu-checkout", "-o", out, "--memory", rehearsed)
+    said = out.read_text(encoding="utf-8")
+    assert "support-manager: standard 4 waived: Acme agreed by phone" in said
+    assert "## Communication with the customer" in said
+    made = json.loads(executord("report", "outage-2063-login", "--json", "--memory", rehearsed))
+    assert made["incidents"][0]["status"] == "closed"
+    assert made["phase"] == "closed"
+    kept = load(rehearsed / "strategy-2027/outputs/final/resolution_report.yaml")
+    assert set(kept) >= {
+        "summary", "timeline", "root_cause", "resolution", "impact", "decisions", "escalations", "incidents", "sla",
+        "communication", "deferred", "prevention_plan",
+    }  # fmt: skip
+
+
+# --- incidents --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.spec("INC-5", "CON-15")
+def test_the_chain_of_a_timeline_can_be_checked_by_anybody(rehearsed):
+    """sha256 of the canonical JSON of each entry without its hash; the first one follows 64 zeros."""
+    found = yaml.safe_load((rehearsed / "outage-2063-login/outputs/partial/incident.yaml").read_text(encoding="utf-8"))
+    prev = "0" * 64
+    for k, entry in enumerate(found["timeline"], 1):
+        rest = {key: str(value) if key == "at" else value for key, value in entry.items() if key != "hash"}
+        text = json.dumps(rest, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        assert entry["hash"] == hashlib.sha256(text.encode()).hexdigest()
+        assert (entry["n"], entry["prev"]) == (k, prev)
+        prev = entry["hash"]
+    assert len(found["timeline"]) > 20
+
+
+@pytest.mark.spec("INC-5")
+def test_verify_finds_a_changed_entry(tmp_path):
+    """Changed in the view, changed in the journal, cut out of it: each is found; untouched it holds."""
+    play(STORIES["a_sev_1_incident_by_the_book"], tmp_path / "memory", strict=False)
+    root = tmp_path / "memory"
+    named = f"inc-{CASE}-1"
+    assert "the chain holds" in executord("incident", "verify", named, "--memory", root)
+    shown, kept = (root / CASE / "outputs/partial" / name for name in ("incident.yaml", "journal.yaml"))
+    view, journal = shown.read_text(encoding="utf-8"), kept.read_text(encoding="utf-8")
+    shown.write_text(view.replace("raised the limit to 200", "raised the limit to 300"), encoding="utf-8")
+    found = json.loads(executord("incident", "verify", named, "--memory", root, "--json", code=1))
+    assert not found["ok"]
+    assert "differs from the journal in what" in found["faults"][0]
+    shown.write_text(view.replace("raised the limit to 200", "raised the limit to 300"), encoding="utf-8")
+    kept.write_text(journal.replace("raised the limit to 200", "raised the limit to 300"), encoding="utf-8")
+    (fault,) = json.loads(executord("incident", "verify", named, "--memory", root, "--json", code=1))["faults"]
+    assert "its hash does not fit what it says" in fault
+    shown.write_text(view, encoding="utf-8")
+    kept.write_text(journal, encoding="utf-8")
+    rows = json.loads(executord("incident", "list", "--memory", root, "--json"))["incidents"]
+    assert [(row["incident_id"], row["severity"], row["status"]) for row in rows] == [(named, 1, "closed")]
+    assert "customer-advocacy-manager" in executord("incident", "show", named, "--memory", root)
+    executord("incident", "show", "nothing", "--memory", root, code=66)
+
+
+@pytest.mark.spec("INC-2", "CON-4")
+def test_the_war_room_has_every_message_under_its_own_name(tmp_path):
+    """What went to anybody while it was open lies there too, with the same content."""
+    play(STORIES["a_sev_1_incident_by_the_book"], tmp_path / "memory", strict=False)
+    inboxes = tmp_path / "memory/_communication/inbox"
+    room = inboxes / f"war-room-inc-{CASE}-1"
+    for path in inboxes.glob(f"{LEAD}/*.yaml"):
+        copy = load(room / path.name)
+        assert {k: v for k, v in copy.items() if k not in ("to", "event")} == {
+            k: v for k, v in load(path).items() if k not in ("to", "event")
+        }
+    assert len(list(room.glob("*.yaml"))) > 15
+
+
+def test_the_components_of_the_sample_are_what_their_types_ask_for():
+    """Nothing in the sample is refused."""
+    for kind, components in COMPONENTS.items():
+        found: Mapping[str, Any] = {n: judge(TYPES[kind].components[n], c).refused for n, c in components.items()}
+        assert not any(found.values()), (kind, found)
