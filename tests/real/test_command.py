@@ -460,3 +460,30 @@ def test_the_ready_made_entry_of_a_program_that_takes_turns(tmp_path: Path, left
     assert (ended["facts"]["usd"], ended["facts"]["tokens"], ended["facts"]["code"]) == (0.02, 22, 0)
     result = yaml.safe_load((tree.root / "acme-1/outputs/partial/T1.yaml").read_text())
     assert result["output"] == {"turns": 2}
+
+
+@pytest.mark.spec("OPS-17", "OPS-18", "EXE-16", "CON-16")
+def test_a_silent_program_is_reminded_asked_interrupted_and_ended(tmp_path: Path, habits: Path, left: None):
+    """Each rung comes into its inbox folder, finalize with SIGINT; who hands in is done, who ignores all is ended."""
+    (habits / "T1.a1").write_text(f"interrupted={tmp_path}/heard|touch={tmp_path}/up|sleep=600")
+    (habits / "T2.a1").write_text(f"deaf|grandchild=deaf|touch={tmp_path}/up|sleep=600")
+    given = config(tmp_path)
+    given["roster"][AGENT]["silence"] = "8 seconds"
+    tree = Tree(tmp_path, given)
+    tree.case("acme-1", ["T1", "T2"])
+    tree.task("acme-1", "T1", "id: T1\ntitle: x\npriority: critical\nassigned_to: technical-support-engineer\n")
+    tree.task("acme-1", "T2", "id: T2\ntitle: x\npriority: critical\nassigned_to: technical-support-engineer\n")
+    tree.start()
+    tree.until(lambda: tree.completed("acme-1") == {"T1"}, "what it handed in does not count", 60)
+    tree.until(lambda: "gone T2 a1 #1" in names(tree), "the deaf one is not ended", 60)
+    tree.until(lambda: "assign T2 a2" in names(tree), "it is not given on", 60)
+    assert tree.stop() == 0
+    told = sorted(os.listdir(tree.state / "work/acme-1/T1.a1/inbox"))
+    assert told == ["0001-reminder.yaml", "0002-status_check.yaml", "0003-finalize.yaml"]
+    assert (tmp_path / "heard").exists()
+    assert attempts(tree, "T1") == 1
+    lines = names(tree)
+    assert "time out T2 a1 #1" in lines
+    assert lines.index("time out T2 a1 #1") < lines.index("stop T2 a1 #1") < lines.index("gone T2 a1 #1")
+    assert lines.index("gone T2 a1 #1") < lines.index("assign T2 a2")
+    sound(tree)
