@@ -25,8 +25,8 @@ from executord.sessions.folder import read_session, verdict
 from executord.sessions.front import Front, await_filed, await_settled, leave, peek
 from executord.sessions.glance import tails
 from executord.team import texts, views
+from executord.team.papers import Reading
 from executord.team.record import Team
-from executord.team.shapes import Reading
 
 SPAN = "60s"
 Session = Annotated[str | None, typer.Option("--session", metavar="PATH", help="The session's folder.")]

@@ -26,9 +26,9 @@ from executord.sessions.sight import Sight, artifacts_of
 from executord.sessions.takeover import found_unknown, row_of, take_over
 from executord.team.hearing import hear
 from executord.team.line import Aside, Export, Line, Record, Start, Stop, Take, Tell
+from executord.team.papers import Reading, Written
 from executord.team.record import Law, Team, Worker
 from executord.team.rules import agenda
-from executord.team.shapes import Reading, Written
 from executord.team.speaking import RELAYED, Said, judge, retried
 from executord.values import stamp
 

@@ -25,8 +25,8 @@ from executord.sessions.folder import read_session
 from executord.sessions.hands import Entry
 from executord.sessions.mailbox import INBOX
 from executord.settings import Settings
+from executord.team.papers import Reading
 from executord.team.record import Law, Team
-from executord.team.shapes import Reading
 from executord.values import stamp
 
 WHO = "executor runs this session"

@@ -17,9 +17,9 @@ from executord.sessions.crew import Found, Job, Process, Waiting
 from executord.sessions.folder import read_session
 from executord.sessions.hands import Hands
 from executord.sessions.sight import Sight
+from executord.team.papers import Reading
 from executord.team.record import Attempt, Law, Team
 from executord.team.record import Job as TeamJob
-from executord.team.shapes import Reading
 
 
 class Nobody:

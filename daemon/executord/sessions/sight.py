@@ -18,10 +18,11 @@ from executord.gate import open_file
 from executord.sessions.crew import Crew, Job
 from executord.sessions.folder import JSON_BYTES, parse_json, read_json
 from executord.sessions.hands import BOARD, BUS
+from executord.team.board import board_rows
 from executord.team.hearing import Word, task_of, word
+from executord.team.papers import Written, status_of
 from executord.team.record import Discovery, End, Team, Worker
 from executord.team.results import discovery, short
-from executord.team.shapes import Written, board_rows, status_of
 
 Identity = tuple[int, int, int, int, int]
 _BLOCK = 1 << 20

@@ -14,8 +14,8 @@ from executord.errors import Finding
 from executord.letters import NOTE_LENGTH, scalar
 from executord.messages import type_of
 from executord.policy import Policy
+from executord.team.papers import first, text_of
 from executord.team.record import Team
-from executord.team.shapes import first, text_of
 
 #: Types that a session takes from people; `capability_gap` and `consensus_blocked` are heard on its message bus.
 TYPES = ("retry", "skip", "pause", "resume", "tell", "decision")
