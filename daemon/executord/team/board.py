@@ -38,6 +38,7 @@ _NO_TASKS = frozenset({
 def read_board(
     paper: Paper, session: Mapping[str, Any], warnings: list[Fault]
 ) -> tuple[dict[str, Written], tuple[Entry, ...]]:
+    """The tasks of tasks.json by id, and the entries of workers; what is odd is a warning."""
     if paper.there and (paper.corrupt is not None or not isinstance(paper.data, Mapping | list)):
         text = f"tasks.json corrupt: {paper.corrupt or 'it is no object and no array'}; it is made again"
         warnings.append(Fault("SES-2", text, "tasks.json", "nothing to do: the old one is kept aside"))

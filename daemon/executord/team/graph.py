@@ -33,6 +33,7 @@ def _rows(value: Any) -> list[tuple[str, Mapping[str, Any]]]:
 
 
 def capabilities(analysis: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Each capability with the name of the role that has it."""
     value = analysis.get("capabilities")
     rows: Iterable[Any] = (
         [{"name": k, **v} if isinstance(v, Mapping) else {"name": k} for k, v in value.items()]
@@ -56,6 +57,7 @@ def read_graph(
     papers: Papers, analysis: Mapping[str, Any], roles: Mapping[str, Role], board: Mapping[str, Written],
     faults: list[Fault], *, complete: bool,
 ) -> dict[str, Node]:  # fmt: skip
+    """The nodes of the graph in its order, and what is wrong with it [SES-E18]."""
     graph: Mapping[str, Any] = analysis["dependency_graph"]
     listed = _rows(analysis.get("tasks"))
     owned = {task_id: name for name, row in capabilities(analysis) for task_id, _ in _rows(row.get("tasks"))}
