@@ -22,6 +22,7 @@ from executord.messages import MESSAGES
 from executord.paper import parse, read_journal
 from executord.posts import KINDS
 from executord.schemas.given import example_of
+from tests.stories import FILES
 from tests.stories.kit import CASE, ENGINEER, STORIES, UPDATE, WRITER, Stage, Story, play
 from tests.teams import stories as _stories  # noqa: F401
 from tests.teams.kit import STORIES as TEAM_STORIES
@@ -30,7 +31,7 @@ from tests.teams.kit import play as team_play
 ROOT = Path(__file__).parent.parent
 INBOX = "_communication/inbox"
 
-for _name in ("hands", "letters", "parallel", "sequence", "still"):
+for _name in FILES:
     importlib.import_module(f"tests.stories.{_name}")
 
 

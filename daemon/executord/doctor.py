@@ -302,6 +302,8 @@ def _agents(service: Service, now: datetime) -> Iterator[Check]:
         count, since = shelves.mail(root, folder)
         if name in ("executor", "support-executor") or since is None or now - since < LONG_UNREAD:
             continue
+        if service.policy.command(name) is not None:
+            continue  # a program is given its messages when it is started
         unread.append(name)
         holds = service.places.load(name)
         text = f"{count} messages, the oldest of {stamp(since)}: nobody seems to read them" + (

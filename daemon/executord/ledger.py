@@ -226,6 +226,9 @@ def _well_formed(case: Case, entry: Mapping[str, Any], path: str) -> bool:
             return case_id == case.id
         case "write", [case_id, "outputs", "partial" | "final", name]:
             return case_id == case.id and name.endswith(".yaml")
+        case "write", ["_communication", "inbox", "executor", name]:  # what a program had to say [OPS-17]
+            answer = {**entry, "type": "answer"}
+            return str(entry["name"]).startswith("ended ") and _message_name(case, answer, name)
         case (("write" | "file"), ["_communication", "inbox", folder, ".processed" | ".rejected", day, _]):
             return folder in OWN_INBOXES and re.fullmatch(r"\d{4}-\d\d-\d\d", day) is not None
         case _:

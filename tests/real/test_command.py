@@ -128,6 +128,22 @@ def test_every_kind_of_worker_comes_to_one_truthful_end(tmp_path: Path, habits: 
     assert start["action"] == "start"
     assert {"pid", "start_ticks", "boot_id", "host"} <= start["facts"].keys()
     sound(tree)
+    checked = tree.call("fsck")
+    assert checked.returncode == 0, checked.stdout
+
+
+@pytest.mark.spec("OPS-7", "CON-7")
+def test_a_rehearsal_starts_no_program(tmp_path: Path, habits: Path, left: None):
+    """Agents that are programs count as inboxes."""
+    tree = Tree(tmp_path, config(tmp_path))
+    tree.case("acme-1", ["T1"])
+    tree.task("acme-1", "T1")
+    done = tree.call("simulate", str(tree.root), "--start", "2030-01-01T00:00:00Z", "--until", "+1h", "--json")
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert any(line.get("name") == "assign T1 a1" for line in lines)
+    assert not any(line.get("action") in ("start", "tell", "stop") for line in lines)
+    assert not begun(tmp_path)
 
 
 @pytest.mark.spec("OPS-17", "MSG-8")
@@ -412,13 +428,14 @@ for n, line in enumerate(sys.stdin, 1):
         open({told!r}, "w").write(said)
         for k in (1, 2):
             print(json.dumps({{"type": "result", "subtype": "success", "is_error": False, "result": block % k,
-                              "total_cost_usd": 0.01 * k, "usage": {{"input_tokens": 10, "output_tokens": 1}}}}), flush=True)
+                              "total_cost_usd": 0.01 * k, "usage": {{"input_tokens": 10, "output_tokens": 1}}}}))
+            sys.stdout.flush()
 """
 
 
 @pytest.mark.spec("OPS-17", "OPS-18")
 def test_the_ready_made_entry_of_a_program_that_takes_turns(tmp_path: Path, left: None):
-    """The prompt is the first turn, with the message fenced; what comes while it runs is a further one; then it ends."""
+    """The prompt is the first turn, with the message fenced; what comes while it runs is another; then it ends."""
     program = tmp_path / "claude"
     began, told = str(tmp_path / "began"), str(tmp_path / "told")
     program.write_text(CLAUDE.format(python=sys.executable, began=began, told=told))
@@ -443,3 +460,30 @@ def test_the_ready_made_entry_of_a_program_that_takes_turns(tmp_path: Path, left
     assert (ended["facts"]["usd"], ended["facts"]["tokens"], ended["facts"]["code"]) == (0.02, 22, 0)
     result = yaml.safe_load((tree.root / "acme-1/outputs/partial/T1.yaml").read_text())
     assert result["output"] == {"turns": 2}
+
+
+@pytest.mark.spec("OPS-17", "OPS-18", "EXE-16", "CON-16")
+def test_a_silent_program_is_reminded_asked_interrupted_and_ended(tmp_path: Path, habits: Path, left: None):
+    """Each rung comes into its inbox folder, finalize with SIGINT; who hands in is done, who ignores all is ended."""
+    (habits / "T1.a1").write_text(f"interrupted={tmp_path}/heard|touch={tmp_path}/up|sleep=600")
+    (habits / "T2.a1").write_text(f"deaf|grandchild=deaf|touch={tmp_path}/up|sleep=600")
+    given = config(tmp_path)
+    given["roster"][AGENT]["silence"] = "8 seconds"
+    tree = Tree(tmp_path, given)
+    tree.case("acme-1", ["T1", "T2"])
+    tree.task("acme-1", "T1", "id: T1\ntitle: x\npriority: critical\nassigned_to: technical-support-engineer\n")
+    tree.task("acme-1", "T2", "id: T2\ntitle: x\npriority: critical\nassigned_to: technical-support-engineer\n")
+    tree.start()
+    tree.until(lambda: tree.completed("acme-1") == {"T1"}, "what it handed in does not count", 60)
+    tree.until(lambda: "gone T2 a1 #1" in names(tree), "the deaf one is not ended", 60)
+    tree.until(lambda: "assign T2 a2" in names(tree), "it is not given on", 60)
+    assert tree.stop() == 0
+    told = sorted(os.listdir(tree.state / "work/acme-1/T1.a1/inbox"))
+    assert told == ["0001-reminder.yaml", "0002-status_check.yaml", "0003-finalize.yaml"]
+    assert (tmp_path / "heard").exists()
+    assert attempts(tree, "T1") == 1
+    lines = names(tree)
+    assert "time out T2 a1 #1" in lines
+    assert lines.index("time out T2 a1 #1") < lines.index("stop T2 a1 #1") < lines.index("gone T2 a1 #1")
+    assert lines.index("gone T2 a1 #1") < lines.index("assign T2 a2")
+    sound(tree)

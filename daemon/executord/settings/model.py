@@ -158,6 +158,8 @@ class Settings(Strict):
             verification=self.verification,
             policies=[_bare(row) for row in given.get("policies", ())],
             budgets={key: row.model_dump() for key, row in self.budgets.items()},
+            escalations=[_bare(row) for row in given.get("escalations", ())],
+            ladders=given.get("ladders"),
         )
 
     def redacted(self) -> dict[str, Any]:
