@@ -24,7 +24,7 @@ FLOORS = """
 4  repair
 4  doctor | fsck | loop | rehearsal
 4  service
-4  attendance | treasury
+4  amends | attendance | treasury
 4  house
 4  demo | views
 3  checking
@@ -45,7 +45,7 @@ FLOORS = """
 1  asking | cadence | policy | scalars | sight | snapshot | standing
 1  casebook | clocks | escalations | ladders | pen
 1  case | values | programs
-0  actions | errors | evolve
+0  actions | errors | evolve | rings
 """
 ROWS = [(int(line[0]), [word.strip() for word in line[1:].split("|")]) for line in FLOORS.strip().splitlines()]
 ROW = {name: number for number, (_, names) in enumerate(ROWS) for name in names}

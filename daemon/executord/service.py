@@ -11,13 +11,13 @@ import heapq
 import os
 import traceback
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 
 from executord import journal
-from executord.actions import Move, Send, Write
+from executord.actions import Move, Write
 from executord.agenda import Agenda, Due
+from executord.amends import Amends
 from executord.attendance import Attendance
 from executord.case import Letter
 from executord.casebook import Case
@@ -27,14 +27,13 @@ from executord.errors import BadInput, CannotStart, CannotWrite, ExecutordError,
 from executord.evolve import replace
 from executord.hands import Batch, Entry, Hands
 from executord.house import House
-from executord.letters import people_in, subject_of
 from executord.marks import Marks
-from executord.messages import MESSAGES, type_of
 from executord.paper import Limits
 from executord.places import Lineup, Places
 from executord.policy import Policy
 from executord.postbox import Postbox
-from executord.rules import agenda_of, dispatch, mail, overload, spoken
+from executord.rings import Rings as Rings
+from executord.rules import agenda_of, dispatch, mail
 from executord.rules.opening import starts_at
 from executord.rules.results import set_aside, with_path
 from executord.runners.workers import Workers
@@ -49,20 +48,6 @@ ROUND_CASES = 200  # cases of a round between two looks at what rings
 RETRY = timedelta(seconds=5)
 VIEW = "outputs/partial/progress.yaml"
 VIEW_EVERY = timedelta(seconds=1)
-
-
-@dataclass(slots=True)
-class Rings:
-    """What rang since the last turn."""
-
-    cases: set[str] = field(default_factory=set)
-    paths: dict[str, set[str]] = field(default_factory=dict)  # case → paths known to be whole
-    mail: bool = False
-    letters: set[str] = field(default_factory=set)  # "folder/name" known to be whole
-    everything: bool = False
-    touched: dict[str, dict[str, bool]] = field(default_factory=dict)  # case → path → whole: only these are read
-    processes: bool = False  # one has ended
-    named: dict[str, bool] = field(default_factory=dict)  # letters "folder/name" → whole: only these are read
 
 
 class Service:
@@ -101,6 +86,7 @@ class Service:
         self.house = House(self)
         self.desk: Desk | None = None  # team sessions; none in a rehearsal and for those who only look
         self.treasury = Treasury(self)
+        self.amends = Amends(self)
         self.attendance = Attendance(self, self._guarded)
         self._on_entry = on_entry or (lambda _case, _entry: None)
         self._event = on_event or (lambda _what, _text: None)
@@ -325,22 +311,11 @@ class Service:
                 self._waiting_letters.pop(f"{letter.folder}/{letter.name}", None)
                 continue
             case = self.cases[case_id]
-            case.letters.append(self._with_files(case, letter))
+            case.letters.append(self.amends.with_files(case, letter))
             touched.add(case_id)
         for case_id in touched:
             self.cases[case_id].letters.sort(key=lambda each: each.order)
         return touched
-
-    def _with_files(self, case: Case, letter: Letter) -> Letter:
-        known, _ = type_of(letter)
-        if known is None:
-            return letter
-        people = {*people_in(letter.body, MESSAGES[known].people), letter.sender or ""} - {""}
-        letter = replace(letter, known=frozenset(n for n in people if self.places.known(n)))
-        if not MESSAGES[known].result:
-            return letter
-        subject = subject_of(letter, case, about_task=True, needs_task=True)
-        return self.store.evidence.with_files(letter, case.id, subject.task.id if subject.task is not None else None)
 
     # -- settle --------------------------------------------------------------------------------------------
 
@@ -367,7 +342,8 @@ class Service:
                 self.deaths.working(None)
             if room > 0 and not rest:
                 self._give_places(batches, now, room)
-                self._relieve_crowded(batches, now)
+                for crowded, relief in self.amends.relief():
+                    self._note(batches.setdefault(crowded.id, Batch(crowded)), relief, now)
             noted = {c: b for c, b in batches.items() if b.noted}
             if not noted and not rest:
                 break
@@ -466,8 +442,7 @@ class Service:
 
     def _note(self, batch: Batch, line: Due, now: datetime) -> Entry:
         case = batch.case
-        line = self._relieved(case, self._salvaged(case, line))
-        line = self._to_somebody(spoken(case, line, self.policy, now))
+        line = self.amends.whole(case, line, now)
         if isinstance(line.action, Write):
             away = self.hands.occupant(f"{case.id}/{line.action.path}")
             if away is not None:
@@ -475,24 +450,6 @@ class Service:
                 self.hands.note(batch, set_aside(case, line, away), now)
                 line = replace(line, action=with_path(line.action, away))
         return self.hands.note(batch, line, now)
-
-    def _salvaged(self, case: Case, line: Due) -> Due:
-        """The line that closes a silent worker's attempt, with what lies in his folder [EXE-16]."""
-        if line.facts.get("do") != "time_out" or line.task is None:
-            return line
-        folder = f"outputs/partial/{line.task}"
-        files = self.store.evidence.file_facts(case.id, line.task, [folder], missing=False)
-        kept = [{"path": f.path, "size": f.size, "sha256": f.sha256} for f in files if f.sha256]
-        return replace(line, facts={**line.facts, "files": kept})
-
-    def _to_somebody(self, line: Due) -> Due:
-        """Nothing is dropped into the void: what is for a name that nobody has goes to support-manager [MSG-6]."""
-        action = line.action
-        if not isinstance(action, Send) or self.places.known(action.to):
-            return line
-        body = {**action.body, "meant_for": action.to}
-        why = f"{action.to} is not known; {line.why}"
-        return replace(line, action=Send("support-manager", action.kind, body), why=why)
 
     def _give_places(self, batches: dict[str, Batch], now: datetime, room: int) -> None:
         while room > 0:
@@ -515,34 +472,6 @@ class Service:
                     continue
                 self.hands.note(batch, due, now)
             room -= len(batch.noted) - before
-
-    def _relieve_crowded(self, batches: dict[str, Batch], now: datetime) -> None:
-        """Who holds more than his capacity gives what he has not accepted to a colleague [EXE-12]."""
-        if self.places.all_paused:
-            return
-        for agent in self.places.crowded():
-            held = [(self.cases[c], self.cases[c].tasks[t]) for c, t in sorted(self.places.held[agent])]
-            mine = [(case, task, live) for case, task in held if (live := overload.movable(case, task)) is not None]
-            mine.sort(key=lambda each: (each[2].accepted_at is None, each[2].at, each[1].key, each[1].id), reverse=True)
-            left = self.places.excess(agent)
-            why = f"{agent} holds more than he can ({self.places.said(agent)})"
-            for case, task, live in mine[:left]:
-                names = (f"relieve {task.id} a{live.n}", f"overload {task.id} a{live.n}")
-                if any(name in task.done for name in names):
-                    continue
-                make = overload.relief_of if live.accepted_at is None else overload.consult_of
-                batch = batches.setdefault(case.id, Batch(case))
-                self._note(batch, make(task, live.at, why), now)
-
-    def _relieved(self, case: Case, line: Due) -> Due:
-        """The line that relieves an overloaded agent, with who takes the task from him [EXE-12]."""
-        task = case.tasks.get(line.task or "")
-        if "relieve" not in line.facts or task is None or task.live is None:
-            return line
-        colleague = self.places.colleague(case, task, task.live.agent)
-        return overload.relieved(
-            line, task, colleague, f"{colleague}: {self.places.said(colleague)}" if colleague else ""
-        )
 
     def _commit(self, batches: list[Batch], now: datetime) -> None:
         try:

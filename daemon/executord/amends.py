@@ -1,0 +1,104 @@
+"""What a line or a letter needs that its case does not know: who is known, who has room, what lies in a folder.
+
+Counterpart: `service.py`, which has each line made whole before it is noted, and each letter before it is judged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Protocol
+
+from executord.actions import Send
+from executord.agenda import Due
+from executord.case import Letter
+from executord.casebook import Case
+from executord.evolve import replace
+from executord.letters import people_in, subject_of
+from executord.messages import MESSAGES, type_of
+from executord.places import Places
+from executord.policy import Policy
+from executord.rules import overload, spoken
+from executord.store import Store
+
+
+class Office(Protocol):
+    """What is needed of the service."""
+
+    policy: Policy
+    store: Store
+    places: Places
+    cases: dict[str, Case]
+
+
+class Amends:
+    """Makes lines and letters whole; decides nothing."""
+
+    def __init__(self, service: Office) -> None:
+        self._service = service
+
+    def whole(self, case: Case, line: Due, now: datetime) -> Due:
+        """The line as it is noted."""
+        line = self._relieved(case, self._salvaged(case, line))
+        return self._to_somebody(spoken(case, line, self._service.policy, now))
+
+    def with_files(self, case: Case, letter: Letter) -> Letter:
+        """The letter with who of those it names is known, and what lies under the names it gives [EXE-13]."""
+        known, _ = type_of(letter)
+        if known is None:
+            return letter
+        people = {*people_in(letter.body, MESSAGES[known].people), letter.sender or ""} - {""}
+        letter = replace(letter, known=frozenset(n for n in people if self._service.places.known(n)))
+        if not MESSAGES[known].result:
+            return letter
+        subject = subject_of(letter, case, about_task=True, needs_task=True)
+        return self._service.store.evidence.with_files(
+            letter, case.id, subject.task.id if subject.task is not None else None
+        )
+
+    def relief(self) -> Iterator[tuple[Case, Due]]:
+        """Who holds more than his capacity gives what he has not accepted to a colleague [EXE-12]."""
+        service = self._service
+        places = service.places
+        if places.all_paused:
+            return
+        for agent in places.crowded():
+            held = [(service.cases[c], service.cases[c].tasks[t]) for c, t in sorted(places.held[agent])]
+            mine = [(case, task, live) for case, task in held if (live := overload.movable(case, task)) is not None]
+            mine.sort(key=lambda each: (each[2].accepted_at is None, each[2].at, each[1].key, each[1].id), reverse=True)
+            left = places.excess(agent)
+            why = f"{agent} holds more than he can ({places.said(agent)})"
+            for case, task, live in mine[:left]:
+                names = (f"relieve {task.id} a{live.n}", f"overload {task.id} a{live.n}")
+                if any(name in task.done for name in names):
+                    continue
+                make = overload.relief_of if live.accepted_at is None else overload.consult_of
+                yield case, make(task, live.at, why)
+
+    def _salvaged(self, case: Case, line: Due) -> Due:
+        """The line that closes a silent worker's attempt, with what lies in his folder [EXE-16]."""
+        if line.facts.get("do") != "time_out" or line.task is None:
+            return line
+        folder = f"outputs/partial/{line.task}"
+        files = self._service.store.evidence.file_facts(case.id, line.task, [folder], missing=False)
+        kept = [{"path": f.path, "size": f.size, "sha256": f.sha256} for f in files if f.sha256]
+        return replace(line, facts={**line.facts, "files": kept})
+
+    def _to_somebody(self, line: Due) -> Due:
+        """Nothing is dropped into the void: what is for a name that nobody has goes to support-manager [MSG-6]."""
+        action = line.action
+        if not isinstance(action, Send) or self._service.places.known(action.to):
+            return line
+        body = {**action.body, "meant_for": action.to}
+        why = f"{action.to} is not known; {line.why}"
+        return replace(line, action=Send("support-manager", action.kind, body), why=why)
+
+    def _relieved(self, case: Case, line: Due) -> Due:
+        """The line that relieves an overloaded agent, with who takes the task from him [EXE-12]."""
+        task = case.tasks.get(line.task or "")
+        if "relieve" not in line.facts or task is None or task.live is None:
+            return line
+        colleague = self._service.places.colleague(case, task, task.live.agent)
+        return overload.relieved(
+            line, task, colleague, f"{colleague}: {self._service.places.said(colleague)}" if colleague else ""
+        )
