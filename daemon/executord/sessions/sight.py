@@ -48,6 +48,7 @@ class Sight:
         self._bus: int | None = None
         self._bus_at: Identity | None = None
         self._board: Identity | None = None
+        self.board_sha = ""  # of tasks.json as it was read last
         self._plan: tuple[Any, ...] | None = None
         self.warnings: list[str] = []
 
@@ -203,6 +204,7 @@ class Sight:
         if there is None or there == self._board:
             return None
         paper = read_json(path)
+        self.board_sha = _digest(path)
         if not isinstance(paper.data, Mapping | list):
             return None  # half written, or not JSON: looked at again, and made anew with the next change
         self._board = there
@@ -235,6 +237,13 @@ class Sight:
         changed = self._plan is not None and now != self._plan
         self._plan = now
         return changed
+
+
+def _digest(path: str) -> str:
+    try:
+        return hashlib.sha256(open_file(path, limit=JSON_BYTES).raw).hexdigest()[:16]
+    except (OSError, Unreadable, NotYetWhole):
+        return ""
 
 
 def _last_words(path: str) -> str | None:
