@@ -437,6 +437,7 @@ def test_a_session_under_the_daemon(room: Path):
     assert row == [
         {"session_id": "TC-real", "path": str(session.path), "status": "active", "completed": 1, "total": 1}
     ]  # fmt: skip
+    assert "TEAM SESSIONS (1)" in tree.call("status").stdout
     assert session.run("finish").returncode == 75
     tree.message("no.yaml", {"type": "decision", "from": "dev", "session_id": "TC-real", "decision": "archive"})
     tree.message("yes.yaml", {"type": "decision", "from": "hitl", "in_reply_to": "TC-real.completion_action_request",
