@@ -21,7 +21,6 @@ from executord.team.papers import Reading
 from executord.team.record import Attempt, Law, Team
 from executord.team.record import Job as TeamJob
 
-
 TAIL_BYTES = 1 << 20
 
 
