@@ -358,8 +358,7 @@ def _act(here: Frame, path: str) -> Team:
     crew = Processes(Programs(here.settings))
     front = Front(path, here.settings, here.policy, crew, queue.SimpleQueue(), _told(here))
     try:
-        engine = front.open(read_session(path))
-        engine.only_messages = True
+        engine = front.open(read_session(path), only_messages=True)
         front.run()
         return engine.team
     finally:

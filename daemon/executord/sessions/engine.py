@@ -96,11 +96,12 @@ class Engine:
             for line in take_over(team, self._reading, self.crew, self.law, now):
                 self._note(line, now)
         else:
-            self._find_unrecorded(now)
+            if not self.only_messages:
+                self._find_unrecorded(now)
             self._see_board(now, first=True)  # before our own view of it is written again
         self._commit(now)
         for worker in team.workers.values():
-            if worker.state == "live" and worker.process is not None:
+            if worker.state == "live" and worker.process is not None and not self.only_messages:
                 self.crew.begin(self.sight.job_of(worker))
         for entry in redone:
             if entry["name"].startswith("finalize "):
