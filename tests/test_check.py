@@ -21,6 +21,7 @@ from executord.clock import WallClock
 from executord.policy import make_policy
 from executord.settings import Settings
 from executord.settings import check as check_settings
+from tests.teams.kit import Room
 
 ROOT = Path(__file__).parent.parent
 VECTORS = ROOT / "tests/data/sla-vectors.json"
@@ -246,13 +247,30 @@ def test_kinds_that_no_place_tells(memory):
 
 @pytest.mark.spec("CON-10", "CON-18")
 def test_exits(memory):
-    """66 for a path where nothing is and for no memory; 2 for sessions, honestly: they are not supported yet."""
+    """66 for a path where nothing is and for no memory; 2 where it is not said which session."""
     sound(memory)
     assert memory.json("validate", "nowhere.yaml")[0] == 66
     assert memory.json("--memory", "nowhere", "validate")[0] == 66
     code, answer = memory.json("validate", "--kind", "session")
     assert (code, answer["error"]["code"]) == (2, 2)
-    assert "not supported in this version" in answer["error"]["message"]
+    assert "which session" in answer["error"]["message"]
+
+
+@pytest.mark.spec("CON-10", "CON-11", "SES-3")
+def test_a_team_session(memory, tmp_path):
+    """By its folder, by its team-session.json, with --kind or without: what `session validate` says, as findings."""
+    room = Room(tmp_path / "room")
+    room.prepare({"DEV-001": [], "DEV-002": ["DEV-009"]})
+    for args in (["--kind", "session", room.path], [room.path], [f"{room.path}/team-session.json"]):
+        code, found = memory.json("validate", *args)
+        (row,) = found["findings"]
+        assert (code, found["checked"], row["code"]) == (65, 1, "SES-E18")
+        assert row["message"] == "Unknown dependency: DEV-009"
+        assert row["path"].endswith("task-analysis.json")
+        assert row["fix"]
+    room = Room(tmp_path / "good")
+    room.prepare({"DEV-001": []})
+    assert memory.json("validate", room.path)[:1] == (0,)
 
 
 @pytest.mark.spec("CON-10")
@@ -270,7 +288,7 @@ def test_paths_are_shown_from_the_memory_and_taken_as_shown(memory):
 
 
 @pytest.mark.spec("CON-10", "REL-10")
-@given(st.binary(max_size=400), st.sampled_from([k for k in checking.KINDS if k != "session"]))
+@given(st.binary(max_size=400), st.sampled_from(checking.KINDS))
 def test_no_bytes_are_too_odd(tmp_path_factory, raw, kind):
     """Whatever a file holds, there are findings or none, and never an exception."""
     path = tmp_path_factory.mktemp("odd") / "x.yaml"

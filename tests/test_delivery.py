@@ -232,7 +232,10 @@ def test_what_is_no_date_is_none(content):
 @pytest.mark.parametrize(
     ("content", "whole"),
     [
-        ({"sev_1": {"response": "15 min", "resolution": "4 h"}, "sev_2": {"response": "1 h", "resolution": "8 h"}}, True),
+        (
+            {"sev_1": {"response": "15 min", "resolution": "4 h"}, "sev_2": {"response": "1 h", "resolution": "8 h"}},
+            True,
+        ),
         ({"sev_1": {"response": "15 min", "resolution": "4 h"}, "sev_2": {"response": "1 h"}}, False),
         ([{"severity": 1, "response_time": "15 min", "resolution_time": "4 h"}], True),
         ([{"severity": 1, "response_time": "15 min"}], False),

@@ -24,8 +24,12 @@ from executord.paper import parse
 from executord.policy import ROSTER, make_policy
 from executord.reading import read_instruction, read_plan, read_task
 from executord.service import Rings, Service
+from executord.sessions.crew import Programs
+from executord.sessions.desk import Desk as SessionDesk
+from executord.team.record import Law
 from tests import docs_tables
 from tests.docs_tables import HOLDER, LEAD, STATES
+from tests.teams.kit import Room
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -124,7 +128,7 @@ def test_every_module_that_the_pages_name_is_there():
 def test_every_command_that_the_pages_name_is_there(page):
     """`executord why`, `executord config show` … can be called; with its sub-command."""
     text = page.read_text(encoding="utf-8")
-    named = set(re.findall(r"(?m)(?:`|^)executord ((?:config |sla |service )?[a-z][a-z-]+)(?=[ `\n])", text))
+    named = set(re.findall(r"(?m)(?:`|^)executord ((?:config |sla |service |session )?[a-z][a-z-]+)(?=[ `\n])", text))
     gone = {words for words in named if not _is_command(words.split())}
     assert not gone
 
@@ -229,9 +233,45 @@ def test_messages_of_the_pages_are_taken(block, tmp_path):
     assert not parse(block.text.encode()).findings
 
 
+@pytest.mark.spec("MSG-9", "SES-25", "SES-28")
+@pytest.mark.parametrize("block", of_kind("session"), ids=str)
+def test_messages_about_sessions_are_taken(block, tmp_path):
+    """Each message about a team session that the pages show, dropped as it stands, is taken."""
+    room = Room(tmp_path)
+    room.prepare({"DEV-001": []}, completion_action="interactive")
+    memory = tmp_path / "memory"
+    (memory / INBOX).mkdir(parents=True)
+    service = Service(str(memory), make_policy(), durable=False)
+    programs = Programs(settings.check(None, {})[0] or settings.Settings(), "true")
+    law = Law(max_attempts=1, asks=True)
+    service.desk = SessionDesk(
+        service.disk, service.store, service.policy, law, programs, room.crew, durable=False
+    )  # fmt: skip
+
+    def drop(name: str, text: str) -> None:
+        (memory / INBOX / name).write_text(text)
+        service.turn(NOW, Rings(mail=True, letters={f"executor/{name}"}))
+        service.turn(NOW, Rings())
+
+    service.open(NOW)
+    if block.state:
+        drop("first.yaml", f"type: session\nfrom: planner\npath: {room.path}\n")
+    if block.state == "failed":
+        room.lay("discoveries/DEV-001.json", {"id": "DEV-001", "status": "failed", "error": "no"})
+    elif block.state == "complete":
+        room.lay("discoveries/DEV-001.json", {"id": "DEV-001", "status": "completed", "findings": "yes"})
+    for run in service.desk.runs.values():
+        run.at = NOW
+    service.turn(NOW, Rings())
+    drop("example.yaml", block.text.replace("/srv/sessions", str(tmp_path)))
+    assert list((memory / INBOX).glob(".processed/*/example.yaml")), list((memory / INBOX).rglob("*.reason.yaml"))
+    assert not parse(block.text.encode()).findings
+    service.desk.close()
+
+
 def test_every_type_a_worker_needs_is_shown():
     """Each type that a holder may send, and each decision, has an example in the pages."""
-    shown = {yaml.safe_load(block.text)["type"] for block in of_kind("message")}
+    shown = {yaml.safe_load(block.text)["type"] for block in of_kind("message", "session")}
     assert shown == {name for name, kind in MESSAGES.items() if kind.acted}
 
 

@@ -24,7 +24,7 @@ FLOORS = """
 4  repair
 4  doctor | fsck | loop | rehearsal
 4  service
-4  attendance | treasury
+4  amends | attendance | treasury
 4  house
 4  demo | views
 3  checking
@@ -49,7 +49,7 @@ FLOORS = """
 1  sums
 1  case | programs | values
 1  products | warroom
-0  actions | deliverables | errors | evolve
+0  actions | deliverables | errors | evolve | rings
 """
 ROWS = [(int(line[0]), [word.strip() for word in line[1:].split("|")]) for line in FLOORS.strip().splitlines()]
 ROW = {name: number for number, (_, names) in enumerate(ROWS) for name in names}

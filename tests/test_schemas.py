@@ -24,6 +24,9 @@ from executord.posts import KINDS
 from executord.schemas.given import example_of
 from tests.stories import FILES
 from tests.stories.kit import CASE, ENGINEER, STORIES, UPDATE, WRITER, Stage, Story, play
+from tests.teams import stories as _stories  # noqa: F401
+from tests.teams.kit import STORIES as TEAM_STORIES
+from tests.teams.kit import play as team_play
 
 ROOT = Path(__file__).parent.parent
 INBOX = "_communication/inbox"
@@ -249,3 +252,18 @@ def test_the_command_prints_a_schema_or_the_list():
     wrong = run("nonsense", "--json")
     assert wrong.returncode == 2
     assert json.loads(wrong.stdout)["error"]["code"] == 2
+
+
+@pytest.mark.spec("MSG-9", "SES-16", "SES-17", "SES-18", "SES-23")
+def test_what_sessions_send_validates(tmp_path):
+    """Each message that a team session sends is of its kind's published shape."""
+    kinds = set()
+    for name in (
+        "stalled_until_somebody_decides", "no_consensus", "a_missing_capability", "three_tasks_one_after_the_other",
+    ):  # fmt: skip
+        room = team_play(TEAM_STORIES[name], tmp_path / name)
+        for path in sorted(Path(room.root, "memory").rglob("hitl/*.yaml")):
+            data = read(path)
+            assert fault(data["type"], data) is None, path
+            kinds.add(data["type"])
+    assert kinds == {"escalation", "notice", "completion_action_request"}

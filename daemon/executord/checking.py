@@ -31,11 +31,13 @@ from executord.oddities import in_calendar, in_instruction, in_message, in_plan,
 from executord.paper import MESSAGE_ENDINGS, TASK_ENDINGS, Limits, Sheet, is_left_alone, parse
 from executord.reading import TASK_FIELDS, find, read_plan, read_task, text_of, unwrap
 from executord.scalars import placeholder
+from executord.sessions.folder import verdict
 from executord.sight import see_plan, see_task
 from executord.standing import held_because
 from executord.store import placed
 
 KINDS = ("task", "message", "instruction", "plan", "config", "calendar", "session")
+_SESSION = "team-session.json"
 _PLANS = ("workflow/plan.yaml", "workflow/plan.yml")
 
 
@@ -76,8 +78,8 @@ def check(paths: Sequence[str], kind: str | None, ground: Ground) -> Checked:
     """
     if kind is not None and kind not in KINDS:
         raise UsageError(f"there is no kind {kind!r}", fix=f"use {', '.join(KINDS)}")
-    if kind == "session":
-        raise _no_sessions()
+    if kind == "session" and not paths:
+        raise UsageError("which session?", fix="name its folder: validate --kind session PATH")
     if not paths and ground.root is None:
         raise NotFound("there is no memory to validate", fix="name a file, or a memory with --memory PATH")
     sources: dict[str, Source] = {}
@@ -91,13 +93,6 @@ def check(paths: Sequence[str], kind: str | None, ground: Ground) -> Checked:
         findings += (f for f in desk.together(folder) if f.path in shown)
     distinct = dict.fromkeys(findings)
     return Checked(len(sources), tuple(sorted(distinct, key=lambda f: (f.path or "", f.line or 0, f.column or 0))))
-
-
-def _no_sessions() -> UsageError:
-    return UsageError(
-        "team sessions are not supported in this version, so none can be validated",
-        fix="see CHANGELOG.md for what each version does",
-    )
 
 
 # --- which files ------------------------------------------------------------------------------------------------------
@@ -129,7 +124,7 @@ def kind_elsewhere(parts: Sequence[str]) -> str | None:
             return "plan"
         case [*_, "instruction.yaml"]:
             return "instruction"
-        case [*_, "team-session.json"]:
+        case [*_, name] if name == _SESSION:
             return "session"
         case _:
             return None
@@ -145,18 +140,22 @@ def _sources(path: str, kind: str | None, ground: Ground) -> Iterator[Source]:
         full = os.path.join(ground.root, path)  # so that what a finding names can be named again
     if not os.path.lexists(full):
         raise NotFound("there is no such file or folder", path=path, fix="check the path")
+    if kind == "session" or (kind is None and _is_session(full)):
+        yield Source(os.path.realpath(full), _shown(os.path.realpath(full), path, ground), "session")
+        return
     if os.path.isdir(full):
         yield from _walk(os.path.realpath(full), path, kind, ground)
         return
     full = os.path.join(os.path.realpath(os.path.dirname(full)), os.path.basename(full))
     found = kind or _place(full, ground)
-    if found == "session":
-        raise _no_sessions()
     if found is None:
-        raise UsageError(
-            f"{path}: its place does not say what it is", fix=f"add --kind, one of {', '.join(KINDS[:-1])}"
-        )
+        raise UsageError(f"{path}: its place does not say what it is", fix=f"add --kind, one of {', '.join(KINDS)}")
     yield Source(full, _shown(full, path, ground), found)
+
+
+def _is_session(full: str) -> bool:
+    """Whether this is a team session's folder, or its `team-session.json`."""
+    return os.path.basename(full) == _SESSION or (os.path.isdir(full) and os.path.isfile(os.path.join(full, _SESSION)))
 
 
 def _place(full: str, ground: Ground) -> str | None:
@@ -222,6 +221,8 @@ class _Desk:
         """All that is to be said about one file by itself."""
         if source.kind == "config":
             return _in_config(source)
+        if source.kind == "session":
+            return list(_in_session(source))
         sheet = self._sheet(source.path, source.shown)
         if sheet is None:
             return []  # it went away while we looked: no fault of anybody
@@ -365,6 +366,16 @@ def _known(folder: str) -> set[str]:
         return set()
     ids = {e["task"] for e in entries if isinstance(e.get("task"), str)}
     return ids.union(*(set(e["facts"].get("tasks", ())) for e in entries if e.get("name") == "snapshot"))
+
+
+def _in_session(source: Source) -> Iterator[Finding]:
+    """What `session validate` says of a team session, as findings [CON-11]."""
+    _, reading = verdict(source.path)
+    folder = source.shown.removesuffix(_SESSION).rstrip("/")
+    for severity, faults in (("error", reading.faults), ("warning", reading.warnings)):
+        for fault in faults:
+            path = f"{folder}/{fault.path}" if fault.path and folder and fault.path != source.path else source.shown
+            yield Finding(fault.id, fault.text, fault.hint, severity, path=path)
 
 
 def _in_config(source: Source) -> list[Finding]:

@@ -109,7 +109,7 @@ class Loop:
         programs = Programs(settings)
         self._crew = Processes(
             programs, output_bytes=settings.limits.output_bytes, durable=settings.durability == "full",
-            ring=lambda key: self._worker_ended(service, key),
+            ring=lambda key: self._worker_ended(service, key), memory=service.root,
         )  # fmt: skip
         service.desk = Desk(
             service.disk, service.store, service.policy, law_of(settings, asks=True), programs, self._crew,

@@ -57,6 +57,7 @@ KINDS: dict[str, str] = {
     "rejection": "a message of yours that could not be taken, and why",
     "status_report": "what you asked: how things stand",
     "late_result_notice": "a result that came after its attempt was closed",
+    "completion_action_request": "what is to become of a team session that is complete",
 }
 
 

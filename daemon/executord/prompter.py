@@ -1,17 +1,22 @@
-"""What a line needs when it is noted and only the service knows: who has room, who is known, what lies in a folder.
+"""What a line or a letter needs and only the service knows: who has room, who is known, what lies in a folder.
 
 Counterparts: `rules/`, which make the lines; `service.py`, which notes them. It asks and changes nothing.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from executord.actions import Send
 from executord.agenda import Due
+from executord.case import Letter
 from executord.casebook import Case
+from executord.errors import Finding
 from executord.evolve import replace
+from executord.letters import people_in, subject_of
+from executord.messages import MESSAGES, type_of
 from executord.places import Places
 from executord.policy import Policy
 from executord.rules import overload, spoken
@@ -28,6 +33,21 @@ class Prompter:
         """The line as it is noted now."""
         line = self._relieved(case, self._salvaged(case, line))
         return self._to_somebody(spoken(case, line, policy, now))
+
+    def informed(self, case: Case, letter: Letter) -> Letter:
+        """The letter with who of those it names is known, and what lies under the names it gives [EXE-13]."""
+        known, _ = type_of(letter)
+        if known == "archive" and os.path.lexists(f"{self._store.root}/_archive/{case.id}"):
+            text = f"_archive/{case.id} is there already"
+            return replace(letter, refusal=Finding("MEM-14", text, "give that folder another name"))
+        if known is None:
+            return letter
+        people = {*people_in(letter.body, MESSAGES[known].people), letter.sender or ""} - {""}
+        letter = replace(letter, known=frozenset(n for n in people if self._places.known(n)))
+        if not MESSAGES[known].result:
+            return letter
+        subject = subject_of(letter, case, about_task=True, needs_task=True)
+        return self._store.evidence.with_files(letter, case.id, subject.task.id if subject.task is not None else None)
 
     def _salvaged(self, case: Case, line: Due) -> Due:
         """The line that closes a silent worker's attempt, with what lies in his folder [EXE-16]."""

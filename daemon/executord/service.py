@@ -11,7 +11,6 @@ import heapq
 import os
 import traceback
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -28,9 +27,7 @@ from executord.evolve import replace
 from executord.hands import Batch, Entry, Hands
 from executord.house import House
 from executord.incidents import current
-from executord.letters import people_in, subject_of
 from executord.marks import Marks
-from executord.messages import MESSAGES, type_of
 from executord.paper import Limits
 from executord.parcel import settled
 from executord.pen import dump
@@ -38,6 +35,7 @@ from executord.places import Lineup, Places
 from executord.policy import Policy
 from executord.postbox import Postbox
 from executord.prompter import Prompter
+from executord.rings import Rings as Rings
 from executord.rules import agenda_of, dispatch, incident, mail
 from executord.rules.opening import starts_at
 from executord.rules.results import set_aside, with_path
@@ -54,20 +52,6 @@ ROUND_CASES = 200  # cases of a round between two looks at what rings
 RETRY = timedelta(seconds=5)
 VIEW = "outputs/partial/progress.yaml"
 VIEW_EVERY = timedelta(seconds=1)
-
-
-@dataclass(slots=True)
-class Rings:
-    """What rang since the last turn."""
-
-    cases: set[str] = field(default_factory=set)
-    paths: dict[str, set[str]] = field(default_factory=dict)  # case → paths known to be whole
-    mail: bool = False
-    letters: set[str] = field(default_factory=set)  # "folder/name" known to be whole
-    everything: bool = False
-    touched: dict[str, dict[str, bool]] = field(default_factory=dict)  # case → path → whole: only these are read
-    processes: bool = False  # one has ended
-    named: dict[str, bool] = field(default_factory=dict)  # letters "folder/name" → whole: only these are read
 
 
 class Service:
@@ -340,25 +324,11 @@ class Service:
                 self._waiting_letters.pop(f"{letter.folder}/{letter.name}", None)
                 continue
             case = self.cases[case_id]
-            case.letters.append(self._with_files(case, letter))
+            case.letters.append(self.prompter.informed(case, letter))
             touched.add(case_id)
         for case_id in touched:
             self.cases[case_id].letters.sort(key=lambda each: each.order)
         return touched
-
-    def _with_files(self, case: Case, letter: Letter) -> Letter:
-        known, _ = type_of(letter)
-        if known == "archive" and os.path.lexists(f"{self.root}/_archive/{case.id}"):
-            text = f"_archive/{case.id} is there already"
-            return replace(letter, refusal=Finding("MEM-14", text, "give that folder another name"))
-        if known is None:
-            return letter
-        people = {*people_in(letter.body, MESSAGES[known].people), letter.sender or ""} - {""}
-        letter = replace(letter, known=frozenset(n for n in people if self.places.known(n)))
-        if not MESSAGES[known].result:
-            return letter
-        subject = subject_of(letter, case, about_task=True, needs_task=True)
-        return self.store.evidence.with_files(letter, case.id, subject.task.id if subject.task is not None else None)
 
     # -- settle --------------------------------------------------------------------------------------------
 
@@ -385,7 +355,8 @@ class Service:
                 self.deaths.working(None)
             if room > 0 and not rest:
                 self._give_places(batches, now, room)
-                self._relieve_crowded(batches, now)
+                for crowded, relief in self.prompter.relief(self.cases):
+                    self._note(batches.setdefault(crowded.id, Batch(crowded)), relief, now)
             noted = {c: b for c, b in batches.items() if b.noted}
             if not noted and not rest:
                 break
@@ -550,11 +521,6 @@ class Service:
                     continue
                 self.hands.note(batch, due, now)
             room -= len(batch.noted) - before
-
-    def _relieve_crowded(self, batches: dict[str, Batch], now: datetime) -> None:
-        """Who holds more than his capacity gives what he has not accepted to a colleague [EXE-12]."""
-        for case, line in self.prompter.relief(self.cases):
-            self._note(batches.setdefault(case.id, Batch(case)), line, now)
 
     def _commit(self, batches: list[Batch], now: datetime) -> None:
         try:

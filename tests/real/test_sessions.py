@@ -282,6 +282,24 @@ def test_the_lock_and_who_speaks_to_whoever_holds_it(room: Path):
     assert "use the new gateway" in (session.path / "context.DEV-001").read_text()
 
 
+@pytest.mark.spec("SES-28", "SES-9")
+def test_who_only_says_something_starts_nobody(room: Path):
+    """Where nobody runs the session, a command takes its message in, and leaves what is to be started as it is."""
+    session = Session(room, {"DEV-001": [], "DEV-002": []}, config={"max_attempts": 1})
+    assert session.run("fail", "DEV-002=finish").returncode == 1
+    journal = (session.path / ".executord/journal.yaml").read_text().splitlines(keepends=True)
+    for _ in range(2):
+        said = session.call("retry", "DEV-001")
+        assert said.returncode in (0, 65)
+    board = session.path / "tasks.json"
+    board.write_text(board.read_text().replace('"completed"', '"pending"'))
+    said = session.call("tell", "DEV-001", "hello")
+    assert said.returncode == 65
+    names = session.names()[len(journal) - 1 :]
+    assert [n.split(" ")[0] for n in names] == ["file", "file", "hand-set", "file"], names
+    assert session.run("finish").returncode == 0
+
+
 @pytest.mark.spec("SES-8", "CON-16")
 def test_an_inner_loop_with_a_real_worker(room: Path):
     """The second task is a follow-up of the first one's worker."""
@@ -437,6 +455,7 @@ def test_a_session_under_the_daemon(room: Path):
     assert row == [
         {"session_id": "TC-real", "path": str(session.path), "status": "active", "completed": 1, "total": 1}
     ]  # fmt: skip
+    assert "TEAM SESSIONS (1)" in tree.call("status").stdout
     assert session.run("finish").returncode == 75
     tree.message("no.yaml", {"type": "decision", "from": "dev", "session_id": "TC-real", "decision": "archive"})
     tree.message("yes.yaml", {"type": "decision", "from": "hitl", "in_reply_to": "TC-real.completion_action_request",

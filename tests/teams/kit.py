@@ -24,7 +24,7 @@ from executord.sessions.crew import Found, Job, Process
 from executord.sessions.engine import Engine, unsound
 from executord.sessions.folder import read_session
 from executord.sessions.hands import Memory
-from executord.team import views
+from executord.team.board import board_rows
 from executord.team.record import Law
 from executord.values import cli_span, read_stamp, stamp
 from tests.stories.kit import Died
@@ -378,7 +378,7 @@ class Room:
         if self.strict:
             found = {name: team.jobs[name.replace("_", "-")].status for name in states}
             assert found == states
-            shown = views.board_rows(self.json("tasks.json"))
+            shown = board_rows(self.json("tasks.json"))
             for name, status in states.items():
                 assert shown[name.replace("_", "-")]["status"] == status
 

@@ -623,3 +623,18 @@ def what_workers_say_as_messages_is_heard_on_the_bus(s: Room) -> None:
     s.drop("consensus_blocked", "tester", "DEV-001", severity="HIGH", summary="again please")
     s.skip()
     s.has(DEV_001="revised", DEV_001_R1="in_progress")
+
+
+@story("SES-28", "SES-16", memory=True, max_attempts=1)
+def hitl_answers_what_it_was_asked(s: Room) -> None:
+    """A decision that orders a retry, or a skip with its reason, is one."""
+    s.prepare({"DEV-001": [], "DEV-002": []})
+    s.finish("DEV-001", status="failed", error="no")
+    s.finish("DEV-002", status="failed", error="no")
+    s.skip()
+    s.at("09:05").drop("decision", "hitl", "DEV-001", decision="retry")
+    s.drop("decision", "hitl", decision={"type": "skip", "task_id": "DEV-002", "reason": "not this one"})
+    s.drop("decision", "hitl", decision="dance")
+    s.skip()
+    s.has(DEV_001="in_progress", DEV_002="skipped")
+    s.check("'dance' is no decision" in s.text(".executord/inbox/.rejected/2026-11-20/03-decision.reason.yaml"))

@@ -120,6 +120,10 @@ def status_board(report: Mapping[str, Any], tree: Tree) -> Iterator[str]:
     yield from _section("PROBLEMS", _FINDING, [_finding_row(row) for row in found])
     busy = [a for a in report["agents"] if a["load"] or a["inbox"]]
     yield from _section("AGENTS", ("AGENT", "LOAD", "UNREAD", "OLDEST"), [_agent_row(a) for a in busy])
+    sessions = [
+        (r["session_id"], r["status"] or "?", f"{r['completed']}/{r['total']}", r["path"]) for r in report["sessions"]
+    ]
+    yield from _section("TEAM SESSIONS", ("SESSION", "STATUS", "TASKS", "PATH"), sessions)
     rejected = [(when(r["at"]), r["code"], r["path"], r["reason"]) for r in report["rejected"]]
     yield from _section("REJECTED", ("AT", "CODE", "PATH", "REASON"), rejected)
     late = [(r["task"], r["attempt"], r["path"]) for r in report["late"]]

@@ -25,8 +25,8 @@ from executord.sessions.folder import read_session, verdict
 from executord.sessions.front import Front, await_filed, await_settled, leave, peek
 from executord.sessions.glance import tails
 from executord.team import texts, views
+from executord.team.papers import Reading
 from executord.team.record import Team
-from executord.team.shapes import Reading
 
 SPAN = "60s"
 Session = Annotated[str | None, typer.Option("--session", metavar="PATH", help="The session's folder.")]
@@ -358,8 +358,7 @@ def _act(here: Frame, path: str) -> Team:
     crew = Processes(Programs(here.settings))
     front = Front(path, here.settings, here.policy, crew, queue.SimpleQueue(), _told(here))
     try:
-        engine = front.open(read_session(path))
-        engine.only_messages = True
+        engine = front.open(read_session(path), only_messages=True)
         front.run()
         return engine.team
     finally:

@@ -46,6 +46,8 @@ class Sent(Marked):
     to: str
     timestamp: Moment
     instruction_id: str | None = None
+    session_id: str | None = None
+    session: str | None = Field(default=None, description="The folder of the team session that it is about.")
     task_id: str | None = None
     attempt: int | None = Field(default=None, ge=0)
     priority: Priority | None = None
@@ -400,6 +402,24 @@ class PassedOn(Sent):
     content: dict[str, Any]
 
 
+class Choice(Ours):
+    """One of the ways in which a complete session can go on."""
+
+    action: str
+    label: str
+    description: str
+
+
+class CompletionRequest(Sent):
+    """A team session is complete: what is to become of it [SES-23]."""
+
+    question: str
+    completed: int = Field(ge=0)
+    total: int = Field(ge=0)
+    options: list[Choice]
+    reply_with: str
+
+
 class StatusReport(Sent):
     """How things stand, as an answer to `status`."""
 
@@ -694,6 +714,7 @@ SHAPES: dict[str, type[Sent]] = {
     "rejection": Rejection,
     "status_report": StatusReport,
     "late_result_notice": LateResult,
+    "completion_action_request": CompletionRequest,
 }
 
 

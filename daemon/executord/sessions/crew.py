@@ -171,8 +171,10 @@ class Processes:
         durable: bool = True,
         ring: Callable[[str], None] | None = None,
         environ: Mapping[str, str] | None = None,
+        memory: str | None = None,
     ) -> None:
-        self.programs = programs
+        """`memory`: of the daemon that runs the sessions; by it `service stop --workers` finds their workers."""
+        self.programs, self._memory = programs, memory
         self._output, self._grace, self._durable = output_bytes, grace_s, durable
         self._environ = os.environ if environ is None else environ
         self._clock = WallClock()
@@ -187,6 +189,8 @@ class Processes:
             "EXECUTORD_INBOX": f"{job.work}/inbox",
             "EXECUTORD_REASONING_EFFORT": job.effort,
         }
+        if self._memory is not None:
+            own["EXECUTORD_MEMORY"] = self._memory
         base = {k: v for k, v in self._environ.items() if not k.startswith("EXECUTORD_")}
         order = runners.Order(
             argv, job.work, job.path, job.marks, runners.environment(base, also=own), job.attempt,

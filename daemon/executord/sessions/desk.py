@@ -26,8 +26,8 @@ from executord.sessions.folder import read_session, verdict
 from executord.sessions.front import lock_of
 from executord.sessions.hands import Entry, Memory
 from executord.store import Store
+from executord.team.papers import safe, text_of
 from executord.team.record import Law
-from executord.team.shapes import safe, text_of
 from executord.team.speaking import RELAYED, TYPES, works_here
 from executord.values import stamp
 

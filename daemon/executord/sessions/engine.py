@@ -26,9 +26,9 @@ from executord.sessions.sight import Sight, artifacts_of
 from executord.sessions.takeover import found_unknown, row_of, take_over
 from executord.team.hearing import hear
 from executord.team.line import Aside, Export, Line, Record, Start, Stop, Take, Tell
+from executord.team.papers import Reading, Written
 from executord.team.record import Law, Team, Worker
 from executord.team.rules import agenda
-from executord.team.shapes import Reading, Written
 from executord.team.speaking import RELAYED, Said, judge, retried
 from executord.values import stamp
 
@@ -96,11 +96,12 @@ class Engine:
             for line in take_over(team, self._reading, self.crew, self.law, now):
                 self._note(line, now)
         else:
-            self._find_unrecorded(now)
-            self._see_board(now)  # before our own view of it is written again
+            if not self.only_messages:
+                self._find_unrecorded(now)
+            self._see_board(now, first=True)  # before our own view of it is written again
         self._commit(now)
         for worker in team.workers.values():
-            if worker.state == "live" and worker.process is not None:
+            if worker.state == "live" and worker.process is not None and not self.only_messages:
                 self.crew.begin(self.sight.job_of(worker))
         for entry in redone:
             if entry["name"].startswith("finalize "):
@@ -288,8 +289,11 @@ class Engine:
                     Line(now, f"add {task} #1", "SES-5", Record(), task, None, "it was added by hand", facts), now
                 )
 
-    def _see_board(self, now: datetime) -> None:
-        """Statuses that somebody wrote into tasks.json are legal, attributed events [SES-7]."""
+    def _see_board(self, now: datetime, *, first: bool = False) -> None:
+        """Statuses that somebody wrote into tasks.json are legal, attributed events [SES-7].
+
+        `first`: at a start what was refused may still stand there, because the executor died before it wrote its view.
+        """
         rows = self.sight.board()
         if rows is None:
             return
@@ -299,6 +303,8 @@ class Engine:
         for task, written in rows.items():
             job = team.jobs.get(task)
             if job is None or not shown or written.status in ("", job.status, shown.get(task)):
+                continue
+            if first and job.refused == self.sight.board_sha:
                 continue
             self._note(self._hand_set(task, written.status, now), now)
         if any(task not in team.plan.nodes and task not in team.jobs for task in rows):
@@ -310,7 +316,7 @@ class Engine:
         team = self.team
         job = team.jobs[task]
         name = f"hand-set {task} #{job.hands + 1} {to}"
-        facts: dict[str, Any] = {"from": job.status, "to": to}
+        facts: dict[str, Any] = {"from": job.status, "to": to, "board": self.sight.board_sha}
         why = f"tasks.json was edited by hand: {job.status} → {to}"
         refused = None
         if to == "completed":

@@ -15,8 +15,9 @@ from typing import Any
 from executord.errors import NotYetWhole, Unreadable
 from executord.gate import open_file
 from executord.paper import Limits, parse
+from executord.team.papers import PATH, Paper, Papers, Reading, Spec, text_of
 from executord.team.plan import Fault
-from executord.team.shapes import PATH, Paper, Papers, Reading, Spec, read, text_of
+from executord.team.shapes import read
 
 JSON_BYTES = 8 << 20
 SPEC_BYTES = 1 << 20

@@ -25,8 +25,8 @@ from executord.sessions.folder import read_session
 from executord.sessions.hands import Entry
 from executord.sessions.mailbox import INBOX
 from executord.settings import Settings
+from executord.team.papers import Reading
 from executord.team.record import Law, Team
-from executord.team.shapes import Reading
 from executord.values import stamp
 
 WHO = "executor runs this session"
@@ -67,14 +67,15 @@ class Front:
         self._lock = lock_of(path)
         self.engine: Engine | None = None
 
-    def open(self, reading: Reading) -> Engine:
-        """Take the lock and begin. Raises `Locked`."""
+    def open(self, reading: Reading, *, only_messages: bool = False) -> Engine:
+        """Take the lock and begin; `only_messages`: start and end nobody. Raises `Locked`."""
         now = self._clock.now()
         self._lock.take(now)
         self.engine = Engine(
             self._path, reading, self._crew, law_of(self._settings), self._policy,
             durable=self._settings.durability == "full", on_entry=self._told,
         )  # fmt: skip
+        self.engine.only_messages = only_messages
         self.engine.open(now)
         return self.engine
 

@@ -15,11 +15,13 @@ from executord.evolve import replace
 from executord.policy import Policy
 from executord.sessions.crew import Found, Job, Process, Waiting
 from executord.sessions.folder import read_session
-from executord.sessions.hands import Hands
+from executord.sessions.hands import BUS, Hands
 from executord.sessions.sight import Sight
+from executord.team.papers import Reading
 from executord.team.record import Attempt, Law, Team
 from executord.team.record import Job as TeamJob
-from executord.team.shapes import Reading
+
+TAIL_BYTES = 1 << 20
 
 
 class Nobody:
@@ -61,7 +63,8 @@ def glance(path: str, reading: Reading, law: Law, policy: Policy) -> Team:
     if hands.load():
         sight = Sight(team, Nobody(), law.settle_s)
         now = team.last_at or datetime.now(UTC)  # noqa: TID251
-        team.head = replace(team.head, heard=0)
+        size = os.stat(f"{path}/{BUS}").st_size if os.path.exists(f"{path}/{BUS}") else 0
+        team.head = replace(team.head, heard=max(size - TAIL_BYTES, 0))  # only what was said last is of interest
         for _ in sight.words(now):
             pass
         return team

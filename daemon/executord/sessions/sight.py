@@ -18,10 +18,11 @@ from executord.gate import open_file
 from executord.sessions.crew import Crew, Job
 from executord.sessions.folder import JSON_BYTES, parse_json, read_json
 from executord.sessions.hands import BOARD, BUS
+from executord.team.board import board_rows
 from executord.team.hearing import Word, task_of, word
+from executord.team.papers import Written, status_of
 from executord.team.record import Discovery, End, Team, Worker
 from executord.team.results import discovery, short
-from executord.team.shapes import Written, board_rows, status_of
 
 Identity = tuple[int, int, int, int, int]
 _BLOCK = 1 << 20
@@ -47,6 +48,7 @@ class Sight:
         self._bus: int | None = None
         self._bus_at: Identity | None = None
         self._board: Identity | None = None
+        self.board_sha = ""  # of tasks.json as it was read last
         self._plan: tuple[Any, ...] | None = None
         self.warnings: list[str] = []
 
@@ -202,6 +204,7 @@ class Sight:
         if there is None or there == self._board:
             return None
         paper = read_json(path)
+        self.board_sha = _digest(path)
         if not isinstance(paper.data, Mapping | list):
             return None  # half written, or not JSON: looked at again, and made anew with the next change
         self._board = there
@@ -234,6 +237,13 @@ class Sight:
         changed = self._plan is not None and now != self._plan
         self._plan = now
         return changed
+
+
+def _digest(path: str) -> str:
+    try:
+        return hashlib.sha256(open_file(path, limit=JSON_BYTES).raw).hexdigest()[:16]
+    except (OSError, Unreadable, NotYetWhole):
+        return ""
 
 
 def _last_words(path: str) -> str | None:

@@ -14,8 +14,8 @@ from typing import Any
 from executord.sessions.crew import Crew, Job
 from executord.sessions.sight import artifacts_of
 from executord.team.line import Line, Record
+from executord.team.papers import Entry, Reading, Written, first, text_of
 from executord.team.record import Law, Team
-from executord.team.shapes import Entry, Reading, Written, first, text_of
 from executord.values import stamp
 
 _FOUND = "a worker of this session and task was found in the process table"

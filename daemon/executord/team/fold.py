@@ -306,7 +306,7 @@ def _hand_set(team: Team, entry: Entry, at: datetime) -> None:
     """A status that somebody wrote into tasks.json [SES-7]."""
     facts = _facts(entry)
     job = _job(team, entry)
-    job = replace(job, hands=job.hands + 1)
+    job = replace(job, hands=job.hands + 1, refused=facts.get("board"))
     if facts.get("refused"):
         _put(team, job)
         return

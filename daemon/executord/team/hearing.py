@@ -14,10 +14,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from executord.evolve import replace
+from executord.team.ending import escalation
 from executord.team.line import Line, Record, Send
+from executord.team.papers import first, ids_of, text_of
 from executord.team.record import Job, Law, Team
 from executord.team.results import short
-from executord.team.shapes import first, ids_of, text_of
 
 OURS = "executor"
 
@@ -158,21 +159,18 @@ def gap(team: Team, data: Mapping[str, Any], summary: str, by: str, at: datetime
     k = len(team.head.gaps) + 1
     role = team.plan.covers.get(wanted.lower())
     facts = {"wanted": short(wanted), "by": by or None, "covered": role}
-    body = {
-        "reason": f"{by or 'a worker'} misses: {wanted}",
-        "options": [
-            "continue: the session goes on without it",
-            "re-run team-coordinate with the original task, so that a role for it is made",
-            "add a role-spec for it to role-specs/ by hand; it is used on the next step",
-        ],
-        "text": short(summary) or None,
-    }
+    said = f"{by or 'a worker'} misses: {wanted}. Nobody covers it. "
+    ways = (
+        "Continue: the session goes on without it. Or re-run team-coordinate with the original task, so that a role for"
+        " it is made. Or add a role-spec for it to role-specs/ by hand; it is used on the next step."
+    )
     if role is not None:
         why = f"{wanted} is covered by {role}: the question goes there"
         yield Line(at, f"gap #{k}", "SES-17", Record(), None, None, why, facts)
         return
     why = f"nobody covers {wanted}: continue, re-run team-coordinate, or add a role-spec by hand"
-    yield Line(at, f"gap #{k}", "SES-17", Send("hitl", "notice", body), None, None, why, {**facts, "warning": why})
+    notice = Send("hitl", "notice", {"text": said + ways})
+    yield Line(at, f"gap #{k}", "SES-17", notice, None, None, why, {**facts, "warning": why})
 
 
 def consensus(
@@ -196,11 +194,9 @@ def consensus(
         k = team.head.questions + 1
         if team.head.question is not None:
             return None, []
-        body = {
-            "reason": why,
-            "decision_needed": "how it is to go on; the session is paused until then",
-            "reply_with": [{"type": "decision", "from": "hitl", "session_id": team.id, "decision": "resume"}],
-        }
+        pending = [i for i, each in team.jobs.items() if each.status == "pending"]
+        needed = "how it is to go on; the session is paused until then"
+        body = escalation(why, at, pending, needed, ("decision", "resume"))
         return None, [
             Line(at, f"decide #{k}", "SES-18", Send("hitl", "escalation", body), job.id, job.attempt or None, why)
         ]

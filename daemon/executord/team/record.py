@@ -69,6 +69,7 @@ class Job:
     retries: int = 0
     skips: int = 0
     hands: int = 0
+    refused: str | None = None  # the tasks.json (sha256[:16]) in which a hand said what was refused
     late: int = 0
 
     @property

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from executord.team.papers import first, text_of
 from executord.team.record import Discovery, Job, Law
-from executord.team.shapes import first, text_of
 
 TEXT = 500  # what a line of the journal holds of a text [CON-6]
 GOOD, FAIR, LOW_RETRIES = 80.0, 60.0, 2

@@ -11,11 +11,12 @@ from typing import Any
 
 from executord.case import Letter
 from executord.errors import Finding
+from executord.evolve import replace
 from executord.letters import NOTE_LENGTH, scalar
 from executord.messages import type_of
 from executord.policy import Policy
+from executord.team.papers import first, text_of
 from executord.team.record import Team
-from executord.team.shapes import first, text_of
 
 #: Types that a session takes from people; `capability_gap` and `consensus_blocked` are heard on its message bus.
 TYPES = ("retry", "skip", "pause", "resume", "tell", "decision")
@@ -132,9 +133,17 @@ def retried(team: Team) -> list[str] | None:
 
 
 def _decision(team: Team, letter: Letter) -> Said:
-    word = text_of(first(letter.body, "decision", "action", "choice", "answer")).lower()
+    said = first(letter.body, "decision", "action", "choice", "answer")
+    if isinstance(said, Mapping):  # an order with its own fields: {type: retry, task_id: …}
+        letter = replace(
+            letter, body={**letter.body, **said}, task=text_of(first(said, "task_id", "task")) or letter.task
+        )
+        said = first(said, "type", "action", "decision")
+    word = text_of(said).lower()
     word = word.replace(" ", "_").replace("-", "_").removesuffix("_(recommended)")
     action = _ACTIONS.get(word)
+    if word in ("retry", "skip"):
+        return _about_task(team, letter, word)
     if action is None:
         if word in _GO_ON:
             if team.head.status != "paused":

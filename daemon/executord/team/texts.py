@@ -166,6 +166,9 @@ def told(entry: Mapping[str, Any]) -> str | None:
     facts = entry.get("facts") or {}
     if facts.get("said"):
         why += f" (exit code {facts.get('code')}: {facts['said']})"
+    warning = facts.get("warning")
+    if isinstance(warning, str) and warning not in why:
+        why += f" (warning: {warning})"
     clock = f"{read_stamp(entry['at']):%H:%M:%S}"
     return f"[executor] {clock} {entry['name']}" + (f": {why}" if why else "")
 

@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from executord.team.board import board_rows
+from executord.team.papers import first, status_of, text_of
 from executord.team.record import Job, Team
-from executord.team.shapes import board_rows, first, status_of, text_of
 from executord.values import stamp
 
 
