@@ -39,7 +39,7 @@ FLOORS = """
 1  letters | places | updates
 1  agenda | reading | transitions
 1  cadence | policy | scalars | sight | snapshot | standing
-1  casebook | clocks | pen
+1  casebook | clocks | downtime | pen
 1  case | values
 0  actions | errors | evolve
 """

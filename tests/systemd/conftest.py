@@ -16,6 +16,9 @@ ln -s /opt/executord/bin/executord /usr/local/bin/executord
 executord init /srv/agent_memory
 executord service install
 usermod -aG executord anna
+# so many open tasks of so many tests for one engineer
+echo EXECUTORD_ROSTER__TECHNICAL_SUPPORT_ENGINEER__CAPACITY=0 >> /etc/executord/environment
+systemctl restart executord
 """
 
 

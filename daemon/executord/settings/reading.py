@@ -25,6 +25,7 @@ PREFIX: Final = "EXECUTORD_"
 # Not keys: they say who calls, which file to read, or what a worker was started for [SES-10].
 NOT_KEYS: Final = frozenset(
     ("CONFIG", "AGENT", "SESSION", "TASK", "ATTEMPT", "RESULT", "INBOX", "REASONING_EFFORT", "WORKER", "STATE")
+    + ("LOG_FILE", "LOG_LEVEL")
 )
 _WORD_GAP: Final = re.compile(r"[\s_-]+")
 
