@@ -1,7 +1,8 @@
 """How long nobody was at work, and how much fell due meanwhile: one event of the log, no journal line [SLA-12].
 
 Down is: killed, stopped, powered off; also a machine that slept, which the two clocks show together. What fell due is
-counted while the first round after it makes up for it. Counterpart: `lock.py`, whose text keeps when somebody was last at work.
+counted while the first round after it makes up for it. Counterpart: `lock.py`, whose text keeps when somebody was last
+at work.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 from executord.values import read_stamp, stamp
 
 ASLEEP = timedelta(seconds=60)
-"""By how much the time of day must have run ahead of the monotonic clock to count as a sleep and not as an adjustment."""
+"""By how much the time of day must have run ahead of the monotonic clock to be a sleep, and no adjustment."""
 
 
 @dataclass(slots=True)

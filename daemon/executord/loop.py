@@ -225,7 +225,7 @@ class Loop:
     def _put(self, rings: Rings, ring: Ring | str, service: Service, bells: Bells) -> None:
         if isinstance(ring, str):
             if ring == "reload":
-                self._reconfigure(service)
+                rings.everything |= self._reconfigure(service)
             else:
                 self._stop = ring
             return
@@ -314,8 +314,8 @@ class Loop:
     def _saying(self, word: str) -> Callable[[int, object], None]:
         return lambda _number, _frame: self._queue.put(word)
 
-    def _reconfigure(self, service: Service) -> None:
-        """All or nothing: a bad new configuration keeps the old one and says so [OPS-9]."""
+    def _reconfigure(self, service: Service) -> bool:
+        """All or nothing: a bad one keeps the old one and says so [OPS-9]. Answers whether everything is to be looked at."""
         self._notify.reloading()
         try:
             settings = self._reload()
@@ -327,9 +327,9 @@ class Loop:
             self._refused = None
             self._settings = settings
             service.use(policy)
-            self._queue.put(Ring("", "overflow", "configuration read again"))
             logger.info("the configuration was read again")
         self._notify.ready(self._status(service))
+        return self._refused is None
 
     def _ready(self, service: Service, bells: Bells) -> None:
         if bells.degraded:

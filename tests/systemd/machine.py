@@ -59,7 +59,10 @@ def install_tools() -> None:
     if not wanted or os.geteuid() != 0 or shutil.which("apt-get") is None:
         return
     environ = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-    for command in (["apt-get", "update", "-qq"], ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *wanted]):
+    for command in (
+        ["apt-get", "update", "-qq"],
+        ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *wanted],
+    ):
         done = _call(command, BOOTSTRAP_S, environ)
         if done.returncode != 0:
             print(f"{' '.join(command)}: {_last(done)}", file=sys.stderr)
@@ -134,7 +137,9 @@ def _locked() -> Iterator[tuple[str, str]]:
     return ((name, number) for name, number in found if names.count(name) == 1)
 
 
-def _call(command: list[str], timeout: float, environ: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+def _call(
+    command: list[str], timeout: float, environ: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     try:
         return subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False, env=environ,
                               stdin=subprocess.DEVNULL)  # fmt: skip
