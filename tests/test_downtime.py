@@ -88,7 +88,7 @@ def events(tree: Tree, log: Path) -> list[dict[str, Any]]:
 @pytest.mark.spec("SLA-12", "OPS-13")
 @pytest.mark.parametrize("how", ["stopped", "killed"])
 def test_after_downtime_one_event_says_what_was_made_up_for(how, tmp_path, monkeypatch):
-    """What came and fell due meanwhile is counted once; the journal has no line of it; a start without any says nothing."""
+    """What came and fell due meanwhile is counted once; no journal has a line of it; nothing due, nothing said."""
     log = tmp_path / "executord.jsonl"
     monkeypatch.setenv("EXECUTORD_LOG_FILE", str(log))
     tree = Tree(tmp_path)

@@ -59,10 +59,8 @@ def install_tools() -> None:
     if not wanted or os.geteuid() != 0 or shutil.which("apt-get") is None:
         return
     environ = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-    for command in (
-        ["apt-get", "update", "-qq"],
-        ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *wanted],
-    ):
+    for words in (("update", "-qq"), ("install", "-y", "-qq", "--no-install-recommends", *wanted)):
+        command = ["apt-get", *words]
         done = _call(command, BOOTSTRAP_S, environ)
         if done.returncode != 0:
             print(f"{' '.join(command)}: {_last(done)}", file=sys.stderr)
