@@ -315,7 +315,7 @@ class Loop:
         return lambda _number, _frame: self._queue.put(word)
 
     def _reconfigure(self, service: Service) -> bool:
-        """All or nothing: a bad one keeps the old one and says so [OPS-9]. Answers whether everything is to be looked at."""
+        """All or nothing: a bad one keeps the old one and says so [OPS-9]. Answers whether a new one counts."""
         self._notify.reloading()
         try:
             settings = self._reload()
