@@ -146,7 +146,8 @@ def schema(
     context: typer.Context,
     kind: Annotated[str | None, typer.Argument(help="What the schema is of; without it: the list.")] = None,
     write: Annotated[
-        str | None, typer.Option("--write", metavar="DIR", help="Write {kind}.schema.json of all kinds there, for editors.")
+        str | None,
+        typer.Option("--write", metavar="DIR", help="Write {kind}.schema.json of all kinds there, for editors."),
     ] = None,
 ) -> None:
     """Print the JSON Schema of a file or message, or list what there is."""

@@ -68,7 +68,7 @@ def text_of(kind: str) -> str:
 
 
 def modeline(kind: str, folder: str) -> str:
-    """The line by which editors check a file of this kind; `folder`: where the schemas lie, seen from the file's folder."""
+    """The line by which editors check a file of this kind; `folder`: of the schemas, seen from the file's folder."""
     return f"# yaml-language-server: $schema={folder}/{kind}.schema.json\n"
 
 
