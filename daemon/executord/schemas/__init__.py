@@ -67,11 +67,6 @@ def text_of(kind: str) -> str:
     return json.dumps(schema_of(kind), ensure_ascii=False, indent=2) + "\n"
 
 
-def modeline(kind: str, folder: str) -> str:
-    """The line by which editors check a file of this kind; `folder`: of the schemas, seen from the file's folder."""
-    return f"# yaml-language-server: $schema={folder}/{kind}.schema.json\n"
-
-
 def _schema(name: str) -> dict[str, Any]:
     if name in _MODELS:
         return _MODELS[name].model_json_schema()
