@@ -1,6 +1,7 @@
 # Everything a fresh clone needs: `make demo` and `make test`. The first call builds .venv, later ones find the stamp.
 #   demo  the real daemon on a copy of sample_memory/     test  the tests (a few minutes at most)
 #   slow  the tests that take longer                      bench the table of measures
+#   systemd  the service in booted Debians (root, debootstrap and systemd-nspawn; else it says what is missing)
 #   lint  types  floors  spec   and   check = all four and test
 
 SHELL := /bin/bash
@@ -15,7 +16,7 @@ SELECTION = $(shell $(BIN)/python -c 'from tests.spec_report import SELECTION; p
 RUNNABLE := slow and not systemd and not browser and not engine and not real_cli
 
 .DEFAULT_GOAL := test
-.PHONY: demo test slow lint types floors spec bench check venv clean
+.PHONY: demo test slow systemd lint types floors spec bench check venv clean
 
 venv: $(STAMP)
 
@@ -47,6 +48,11 @@ test: $(STAMP)
 # 5: nothing was selected, which is no fault.
 slow: $(STAMP)
 	$(BIN)/python -m pytest -m "$(RUNNABLE)" || test $$? -eq 5
+
+# Puts tools and images in place first, if it may; a test that cannot be run here is skipped with its reason.
+systemd: $(STAMP)
+	$(BIN)/python -m tests.systemd.machine
+	$(BIN)/python -m pytest -m systemd tests/systemd
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -24,7 +24,7 @@ FLOORS = """
 4  repair
 4  doctor | fsck | loop | rehearsal
 4  service
-4  amends | attendance | treasury
+4  attendance | treasury
 4  house
 4  demo | views
 3  checking
@@ -45,7 +45,7 @@ FLOORS = """
 1  blocking | deliveries | incidents
 1  parcel
 1  asking | cadence | policy | scalars | sight | snapshot | standing
-1  casebook | clocks | escalations | ladders | pen
+1  casebook | clocks | downtime | escalations | ladders | pen
 1  sums
 1  case | programs | values
 1  products | warroom

@@ -15,11 +15,11 @@ from typing import Any
 
 from executord.clock import pause
 from executord.disk import INBOX
-from executord.errors import Locked
+from executord.errors import ExecutordError, Locked
 from executord.machine import boot_id, host
 from executord.paper import parse
 from executord.pen import dump
-from executord.values import stamp
+from executord.values import read_stamp, stamp
 
 PLACE = f"{INBOX}/executor/.lock"
 SESSION_PLACE = ".executord/lock"
@@ -50,6 +50,15 @@ def _text(fd: int) -> Mapping[str, Any]:
         return {}
 
 
+def _last(said: Mapping[str, Any]) -> datetime | None:
+    """The latest instant that a holder's text speaks of: it was at work then."""
+    found = []
+    for key in ("stopped", "last_round", "since"):
+        with contextlib.suppress(ExecutordError):
+            found.append(read_stamp(str(said.get(key))))
+    return max(found, default=None)
+
+
 class TreeLock:
     """The lock of a tree, held from `take` until `release` or the end of the process."""
 
@@ -57,6 +66,7 @@ class TreeLock:
         self._path, self._who = f"{root}/{place}", who
         self._fd: int | None = None
         self._mark: dict[str, Any] = {}
+        self.left: datetime | None = None  # when the last holder was last at work, as far as its text says
 
     def take(self, now: datetime) -> None:
         """Take it. Raises `Locked`, naming the holder, if somebody else has it."""
@@ -78,6 +88,7 @@ class TreeLock:
                 fix="stop that one first",
             )
         self._fd = fd
+        self.left = _last(_text(fd))
         self._mark = {"pid": os.getpid(), "host": host(), "boot_id": boot_id(), "since": stamp(now)}
         with contextlib.suppress(OSError):  # a full disk: the text is for people, the lock is held all the same
             os.ftruncate(fd, 0)
@@ -92,10 +103,12 @@ class TreeLock:
             with contextlib.suppress(OSError):
                 os.pwrite(self._fd, dump({**self._mark, "last_round": stamp(now.replace(microsecond=0))}), 0)
 
-    def release(self) -> None:
-        """Let it go; the file stays."""
+    def release(self, now: datetime | None = None) -> None:
+        """Let it go; the file stays, and says until when somebody was at work: until now, else as it said before."""
         if self._fd is not None:
+            until = now or self.left
             with contextlib.suppress(OSError):
                 os.ftruncate(self._fd, 0)
+                os.pwrite(self._fd, dump({"stopped": stamp(until)}) if until is not None else b"", 0)
             os.close(self._fd)
             self._fd = None

@@ -19,7 +19,9 @@ from executord.bells import PROBE, Bells, Ring
 from executord.clock import WallClock
 from executord.deaths import Deaths
 from executord.disk import INBOX, OWN_INBOXES
+from executord.downtime import Downtime, slept
 from executord.errors import BadConfiguration, ExecutordError, NotFound, TimedOut
+from executord.hands import Entry
 from executord.lock import TreeLock
 from executord.log import log_event, log_line
 from executord.marks import Marks
@@ -70,27 +72,37 @@ class Loop:
             output_bytes=settings.limits.output_bytes,
             durable=settings.durability == "full",
         )
+        self._refused: str | None = None  # a configuration that was not taken
+        self._down: Downtime | None = None  # what is being made up for
 
     def run(self, order: Order) -> int:
         """Run until told to stop; answers the exit code. Raises `Locked`, `TimedOut`, `NotFound`."""
-        self._lock.take(self._clock.now())
+        self._take()
         try:
             return self._run(order)
         finally:
-            self._lock.release()
+            self._lock.release(self._clock.now())
 
     def once(self) -> int:
         """One look at every case."""
-        self._lock.take(self._clock.now())
+        self._take()
         try:
             service = self._service()
             service.open(self._clock.now())
             service.everything(self._clock.now())
+            self._caught_up()
             service.finish(self._clock.now())
             return 0
         finally:
             self._workers.close()
-            self._lock.release()
+            self._lock.release(self._clock.now())
+
+    def _take(self) -> None:
+        """The lock, whose text says since when nobody was at work."""
+        now = self._clock.now()
+        self._lock.take(now)
+        if self._lock.left is not None and self._lock.left < now:
+            self._down = Downtime(self._lock.left, now)
 
     def _service(self) -> Service:
         settings = self._settings
@@ -101,7 +113,7 @@ class Loop:
             marks=Marks(self._state),
             deaths=Deaths(self._state),
             limits=Limits(bytes=settings.limits.file_bytes, depth=settings.limits.yaml_depth),
-            on_entry=lambda case_id, entry: log_line(entry, case_id),
+            on_entry=self._noted,
             on_event=lambda what, text: logger.warning("{}: {}", what, text),
             on_progress=self._alive,
             workers=self._workers,
@@ -125,6 +137,18 @@ class Loop:
         if service.desk is not None:
             service.desk.ring(key.split("\0")[0])
         self._queue.put(Ring("", "alarm", "worker"))
+
+    def _noted(self, case_id: str, entry: Entry) -> None:
+        log_line(entry, case_id)
+        if self._down is not None:
+            self._down.noted(entry)
+
+    def _caught_up(self) -> None:
+        """Everything was looked at: say in one event what fell due while nobody was at work [SLA-12]."""
+        facts = self._down.event() if self._down is not None else None
+        self._down = None
+        if facts is not None:
+            log_event("catchup", **facts)
 
     def _alive(self) -> None:
         """Long work tells that it goes on, by progress and never by a timer."""
@@ -168,6 +192,7 @@ class Loop:
             if round_open and not more:
                 round_open = False
                 self._lock.rounded(self._clock.now())
+                self._caught_up()
             self._watch(bells, service)
             self._notify_alive(service, bells)
             rings = self._hear(service, bells, wait=False)
@@ -177,7 +202,10 @@ class Loop:
                 return 0
             self._limit(order, started)
             self._settle(service)
+            before, since = self._clock.now(), self._clock.monotonic()
             rings = self._hear(service, bells, wait=True, order=order, started=started)
+            if (nap := slept(before, self._clock.now(), self._clock.monotonic() - since)) is not None:
+                self._down, rings.everything = nap, True
         logger.info("stopping: {}", self._stop)
         return 0
 
@@ -228,6 +256,8 @@ class Loop:
         ending = self._workers.next_in()
         if ending is not None:
             span = min(span, ending)
+        if self._notify.watchdog_s is not None:
+            span = min(span, self._notify.watchdog_s / 3)
         if order is not None and order.max_wait_s is not None:
             span = min(span, max(order.max_wait_s - (self._clock.monotonic() - started), 0.0))
         return span + 0.001
@@ -235,7 +265,7 @@ class Loop:
     def _put(self, rings: Rings, ring: Ring | str, service: Service, bells: Bells) -> None:
         if isinstance(ring, str):
             if ring == "reload":
-                self._reconfigure(service)
+                rings.everything |= self._reconfigure(service)
             else:
                 self._stop = ring
             return
@@ -328,15 +358,17 @@ class Loop:
     def _saying(self, word: str) -> Callable[[int, object], None]:
         return lambda _number, _frame: self._queue.put(word)
 
-    def _reconfigure(self, service: Service) -> None:
-        """All or nothing: a bad new configuration keeps the old one and says so [OPS-9]."""
+    def _reconfigure(self, service: Service) -> bool:
+        """All or nothing: a bad one keeps the old one and says so [OPS-9]. Answers whether a new one counts."""
         self._notify.reloading()
         try:
             settings = self._reload()
             policy: Policy = settings.policy()
         except BadConfiguration as error:
             logger.error("the configuration stays as it was: {}", error)
+            self._refused = str(error)
         else:
+            self._refused = None
             self._settings = settings
             service.use(policy)
             if service.desk is not None and self._crew is not None:
@@ -344,7 +376,8 @@ class Loop:
                 service.desk.use(policy, law_of(settings, asks=True), self._crew.programs)
             self._queue.put(Ring("", "overflow", "configuration read again"))
             logger.info("the configuration was read again")
-        self._notify.ready()
+        self._notify.ready(self._status(service))
+        return self._refused is None
 
     def _ready(self, service: Service, bells: Bells) -> None:
         if bells.degraded:
@@ -360,9 +393,9 @@ class Loop:
             self._notify.watchdog()
             self._notify.status(self._status(service))
 
-    @staticmethod
-    def _status(service: Service) -> str:
+    def _status(self, service: Service) -> str:
         if service.cannot_write:
             return f"cannot write: {service.cannot_write}"
         moving = sum(case.counts["in_progress"] for case in service.cases.values())
-        return f"{len(service.cases)} instructions, {moving} tasks in progress"
+        text = f"{len(service.cases)} instructions, {moving} tasks in progress"
+        return text if self._refused is None else f"{text}; the old configuration counts: {self._refused}"

@@ -145,10 +145,19 @@ def doctor(context: typer.Context) -> None:
 def schema(
     context: typer.Context,
     kind: Annotated[str | None, typer.Argument(help="What the schema is of; without it: the list.")] = None,
+    write: Annotated[
+        str | None,
+        typer.Option("--write", metavar="DIR", help="Write {kind}.schema.json of all kinds there, for editors."),
+    ] = None,
 ) -> None:
     """Print the JSON Schema of a file or message, or list what there is."""
-    from executord import schemas  # its models take a while to build, and no other command needs them
+    from executord import schemas  # its models take a while to build, and few commands need them
 
+    if write is not None:
+        names = [kind] if kind is not None else list(schemas.kinds())
+        written = [_write_schema(write, name, schemas.text_of(name)) for name in names]
+        frame(context).give({"written": written}, lambda: written)
+        return
     if kind is not None:
         say(json.dumps(schemas.schema_of(kind), ensure_ascii=False, indent=2))
         return
@@ -158,6 +167,17 @@ def schema(
         {"kinds": [{"kind": name, "about": words} for name, words in known.items()]},
         lambda: (f"{name:<{width}}  {words}" for name, words in known.items()),
     )
+
+
+def _write_schema(folder: str, name: str, text: str) -> str:
+    path = os.path.join(folder, f"{name}.schema.json")
+    try:
+        os.makedirs(folder, exist_ok=True)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise CannotWrite(f"cannot write: {error.strerror}", path=path, fix="name another folder") from error
+    return path
 
 
 @config.command("show")
@@ -199,7 +219,7 @@ def generate_config(
 ) -> None:
     """Print a commented sample configuration."""
     text = "# yaml-language-server: $schema=config.schema.json\n"
-    text += "# (made by: executord schema config > config.schema.json)\n" + configuration.generate()
+    text += "# (made by: executord schema config --write .)\n" + configuration.generate()
     if output is None:
         say(text.rstrip("\n"))
         return

@@ -22,8 +22,10 @@ def run(
         bool, typer.Option("--until-idle", help="End with 0 once nothing is due and nothing is in progress.")
     ] = False,
     max_wait: Annotated[str | None, typer.Option(help="With --until-idle: give up after this span (124).")] = None,
-    log_file: Annotated[str | None, typer.Option(help="JSON lines go there too.")] = None,
-    log_level: Annotated[str, typer.Option(help="TRACE, DEBUG, INFO, WARNING, ERROR.")] = "INFO",
+    log_file: Annotated[str | None, typer.Option(envvar="EXECUTORD_LOG_FILE", help="JSON lines go there too.")] = None,
+    log_level: Annotated[
+        str, typer.Option(envvar="EXECUTORD_LOG_LEVEL", help="TRACE, DEBUG, INFO, WARNING, ERROR.")
+    ] = "INFO",
 ) -> None:
     """Run the daemon on one tree until it is told to stop."""
     here = frame(context)

@@ -46,6 +46,8 @@ def init(
     path: Annotated[str | None, typer.Argument(metavar="PATH", help="Where; else the memory of the options.")] = None,
 ) -> None:
     """Make a memory ready: an inbox for every agent, and a README for workers. Nothing that is there is changed."""
+    from executord import schemas  # its models take a while to build
+
     here = frame(context)
     if path is not None and here.memory_flag is not None:
         raise UsageError("PATH and --memory are the same thing", fix="give one of them")
@@ -55,6 +57,12 @@ def init(
     try:
         os.makedirs(root, exist_ok=True)
         made = [each for folder in folders for each in make_folders(root, folder)]
+        for kind in schemas.EDITED:
+            path = os.path.join(root, schemas.PLACE, f"{kind}.schema.json")
+            if not os.path.lexists(path):
+                made += make_folders(root, schemas.PLACE)
+                put(root, path, schemas.text_of(kind).encode())
+                made.append(path)
         readme = os.path.join(root, "README.md")
         if not os.path.lexists(readme):
             put(root, readme, README.encode())

@@ -67,16 +67,22 @@ def read_submission(sheet: Sheet, path: str, zone: tzinfo, now: datetime, file_b
     specs, bodies, faults = _tasks(tasks, zone)
     findings += faults
     findings += _graph(specs, plan_ids)
-    files = [(f"tasks/pending/{spec.id}.yaml", dump(body)) for spec, body in zip(specs, bodies, strict=True)]
+    files = [(f"tasks/pending/{spec.id}.yaml", _edited("task", body)) for spec, body in zip(specs, bodies, strict=True)]
     if data.get("plan") is not None:
-        files.append(("workflow/plan.yaml", dump(data["plan"])))
-    files.append(("instruction.yaml", dump(instruction)))
+        files.append(("workflow/plan.yaml", _edited("plan", data["plan"])))
+    files.append(("instruction.yaml", _edited("instruction", instruction)))
     findings += [
         Finding("SEC-0", f"{name} has {len(raw)} bytes, at most {file_bytes} are read", "put long texts into files")
         for name, raw in files
         if len(raw) > file_bytes
     ]
     return Submission(case_id, tuple(files), tuple(_placed(findings, sheet, path)))
+
+
+def _edited(kind: str, body: Mapping[str, Any]) -> bytes:
+    """A file that people go on editing: it names the schema that `init` has put into the memory [MSG-9]."""
+    up = {"task": "../../..", "plan": "../..", "instruction": ".."}[kind]
+    return dump(body, schema=f"{up}/_system/schemas/{kind}.schema.json")
 
 
 def _shape(data: Mapping[str, Any]) -> Iterator[Finding]:

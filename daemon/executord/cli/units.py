@@ -313,7 +313,7 @@ def _call(command: tuple[str, ...]) -> None:
     except FileNotFoundError as error:
         raise NotFound(f"there is no program {command[0]}", fix=f"run it yourself: {' '.join(command)}") from error
     if done.returncode != 0:
-        said = (done.stderr.strip() or done.stdout.strip() or "it says nothing").splitlines()[0]
+        said = (done.stderr.strip() or done.stdout.strip() or "it says nothing").splitlines()[-1]
         raise ExecutordError(f"`{' '.join(command)}` failed ({done.returncode}): {said}")
 
 

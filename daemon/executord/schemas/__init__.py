@@ -6,6 +6,7 @@ KIND` prints one.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -20,6 +21,8 @@ from executord.schemas import finals, given, made, sent
 from executord.settings import Settings
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
+EDITED = ("instruction", "plan", "task", "message", "calendar", "config")  # what people write by hand
+PLACE = "_system/schemas"  # where `init` puts those of a memory, for editors
 ARRIVING = "message."  # what arrives under a name that something else has too
 
 _MODELS: dict[str, type[BaseModel]] = {
@@ -66,6 +69,11 @@ def schema_of(kind: str) -> dict[str, Any]:
     return {**head, **{key: value for key, value in schema.items() if key != "title"}}
 
 
+def text_of(kind: str) -> str:
+    """The schema as the text of a file."""
+    return json.dumps(schema_of(kind), ensure_ascii=False, indent=2) + "\n"
+
+
 def _schema(name: str) -> dict[str, Any]:
     if name in _MODELS:
         return _MODELS[name].model_json_schema()
@@ -75,7 +83,7 @@ def _schema(name: str) -> dict[str, Any]:
         always = {"enum": ["24x7"]}
         return {"anyOf": [TypeAdapter(given.Calendar).json_schema(), always], "description": given.Calendar.__doc__}
     if name == "message":
-        return given.any_message()
+        return given.any_message(MESSAGES.values())
     if name in sent.SHAPES and name in KINDS:
         return sent.model_of(name).model_json_schema(by_alias=True)
     return given.message_schema(MESSAGES[name.removeprefix(ARRIVING)])

@@ -238,10 +238,16 @@ def message_schema(kind: type[Incoming]) -> Schema:
     return schema
 
 
-def any_message() -> Schema:
-    """The schema of what every message has in common."""
+def any_message(kinds: Iterable[type[Incoming]]) -> Schema:
+    """The schema of what every message has in common: a sender, and a type that is known."""
     schema = Message.model_json_schema()
     schema["allOf"] = [_one_of(SENDER), _one_of(_TYPE_KEYS)]
+    names = [name for kind in kinds for name in (kind.type, *kind.aliases)]
+    pattern = "|".join(map(_any_case, names))
+    schema["properties"]["type"] = {
+        "anyOf": [{"enum": names}, {"type": "string", "pattern": f"^\\s*(?:{pattern})\\s*$"}, {"type": "null"}],
+        "description": schema["properties"]["type"].get("description", ""),
+    }
     return schema
 
 

@@ -1,0 +1,1 @@
+"""Tests in a Debian that is booted under its own systemd; marked `systemd`, run by `make systemd`."""

@@ -1,0 +1,279 @@
+"""A Debian that boots in a container, for tests of what only a real systemd does [OPS-12].
+
+Each release is bootstrapped once into a cache outside the checkout and copied for each run; the packages that the
+program needs are downloaded here, so that the container needs no network. `python -m tests.systemd.machine` puts the
+tools and images in place; `make systemd` calls it. What cannot be had here is a `Missing`, with its reason.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import platform
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import tomllib
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent.parent
+RELEASES = ("bookworm", "trixie")  # Debian 12, and the first with a systemd that knows notify-reload
+PACKAGES = (
+    "systemd", "systemd-sysv", "libpam-systemd", "dbus", "dbus-user-session", "python3", "python3-venv", "logrotate",
+    "lnav",
+)  # fmt: skip
+TOOLS = {"debootstrap": "debootstrap", "systemd-nspawn": "systemd-container", "nsenter": "util-linux"}
+BOOTSTRAP_S, COMMAND_S, BOOT_S = 480, 120, 60
+
+
+class Missing(Exception):
+    """What is not there or does not work on this machine, so that nothing can be shown on it."""
+
+
+def cache() -> Path:
+    """Where images and downloads are kept between runs."""
+    named = os.environ.get("EXECUTORD_TEST_MACHINES")
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    return Path(named or os.path.join(base, "executord-machines"))
+
+
+def checked() -> None:
+    """Raises `Missing` where no container can be booted."""
+    if os.geteuid() != 0:
+        raise Missing("booting a container needs root")
+    for tool, package in TOOLS.items():
+        if shutil.which(tool) is None:
+            raise Missing(f"there is no {tool} here (Debian: package {package})")
+
+
+def install_tools() -> None:
+    """What is missing, by apt where that is possible; else nothing happens, and the tests say what is missing."""
+    wanted = sorted({package for tool, package in TOOLS.items() if shutil.which(tool) is None})
+    if not wanted or os.geteuid() != 0 or shutil.which("apt-get") is None:
+        return
+    environ = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    for words in (("update", "-qq"), ("install", "-y", "-qq", "--no-install-recommends", *wanted)):
+        command = ["apt-get", *words]
+        done = _call(command, BOOTSTRAP_S, environ)
+        if done.returncode != 0:
+            print(f"{' '.join(command)}: {_last(done)}", file=sys.stderr)
+
+
+def image(release: str) -> Path:
+    """The folder of a bootstrapped release; made at the first call. Raises `Missing`."""
+    checked()
+    recipe = hashlib.sha256("\n".join((release, *PACKAGES)).encode()).hexdigest()[:8]
+    place = cache() / f"{release}-{recipe}"
+    if place.is_dir():
+        return place
+    place.parent.mkdir(parents=True, exist_ok=True)
+    for old in (*cache().glob(f"{release}-????????"), *cache().glob(f".{release}-*.part")):
+        shutil.rmtree(old)
+    aside = cache() / f".{release}-{os.getpid()}.part"
+    try:
+        done = _call(
+            ["debootstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}", release, str(aside)], BOOTSTRAP_S
+        )
+        if done.returncode != 0:
+            raise Missing(f"{release} cannot be bootstrapped here: {_last(done)}")
+        shutil.rmtree(aside / "var/cache/apt/archives", ignore_errors=True)
+        (aside / "etc/machine-id").write_text("")  # each copy makes its own at its first boot
+        aside.rename(place)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    return place
+
+
+def wheels(release: str) -> Path:
+    """A folder with this checkout's wheel and all that it needs, for the Python of the release. Raises `Missing`."""
+    version = next(p.name.removeprefix("python") for p in sorted((image(release) / "usr/lib").glob("python3.[0-9]*")))
+    place = cache() / f"wheels-{version}"
+    place.mkdir(parents=True, exist_ok=True)
+    for old in place.glob("executord-*.whl"):
+        old.unlink()
+    pip = next(_pips(), None)
+    if pip is None:
+        raise Missing("there is no pip here")
+    made = _call([*pip, "wheel", "--no-deps", "-w", str(place), str(ROOT)], BOOTSTRAP_S)
+    if made.returncode != 0:
+        raise Missing(f"the wheel cannot be built here: {_last(made)}")
+    locked = place / "constraints.txt"
+    locked.write_text("".join(f"{name}=={number}\n" for name, number in _locked()))
+    arch = platform.machine()
+    tags = [f"--platform={tag}_{arch}" for tag in ("manylinux2014", "manylinux_2_17", "manylinux_2_28", "linux")]
+    (wheel,) = place.glob("executord-*.whl")
+    got = _call(
+        [*pip, "download", "-d", str(place), "--only-binary=:all:", f"--python-version={version}", *tags,
+         "-c", str(locked), str(wheel)],
+        BOOTSTRAP_S,
+    )  # fmt: skip
+    if got.returncode != 0:
+        raise Missing(f"what the wheel needs cannot be downloaded for Python {version}: {_last(got)}")
+    return place
+
+
+def _pips() -> Iterator[list[str]]:
+    """The pip of this environment, which uv does not put there, else the system's."""
+    for python in (sys.executable, shutil.which("python3")):
+        pip = [str(python), "-m", "pip", "--disable-pip-version-check", "--quiet"]
+        if python is not None and _call([*pip, "--version"], COMMAND_S).returncode == 0:
+            yield pip
+
+
+def _locked() -> Iterator[tuple[str, str]]:
+    """The versions of uv.lock, where it holds one for all Pythons."""
+    found = [(p["name"], p["version"]) for p in tomllib.loads((ROOT / "uv.lock").read_text())["package"]
+             if "registry" in p["source"]]  # fmt: skip
+    names = [name for name, _ in found]
+    return ((name, number) for name, number in found if names.count(name) == 1)
+
+
+def _call(
+    command: list[str], timeout: float, environ: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False, env=environ,
+                              stdin=subprocess.DEVNULL)  # fmt: skip
+    except subprocess.TimeoutExpired:
+        return subprocess.CompletedProcess(command, 124, "", f"{command[0]} took more than {timeout:g} s")
+
+
+def _last(done: subprocess.CompletedProcess[str]) -> str:
+    said = [line for line in (done.stdout + done.stderr).splitlines() if line.strip() and "WARNING" not in line]
+    return said[-1] if said else f"exit {done.returncode}"
+
+
+class Machine:
+    """A copy of an image, booted; commands in it run as root."""
+
+    def __init__(self, release: str, *, bind: Path) -> None:
+        self.release, self._bind = release, bind
+        self.root = cache() / f".run-{release}-{os.getpid()}"
+        self._spawn: subprocess.Popen[bytes] | None = None
+        self._leader = 0
+
+    def boot(self) -> None:
+        """Start it, and wait until its systemd has started all. Raises `Missing` where it cannot boot at all."""
+        if not self.root.exists():
+            done = _call(["cp", "-a", "--reflink=auto", str(image(self.release)), str(self.root)], BOOTSTRAP_S)
+            if done.returncode != 0:
+                raise Missing(f"the image cannot be copied: {_last(done)}")
+        console = self.root.with_suffix(".console")
+        with console.open("wb") as out:
+            self._spawn = subprocess.Popen(
+                ["systemd-nspawn", "--quiet", "-D", str(self.root), "-b", "--register=no", "--keep-unit",
+                 "--private-network", f"--machine=executord-{self.release}-{os.getpid()}",
+                 f"--bind-ro={self._bind}:/wheels", "--console=pipe"],
+                stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True,
+                env=os.environ | {"SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"},
+            )  # fmt: skip
+        end = time.monotonic() + BOOT_S
+        state = ""
+        while state not in ("running", "degraded"):
+            if self._spawn.poll() is not None or time.monotonic() > end:
+                self.off(kill=True)
+                said = console.read_text(errors="replace").strip().splitlines() or [f"it is {state or 'silent'}"]
+                raise Missing(f"{self.release} does not boot here: {said[-1]}")
+            time.sleep(0.3)
+            self._leader = self._first_process()
+            if self._leader:
+                state = self.run("systemctl", "is-system-running", check=False).stdout.strip()
+
+    def _first_process(self) -> int:
+        """The container's systemd, seen from here; 0 until it is there."""
+        assert self._spawn is not None
+        with contextlib.suppress(OSError):
+            for child in Path(f"/proc/{self._spawn.pid}/task/{self._spawn.pid}/children").read_text().split():
+                if Path(f"/proc/{child}/comm").read_text().strip() == "systemd":
+                    return int(child)
+        return 0
+
+    def off(self, *, kill: bool = False) -> None:
+        """Power it off in order; `kill`: pull the plug."""
+        if self._spawn is None:
+            return
+        if not kill:
+            self.run("systemctl", "poweroff", check=False)
+        try:
+            self._spawn.wait(0.1 if kill else 30)
+        except subprocess.TimeoutExpired:
+            with contextlib.suppress(ProcessLookupError):
+                if self._leader:
+                    os.kill(self._leader, signal.SIGKILL)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._spawn.wait(5)
+            self._spawn.kill()
+            self._spawn.wait()
+        self._spawn, self._leader = None, 0
+
+    def remove(self) -> None:
+        """Off, and its copy gone."""
+        self.off()
+        shutil.rmtree(self.root, ignore_errors=True)
+        self.root.with_suffix(".console").unlink(missing_ok=True)
+
+    def run(self, *command: str, check: bool = True, stdin: str = "", timeout: float = COMMAND_S,
+            user: str = "") -> subprocess.CompletedProcess[str]:  # fmt: skip
+        """One command inside; as a person of the machine with `user`."""
+        if user:
+            uid = self.run("id", "-u", user).stdout.strip()
+            home = ["env", f"HOME=/home/{user}", f"XDG_RUNTIME_DIR=/run/user/{uid}"]
+            command = ("runuser", "-u", user, "--", *home, *command)
+        path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+        done = subprocess.run(
+            ["nsenter", "-t", str(self._leader), "-a", "--", "/usr/bin/env", "-i", f"PATH={path}", "HOME=/root",
+             "LANG=C.UTF-8", *command],
+            input=stdin, capture_output=True, text=True, timeout=timeout, check=False,
+        )  # fmt: skip
+        if check and done.returncode != 0:
+            raise AssertionError(f"{' '.join(command)}: {done.returncode}\n{done.stdout}{done.stderr}")
+        return done
+
+    def sh(self, script: str, **more: Any) -> str:
+        """What a shell script says on stdout."""
+        return self.run("bash", "-euo", "pipefail", "-c", script, **more).stdout
+
+    def show(self, unit: str, key: str) -> str:
+        """A property of a unit."""
+        return self.run("systemctl", "show", "-P", key, unit).stdout.strip()
+
+    def journal(self, *matches: str) -> list[dict[str, Any]]:
+        """Entries of the system's journal."""
+        said = self.run("journalctl", "--no-pager", "-o", "json", *matches).stdout
+        return [json.loads(line) for line in said.splitlines()]
+
+    def until(self, condition: Callable[[], Any], why: str, timeout: float = 40.0) -> None:
+        """Wait for something that the machine shows."""
+        end = time.monotonic() + timeout
+        while not condition():
+            if time.monotonic() > end:
+                tail = self.run("journalctl", "--no-pager", "-n", "40", check=False).stdout
+                raise AssertionError(f"{why}\n{tail}")
+            time.sleep(0.2)
+
+
+def main() -> None:
+    """Put tools and images in place; what cannot be had is said, and skips tests."""
+    install_tools()
+
+    def prepare(release: str) -> str:
+        began = time.monotonic()
+        try:
+            return f"{release}: {image(release)} ({time.monotonic() - began:.0f} s)"
+        except Missing as reason:
+            return f"{release}: not here: {reason}"
+
+    with ThreadPoolExecutor() as pool:
+        for line in pool.map(prepare, RELEASES):
+            print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()
