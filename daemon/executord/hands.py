@@ -8,6 +8,7 @@ place. After a crash `redo` repeats the last step from the journal alone.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from collections.abc import Iterable, Mapping
@@ -19,8 +20,10 @@ from executord import journal
 from executord.actions import Embed, Explain, File, Move, Record, Send, Write
 from executord.agenda import Due
 from executord.casebook import Case
-from executord.disk import DOT, INBOX, Disk
+from executord.disk import DOT, INBOX, Disk, is_left_over
+from executord.errors import ExecutordError
 from executord.fold import fold
+from executord.gate import ours_to_mend, regular
 from executord.pen import dump, journal_line, printable
 from executord.posts import next_stem
 from executord.reading import find, text_of
@@ -146,9 +149,13 @@ class Hands:
         if not os.path.lexists(full):
             return None
         try:
-            with open(full, "rb") as file:
+            with os.fdopen(regular(full), "rb") as file:
                 return file.read(_WHOLE)
-        except OSError:
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            if ours_to_mend(error):
+                raise  # not to know what lies there is no reason to take another name
             return b""
 
     def is_ours(self, path: str) -> bool:
@@ -210,30 +217,44 @@ class Hands:
         """Stage, note, publish. Raises `CannotWrite` or `NotOurs` before anything is noted, else nothing is lost."""
         work = [b for b in batches if b.noted]
         staged: list[str] = []
-        journals: list[str] = []
+        journals: dict[str, int] = {}  # with how long it was before
         try:
             with self.disk.together():
                 for batch in work:
                     self._stage(batch, staged)
             self.disk.sync(staged)
             for batch in work:
-                journals.append(self._append(batch))
+                journals[f"{batch.case.id}/{journal.PLACE}"] = self._book(batch.case).size
+                self._append(batch)
             books = [self._book(batch.case) for batch in work]
             self.disk.sync(journals, placed=all(book.placed for book in books))
             for book in books:
                 book.placed = True
         except Exception:
             self._taken.clear()
+            self._take_back(journals)
             self._undo(staged, work)
             raise
         entries = []
-        with self.disk.together():
-            for batch in work:
-                for noted in batch.noted:
-                    self._publish(batch.case, noted)
-                    entries.append(noted.entry)
-        self._taken.clear()
+        try:
+            with self.disk.together():
+                for batch in work:
+                    for noted in batch.noted:
+                        self._publish(batch.case, noted)
+                        entries.append(noted.entry)
+        finally:
+            self._taken.clear()
         return entries
+
+    def _take_back(self, journals: Mapping[str, int]) -> None:
+        """Cut off lines that may not be on the disk: nothing was published for them yet.
+
+        After an fsync that failed, the kernel takes what it could not write for written: to trust a later one would
+        lose the lines at a power cut. What cannot be cut off counts as noted.
+        """
+        for path, size in journals.items():
+            with contextlib.suppress(ExecutordError):
+                self.disk.append(path, b"", size)
 
     def _undo(self, staged: list[str], work: list[Batch]) -> None:
         """Remove what was staged for lines that are in no journal; what is noted is done at the next start."""
@@ -244,7 +265,8 @@ class Hands:
         }  # fmt: skip
         for path in staged:
             if path not in noted:
-                self.disk.remove_staged(path)
+                with contextlib.suppress(ExecutordError):  # the next start removes it
+                    self.disk.remove_staged(path)
 
     def _is_noted(self, case_id: str, n: int) -> bool:
         found = journal.read(f"{self.store.root}/{case_id}")
@@ -268,7 +290,7 @@ class Hands:
                 staged.append(path)
                 self.disk.stage(path, noted.data)
 
-    def _append(self, batch: Batch) -> str:
+    def _append(self, batch: Batch) -> None:
         case = batch.case
         book = self._book(case)
         path = f"{case.id}/{journal.PLACE}"
@@ -281,7 +303,6 @@ class Hands:
         self.disk.append(path, data, book.size)
         book.size += len(data)
         book.lines += len(lines)
-        return path
 
     def _book(self, case: Case) -> journal.Journal:
         book = self.store.seen[case.id].journal
@@ -384,7 +405,7 @@ class Hands:
         except OSError:
             return
         for name in names:
-            if name.startswith(DOT):
+            if is_left_over(name):
                 self.disk.remove_staged(f"{folder}/{name}")
 
     def view(self, case: Case, path: str, data: bytes) -> None:

@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from executord.case import Letter
-from executord.disk import DOT, INBOX, OWN_INBOXES, Disk
+from executord.disk import DOT, INBOX, OWN_INBOXES, Disk, is_left_over
 from executord.errors import ExecutordError, Finding
 from executord.hands import Hands
 from executord.letters import open_tasks_of, scalar
@@ -262,7 +262,7 @@ class House:
                 folders.append(base)
                 folders += [f"{base}/{day}" for day in _folders(f"{root}/{base}")]
         for folder in folders:
-            for name in sorted(n for n in _names(f"{root}/{folder}") if n.startswith(DOT)):
+            for name in sorted(n for n in _names(f"{root}/{folder}") if is_left_over(n)):
                 dot = f"{folder}/{name}"
                 body = service.store.body(dot)
                 filed = body.get("filed_as")

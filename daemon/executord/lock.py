@@ -37,7 +37,7 @@ def boot_id() -> str | None:
 def holder(root: str) -> Mapping[str, Any] | None:
     """Who holds the tree's lock: pid, host, boot_id, since, last_round; None if nobody does. Changes nothing."""
     try:
-        fd = os.open(f"{root}/{PLACE}", os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        fd = os.open(f"{root}/{PLACE}", os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
         return None
     try:

@@ -91,6 +91,7 @@ class Service:
         self.agendas: dict[str, Agenda] = {}
         self.broken: dict[str, tuple[str, datetime]] = {}  # case → what is wrong, when to try again
         self.cannot_write: str | None = None
+        self._alone: set[str] = set()  # cases that failed in company: until it is known whose fault it was
         self.house = House(self)
         self._on_entry = on_entry or (lambda _case, _entry: None)
         self._event = on_event or (lambda _what, _text: None)
@@ -113,7 +114,7 @@ class Service:
         for case_id in self.store.case_ids():
             self._load(case_id, now, first=True)
             self._progress()
-        self.house.recover()
+        self._guarded(None, now, self.house.recover)
 
     def load_all(self, now: datetime) -> None:
         """Every case as it lies there, without changing anything; for those who only look."""
@@ -187,7 +188,8 @@ class Service:
         if not isinstance(error, ExecutordError | OSError):
             text = f"{text}\n{''.join(traceback.format_exception(error))}"
         old = self.broken.get(case_id)
-        self.broken[case_id] = (text, now + (RETRY if old is None else timedelta(minutes=1)))
+        first = old is None or not old[0]
+        self.broken[case_id] = (text, now + (RETRY if first else timedelta(minutes=1)))
         self._drop(case_id)
         if old is None or old[0] != text:
             self._event("broken", f"{case_id}: {text}")
@@ -199,7 +201,7 @@ class Service:
     def turn(self, now: datetime, rings: Rings, *, budget: int = 1 << 30) -> bool:
         """Do what is due now. True: it stopped at its budget of lines and wants to go on at once."""
         if rings.everything:
-            self._begin_round()
+            self._guarded(None, now, self._begin_round)
             rings.mail = True
         looked = self._round(now, ROUND_CASES if budget < 1 << 30 else len(self._round_left))
         for at, case_id in self._due(self._later, now):
@@ -217,9 +219,10 @@ class Service:
         touched = {*rings.cases, *rings.touched}
         if rings.mail or (self._mail_later is not None and self._mail_later <= now):
             told = {*rings.letters, *(n for n, whole in rings.named.items() if whole)}
-            touched |= self._read_mail(*self.postbox.letters(now, self._waiting_letters, told), now, everything=True)
-        elif rings.named:
-            touched |= self._read_mail(*self.postbox.letters_named(now, self._waiting_letters, rings.named), now)
+            if not self._guarded(None, now, partial(self._all_mail, now, told, touched)):
+                self._mail_later = now + RETRY
+        elif rings.named and not self._guarded(None, now, partial(self._named_mail, now, rings.named, touched)):
+            self._mail_later = now + RETRY
         touched |= {case_id for _, case_id in self._due(self._deadlines, now) if case_id in self.cases}
         unfinished = self._settle(now, touched | looked, budget)
         self._write_views(now)
@@ -283,6 +286,12 @@ class Service:
 
     # -- letters -------------------------------------------------------------------------------------------
 
+    def _all_mail(self, now: datetime, told: set[str], touched: set[str]) -> None:
+        touched |= self._read_mail(*self.postbox.letters(now, self._waiting_letters, told), now, everything=True)
+
+    def _named_mail(self, now: datetime, names: Mapping[str, bool], touched: set[str]) -> None:
+        touched |= self._read_mail(*self.postbox.letters_named(now, self._waiting_letters, names), now)
+
     def _read_mail(
         self, letters: list[Letter], later: datetime | None, now: datetime, *, everything: bool = False
     ) -> set[str]:
@@ -302,12 +311,15 @@ class Service:
                 self._guarded(None, now, partial(self.house.take, letter, now))
                 self._waiting_letters.pop(f"{letter.folder}/{letter.name}", None)
                 continue
-            case = self.cases[case_id]
-            case.letters.append(self._with_files(case, letter))
-            touched.add(case_id)
-        for case_id in touched:
+            if self._guarded(case_id, now, partial(self._put_in, case_id, letter)):
+                touched.add(case_id)
+        for case_id in touched & self.cases.keys():
             self.cases[case_id].letters.sort(key=lambda each: each.order)
         return touched
+
+    def _put_in(self, case_id: str, letter: Letter) -> None:
+        case = self.cases[case_id]
+        case.letters.append(self._with_files(case, letter))
 
     def _with_files(self, case: Case, letter: Letter) -> Letter:
         known, _ = type_of(letter)
@@ -366,7 +378,9 @@ class Service:
                 self._break(case_id, error, now)
             return False
         except Exception as error:  # the boundary of a case: its fault must not stop the others
-            if case_id is None:
+            if case_id is None and isinstance(error, OSError):  # for want of descriptors, of an inbox that may be read
+                self._event("cannot go on", f"{error.strerror}: {error.filename or 'the memory'}; it is tried again")
+            elif case_id is None:
                 self._event("fault", "".join(traceback.format_exception(error)))
             else:
                 self._break(case_id, error, now)
@@ -459,14 +473,33 @@ class Service:
             room -= len(batch.noted) - before
 
     def _commit(self, batches: list[Batch], now: datetime) -> None:
+        """The batches in one step, but for those of cases that failed in company: one by one [REL-4]."""
+        alone = [b for b in batches if b.case.id in self._alone]
+        together = [b for b in batches if b.case.id not in self._alone]
+        if together:
+            self._commit_step(together, now)
+        for batch in alone:
+            self._alone.discard(batch.case.id)
+            self._commit_step([batch], now)
+
+    def _fails(self, batches: list[Batch], error: Exception, now: datetime) -> None:
+        """Of several it is not known whose fault it was: each is tried again at once, alone."""
+        if isinstance(error, CannotWrite | NotOurs):
+            self._full(error)
+        for batch in batches:
+            if len(batches) == 1:
+                self._break(batch.case.id, error, now)
+            else:
+                self._alone.add(batch.case.id)
+                self._drop(batch.case.id)
+                self.broken[batch.case.id] = ("", now)
+
+    def _commit_step(self, batches: list[Batch], now: datetime) -> None:
         try:
             entries = [(b.case.id, n.entry) for b in batches for n in b.noted]
             self.hands.commit(batches)
         except Exception as error:
-            if isinstance(error, CannotWrite | NotOurs):
-                self._full(error)
-            for batch in batches:
-                self._break(batch.case.id, error, now)
+            self._fails(batches, error, now)
             return
         self.cannot_write = None
         for batch in batches:
@@ -534,7 +567,10 @@ class Service:
     def settle_marks(self) -> None:
         """Say which lines are carried out and, with `full`, on disk [MEM-21]."""
         if self.marks.waiting:
-            self.disk.sync_all()
+            try:
+                self.disk.sync_all()
+            except CannotWrite as error:
+                return self._full(error)  # more is looked at again after a crash: nothing is lost
             self.marks.settle()
 
     def next_at(self) -> datetime | None:
