@@ -24,6 +24,7 @@ from executord.deaths import Deaths
 from executord.disk import Disk
 from executord.errors import BadInput, CannotWrite, ExecutordError, Finding, NotOurs
 from executord.evolve import replace
+from executord.gate import ours_to_mend
 from executord.hands import Batch, Entry, Hands
 from executord.house import House
 from executord.letters import subject_of
@@ -91,6 +92,7 @@ class Service:
         self.agendas: dict[str, Agenda] = {}
         self.broken: dict[str, tuple[str, datetime]] = {}  # case → what is wrong, when to try again
         self.cannot_write: str | None = None
+        self._troubles: set[str] = set()  # why not all mail could be read: then none is read out of its order
         self._alone: set[str] = set()  # cases that failed in company: until it is known whose fault it was
         self.house = House(self)
         self._on_entry = on_entry or (lambda _case, _entry: None)
@@ -193,8 +195,9 @@ class Service:
         self._drop(case_id)
         if old is None or old[0] != text:
             self._event("broken", f"{case_id}: {text}")
-            if not isinstance(error, CannotWrite) and not self._only_looks:
-                self.house.tell_hitl(case_id, text, now)
+            passing = isinstance(error, CannotWrite) or (isinstance(error, OSError) and ours_to_mend(error))
+            if not passing and not self._only_looks:
+                self._guarded(None, now, partial(self.house.tell_hitl, case_id, text, now))
 
     # -- a turn --------------------------------------------------------------------------------------------
 
@@ -217,9 +220,12 @@ class Service:
             if case_id not in rings.cases:
                 self._refresh(case_id, now, (), paths)
         touched = {*rings.cases, *rings.touched}
-        if rings.mail or (self._mail_later is not None and self._mail_later <= now):
+        due = self._mail_later is not None and self._mail_later <= now
+        if rings.mail or due or (rings.named and self._troubles):
             told = {*rings.letters, *(n for n, whole in rings.named.items() if whole)}
-            if not self._guarded(None, now, partial(self._all_mail, now, told, touched)):
+            if self._guarded(None, now, partial(self._all_mail, now, told, touched)):
+                self._troubles.clear()
+            else:
                 self._mail_later = now + RETRY
         elif rings.named and not self._guarded(None, now, partial(self._named_mail, now, rings.named, touched)):
             self._mail_later = now + RETRY
@@ -259,7 +265,7 @@ class Service:
         if case is not None and case.head.opened_at is not None and case.head.closed is None and case.open_tasks:
             text = "its folder is gone; nothing is cancelled. Put it back, or say what is to become of it"
             self._event("gone", f"{case_id}: {text}")
-            self.house.tell_hitl(case_id, text, now)
+            self._guarded(None, now, partial(self.house.tell_hitl, case_id, text, now))
         self._drop(case_id)
 
     def _refresh(
@@ -379,7 +385,10 @@ class Service:
             return False
         except Exception as error:  # the boundary of a case: its fault must not stop the others
             if case_id is None and isinstance(error, OSError):  # for want of descriptors, of an inbox that may be read
-                self._event("cannot go on", f"{error.strerror}: {error.filename or 'the memory'}; it is tried again")
+                text = f"{error.strerror}: {error.filename or 'the memory'}; it is tried again"
+                if text not in self._troubles:
+                    self._event("cannot go on", text)
+                self._troubles.add(text)
             elif case_id is None:
                 self._event("fault", "".join(traceback.format_exception(error)))
             else:
