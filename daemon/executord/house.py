@@ -141,6 +141,7 @@ class House:
             return self._reject(letter, judged, now)
         kind = MESSAGES[known]
         if known == "status":
+            self._open_box(letter.sender)  # it stands in the report: so also in one that is made again after a crash
             body = {"report": status_report(self._service, now)}
             return self._file(letter, now, ".processed", None, ("status_report", body))
         if known in ("pause", "resume"):
@@ -230,9 +231,7 @@ class House:
             disk.stage(staged[-1][0], dump({**reason, **marks}))
         if reply is not None and letter.sender is not None:
             kind, body = reply
-            folder = f"{INBOX}/{service.store.inbox_of(letter.sender)}"
-            disk.make_folder(folder)
-            service.store.forget_inboxes()
+            folder = self._open_box(letter.sender)
             name = stem("executor", None, None, f"{kind}.{safe_stem(letter.name.rsplit('.', 1)[0])}", 1)
             place = hands.free(f"{folder}/{name}.yaml")
             envelope = {
@@ -248,6 +247,13 @@ class House:
         disk.publish(source, target)
         for dot, place in staged:
             disk.publish(dot, place)
+
+    def _open_box(self, agent: str) -> str:
+        """The agent's inbox folder, which is there from now on."""
+        folder = f"{INBOX}/{self._service.store.inbox_of(agent)}"
+        self._service.disk.make_folder(folder)
+        self._service.store.forget_inboxes()
+        return folder
 
     # -- after a crash -------------------------------------------------------------------------------------
 
