@@ -314,8 +314,8 @@ def test_what_passes_by_itself_is_not_told_while_the_daemon_runs(tree, monkeypat
     """A staged file that is gone at the second look was the daemon at work; one that stays is told."""
     fd = os.open(tree.path(lock.PLACE), os.O_RDWR | os.O_CREAT)
     fcntl.flock(fd, fcntl.LOCK_EX)
-    stays = tree.path(f"{CASE}/outputs/partial/{DOT}stays")
-    passes = tree.path(f"{CASE}/outputs/partial/{DOT}passes")
+    stays = tree.path(f"{CASE}/outputs/partial/{DOT}0a")
+    passes = tree.path(f"{CASE}/outputs/partial/{DOT}0b")
     for path in (stays, passes):
         path.write_text("x: 1\n")
     clock = WallClock().now()

@@ -23,6 +23,8 @@ from typing import Any, Final, Literal, NamedTuple
 
 from apscheduler.executors.debug import DebugExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.date import DateTrigger
+from apscheduler.triggers.interval import IntervalTrigger
 from loguru import logger
 
 from executord.clock import Clock, WallClock
@@ -62,6 +64,7 @@ _WAYS: Final = frozenset(("_communication", "_communication/inbox"))
 _OF_A_CASE: Final = frozenset(("tasks", "workflow"))
 _NOT_THERE: Final = frozenset((errno.ENOENT, errno.ENOTDIR, errno.ELOOP))
 _USED_UP: Final = frozenset((errno.ENOSPC, errno.EMFILE, errno.ENFILE, errno.ENOMEM))
+_TRIGGERS: Final = {"date": DateTrigger, "interval": IntervalTrigger}  # by name they are imported when first used
 _TICK_S: Final = 2.0  # the scheduler looks at the wall clock at least this often
 
 Identity = tuple[int, int]
@@ -490,7 +493,8 @@ class _Alarms(BackgroundScheduler):  # type: ignore[misc]
     def put(self, name: str, do: Callable[[], None], span_s: float, trigger: str, **when: Any) -> None:
         """Set or replace a job that is never further away than `span_s` seconds."""
         self._spans[name] = timedelta(seconds=span_s)
-        self.add_job(do, trigger, id=name, name=name, replace_existing=True, **when)
+        made = _TRIGGERS[trigger](timezone=UTC, **when)
+        self.add_job(do, made, id=name, name=name, replace_existing=True)
 
     def _process_jobs(self) -> float:
         now = self._clock.now()

@@ -25,6 +25,8 @@ INBOX = "_communication/inbox"
 OWN_INBOXES = ("executor", "support-executor")
 DOT = ".x-"  # our staged files begin so
 _ANSWER = re.compile(r".+(?:\.answer(?:-\d+)?|-[0-9a-f]{8})(?:~\d+)?\.yaml\Z", re.S)  # a program's, in its agent's name
+_LEFT_OVER = re.compile(rf"{re.escape(DOT)}(?:[0-9a-f]{{1,64}}|paused)")
+_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK  # a FIFO does not make us wait
 _OWN_DOTS = frozenset({".lock", ".probe", ".paused.yaml", ".processed", ".rejected", ".sessions"})
 
 
@@ -104,7 +106,7 @@ class Disk:
         self._before("stage", path)
         full = f"{self.root}/{path}"
         try:
-            fd = os.open(full, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o660)
+            fd = _create(full)
             try:
                 _write_all(fd, data)
                 if written_at is not None:
@@ -147,7 +149,10 @@ class Disk:
         """Put a new part of our journal in the place of the one that has its own name now."""
         self.guard(target)
         self._before("replace", target)
-        os.rename(f"{self.root}/{source}", f"{self.root}/{target}")
+        try:
+            os.rename(f"{self.root}/{source}", f"{self.root}/{target}")
+        except OSError as error:
+            raise _cannot(target, error) from error
 
     def append(self, path: str, data: bytes, size: int) -> None:
         """Add whole lines to a journal that is `size` bytes long; a longer one has a torn tail, which is cut off."""
@@ -155,9 +160,12 @@ class Disk:
         self._before("append", path)
         full = f"{self.root}/{path}"
         try:
-            fd = os.open(full, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o660)
+            fd = os.open(full, _FLAGS, 0o660)
             try:
-                if os.fstat(fd).st_size != size:
+                status = os.fstat(fd)
+                if not stat.S_ISREG(status.st_mode):
+                    raise OSError(errno.EINVAL, "no regular file")
+                if status.st_size != size:
                     os.ftruncate(fd, size)
                 os.lseek(fd, size, os.SEEK_SET)
                 try:
@@ -215,17 +223,23 @@ class Disk:
             return
         folders = () if placed else (os.path.dirname(n) for n in names)
         for path in dict.fromkeys([*names, *folders]):
-            fd = os.open(f"{self.root}/{path}", os.O_RDONLY | os.O_CLOEXEC)
             try:
-                os.fsync(fd)
-            finally:
-                os.close(fd)
+                fd = os.open(f"{self.root}/{path}", os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+                try:
+                    os.fsync(fd)
+                finally:
+                    os.close(fd)
+            except OSError as error:
+                raise _cannot(path, error) from error
 
     def sync_all(self) -> None:
         """Make everything written so far durable, renames included."""
         if not self._durable:
             return
-        fd = os.open(self.root, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            fd = os.open(self.root, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as error:
+            raise _cannot(self.root, error) from error
         try:
             if _libc.syncfs(fd) != 0:
                 code = ctypes.get_errno()
@@ -234,13 +248,20 @@ class Disk:
             os.close(fd)
 
     def remove_staged(self, path: str) -> None:
-        """Remove a dot file of ours that no line names: the one kind of thing that the daemon deletes [MEM-20]."""
+        """Remove a dot file of ours that no line names: the one kind of thing that the daemon deletes [MEM-20].
+
+        A folder under such a name is none of ours, and stays.
+        """
         if not os.path.basename(path).startswith(DOT):
             raise NotOurs(f"{path!r} is not a staged file of ours", path=path)
         self.guard(path)
         self._before("unlink", path)
-        with contextlib.suppress(FileNotFoundError):
+        try:
             os.unlink(f"{self.root}/{path}")
+        except (FileNotFoundError, IsADirectoryError):
+            return
+        except OSError as error:
+            raise _cannot(path, error) from error
 
     def remove_packed(self, folder: str, names: Iterable[str]) -> None:
         """Take away the loose files of a day whose stream is on disk [MEM-20]."""
@@ -258,8 +279,7 @@ class Disk:
     def touch(self, path: str) -> None:
         """Write the canary file [OPS-24]."""
         self.guard(path)
-        fd = os.open(f"{self.root}/{path}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o660)
-        os.close(fd)
+        os.close(os.open(f"{self.root}/{path}", _FLAGS | os.O_TRUNC, 0o660))
 
 
 def rename(source: str, target: str) -> bool:
@@ -276,11 +296,22 @@ def rename(source: str, target: str) -> bool:
     if code in (errno.EINVAL, errno.ENOSYS):
         try:
             os.link(source, target, follow_symlinks=False)
+            os.unlink(source)
         except (FileExistsError, FileNotFoundError):
             return False
-        os.unlink(source)
+        except OSError as error:
+            raise _cannot(target, error) from error
         return True
     raise _cannot(target, OSError(code, os.strerror(code)))
+
+
+def _create(path: str) -> int:
+    """A new file. What lies there already goes: to empty it could empty another file, of which it is a second name."""
+    try:
+        return os.open(path, _FLAGS | os.O_EXCL, 0o660)
+    except FileExistsError:
+        os.unlink(path)
+        return os.open(path, _FLAGS | os.O_EXCL, 0o660)
 
 
 def _write_all(fd: int, data: bytes) -> None:
@@ -294,6 +325,10 @@ def _cannot(path: str, error: OSError) -> CannotWrite:
     hints = {
         errno.ENOSPC: "make room on the disk; the daemon goes on by itself",
         errno.EDQUOT: "raise the quota; the daemon goes on by itself",
+        errno.EIO: "look at the disk: the kernel's log says more; the daemon goes on by itself",
+        errno.EMFILE: "raise LimitNOFILE; the daemon goes on by itself",
+        errno.EXDEV: "put the case and the inboxes on one filesystem: a rename cannot leave it",
+        errno.EISDIR: "remove the folder that lies on our name",
         errno.EROFS: "mount it writable; the daemon goes on by itself",
         errno.EACCES: "give the daemon's user write permission there",
         errno.EPERM: "give the daemon's user write permission there",
@@ -343,6 +378,11 @@ def _is_case(name: str) -> bool:
 def _is_answer(inbox: str, name: str) -> bool:
     """What a program has said becomes a message of its agent in our inbox; nobody else's name is written there."""
     return inbox == OWN_INBOXES[0] and not name.startswith(".") and _ANSWER.match(name) is not None
+
+
+def is_left_over(name: str) -> bool:
+    """Whether a file of this name may be removed if no line names it: its name is surely one of ours."""
+    return _LEFT_OVER.fullmatch(name) is not None
 
 
 def _staged(name: str) -> bool:

@@ -17,8 +17,9 @@ from typing import Any
 from executord import journal, ledger, lock
 from executord.case import Task
 from executord.casebook import Case
-from executord.disk import DOT, INBOX, OWN_INBOXES
+from executord.disk import INBOX, OWN_INBOXES, is_left_over
 from executord.errors import Finding, NotOurs
+from executord.gate import regular
 from executord.hands import dot_name
 from executord.ledger import Ledger
 from executord.marks import Marks
@@ -193,7 +194,7 @@ def _filing(root: str, book: Ledger) -> Iterator[Fault]:
 def _dots(root: str, ledgers: Mapping[str, Ledger]) -> Iterator[Fault]:
     """Staged files: those with a line were not published, those without one are in the way [MEM-21]."""
     found = [f"{folder}/{name}" for folder in _staging(root, ledgers) for name in _names(f"{root}/{folder}")]
-    dots = [path for path in found if os.path.basename(path).startswith(DOT)]
+    dots = [path for path in found if is_left_over(os.path.basename(path))]
     if not dots:
         return
     noted = {
@@ -301,7 +302,7 @@ def _pending(task: Task) -> bool:
 def _view_fault(service: Service, case: Case) -> Iterator[Fault]:
     path = f"{case.id}/{VIEW}"
     try:
-        with open(f"{service.root}/{path}", "rb") as file:
+        with os.fdopen(regular(f"{service.root}/{path}"), "rb") as file:
             there: bytes | None = file.read()
     except OSError:
         there = None

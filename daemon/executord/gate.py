@@ -79,6 +79,26 @@ def open_file(path: str, *, limit: int = FILE_LIMIT, settled: bool = True) -> Op
         os.close(fd)
 
 
+def regular(path: str) -> int:
+    """A descriptor of a regular file that is to be read, for what we wrote ourselves: somebody may have put a FIFO or a
+    link on our name. Never waits, follows no link. Raises OSError, also for anything that is no regular file.
+    """
+    fd = os.open(path, _FLAGS)
+    try:
+        mode = os.fstat(fd).st_mode
+        if not stat.S_ISREG(mode):
+            raise OSError(errno.EINVAL, "it is no regular file", path)
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd
+
+
+def ours_to_mend(error: OSError) -> bool:
+    """Whether an error is for want of descriptors or memory: it says nothing about the file."""
+    return error.errno in _OUR_TROUBLE
+
+
 def _read(fd: int, path: str, limit: int, settled: bool) -> Opened:
     before = os.fstat(fd)
     if not stat.S_ISREG(before.st_mode):

@@ -8,6 +8,7 @@ place. After a crash `redo` repeats the last step from the journal alone.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -35,9 +36,11 @@ from executord.actions import (
 from executord.agenda import Due
 from executord.case import Process
 from executord.casebook import Case
-from executord.disk import DOT, INBOX, OWN_INBOXES, Disk
+from executord.disk import DOT, INBOX, OWN_INBOXES, Disk, is_left_over
+from executord.errors import ExecutordError
 from executord.evolve import replace
 from executord.fold import fold
+from executord.gate import ours_to_mend, regular
 from executord.paper import parse
 from executord.pen import dump, journal_line, printable
 from executord.posts import next_stem
@@ -229,9 +232,13 @@ class Hands:
         if not os.path.lexists(full):
             return None
         try:
-            with open(full, "rb") as file:
+            with os.fdopen(regular(full), "rb") as file:
                 return file.read(_WHOLE)
-        except OSError:
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            if ours_to_mend(error):
+                raise  # not to know what lies there is no reason to take another name
             return b""
 
     def is_ours(self, path: str) -> bool:
@@ -314,14 +321,15 @@ class Hands:
         """Stage, note, publish. Raises `CannotWrite` or `NotOurs` before anything is noted, else nothing is lost."""
         work = [b for b in batches if b.noted]
         staged: list[str] = []
-        journals: list[str] = []
+        journals: dict[str, int] = {}  # with how long it was before
         try:
             with self.disk.together():
                 for batch in work:
                     self._stage(batch, staged)
             self.disk.sync(staged)
             for batch in work:
-                journals.append(self._append(batch))
+                journals[f"{batch.case.id}/{journal.PLACE}"] = self._book(batch.case).size
+                self._append(batch)
             books = [self._book(batch.case) for batch in work]
             self.disk.sync(journals, placed=all(book.placed for book in books))
             for book in books:
@@ -332,17 +340,30 @@ class Hands:
             for noted in (n for batch in work for n in batch.noted):
                 if noted.started is not None:
                     noted.started.abandon()
+            self._take_back(journals)
             self._undo(staged, work)
             raise
         entries = []
-        with self.disk.together():
-            for batch in work:
-                for noted in batch.noted:
-                    self._publish(batch.case, noted)
-                    entries.append(noted.entry)
-        self._taken.clear()
-        self._leaving.clear()
+        try:
+            with self.disk.together():
+                for batch in work:
+                    for noted in batch.noted:
+                        self._publish(batch.case, noted)
+                        entries.append(noted.entry)
+        finally:
+            self._taken.clear()
+            self._leaving.clear()
         return entries
+
+    def _take_back(self, journals: Mapping[str, int]) -> None:
+        """Cut off lines that may not be on the disk: nothing was published for them yet.
+
+        After an fsync that failed, the kernel takes what it could not write for written: to trust a later one would
+        lose the lines at a power cut. What cannot be cut off counts as noted.
+        """
+        for path, size in journals.items():
+            with contextlib.suppress(ExecutordError):
+                self.disk.append(path, b"", size)
 
     def _undo(self, staged: list[str], work: list[Batch]) -> None:
         """Remove what was staged for lines that are in no journal; what is noted is done at the next start."""
@@ -353,7 +374,8 @@ class Hands:
         }  # fmt: skip
         for path in staged:
             if path not in noted:
-                self.disk.remove_staged(path)
+                with contextlib.suppress(ExecutordError):  # the next start removes it
+                    self.disk.remove_staged(path)
 
     def _is_noted(self, case_id: str, n: int) -> bool:
         found = journal.read(f"{self.store.root}/{case_id}")
@@ -387,7 +409,7 @@ class Hands:
             at = read_stamp(noted.entry["at"])
             self.workers.stage_follow_up(found[0], action.n, action.kind, at, self._call(batch, action.letter))
 
-    def _append(self, batch: Batch) -> str:
+    def _append(self, batch: Batch) -> None:
         case = batch.case
         book = self._book(case)
         path = f"{case.id}/{journal.PLACE}"
@@ -400,7 +422,6 @@ class Hands:
         self.disk.append(path, data, book.size)
         book.size += len(data)
         book.lines += len(lines)
-        return path
 
     def _book(self, case: Case) -> journal.Journal:
         book = self.store.seen[case.id].journal
@@ -552,7 +573,7 @@ class Hands:
         except OSError:
             return
         for name in names:
-            if name.startswith(DOT):
+            if is_left_over(name):
                 self.disk.remove_staged(f"{folder}/{name}")
 
     def view(self, case: Case, path: str, data: bytes) -> None:

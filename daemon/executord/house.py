@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from executord.case import Letter
-from executord.disk import DOT, INBOX, OWN_INBOXES, Disk
+from executord.disk import DOT, INBOX, OWN_INBOXES, Disk, is_left_over
 from executord.errors import ExecutordError, Finding
 from executord.hands import Hands
 from executord.letters import open_tasks_of, scalar
@@ -198,6 +198,7 @@ class House:
             return self._reject(letter, judged, now)
         kind = MESSAGES[known]
         if known == "status":
+            self._open_box(letter.sender)  # it stands in the report: so also in one that is made again after a crash
             body = {"report": status_report(self._service, now)}
             return self._file(letter, now, ".processed", None, ("status_report", body))
         if known in ("pause", "resume"):
@@ -291,9 +292,7 @@ class House:
             disk.stage(staged[-1][0], dump({**reason, **marks}))
         if reply is not None and letter.sender is not None:
             kind, body = reply
-            folder = f"{INBOX}/{service.store.inbox_of(letter.sender)}"
-            disk.make_folder(folder)
-            service.store.forget_inboxes()
+            folder = self._open_box(letter.sender)
             name = stem("executor", None, None, f"{kind}.{safe_stem(letter.name.rsplit('.', 1)[0])}", 1)
             place = hands.free(f"{folder}/{name}.yaml")
             envelope = {
@@ -310,6 +309,13 @@ class House:
         for dot, place in staged:
             disk.publish(dot, place)
 
+    def _open_box(self, agent: str) -> str:
+        """The agent's inbox folder, which is there from now on."""
+        folder = f"{INBOX}/{self._service.store.inbox_of(agent)}"
+        self._service.disk.make_folder(folder)
+        self._service.store.forget_inboxes()
+        return folder
+
     # -- after a crash -------------------------------------------------------------------------------------
 
     def recover(self) -> None:
@@ -323,7 +329,7 @@ class House:
                 folders.append(base)
                 folders += [f"{base}/{day}" for day in _folders(f"{root}/{base}")]
         for folder in folders:
-            for name in sorted(n for n in _names(f"{root}/{folder}") if n.startswith(DOT)):
+            for name in sorted(n for n in _names(f"{root}/{folder}") if is_left_over(n)):
                 dot = f"{folder}/{name}"
                 body = service.store.body(dot)
                 filed = body.get("filed_as")

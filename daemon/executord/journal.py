@@ -5,6 +5,7 @@ Counterparts: `fold.py`, what a line means; `disk.py`, which appends.
 
 from __future__ import annotations
 
+import errno
 import filecmp
 import os
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from executord.errors import Unreadable
+from executord.gate import ours_to_mend, regular
 from executord.paper import read_journal
 from executord.pen import journal_line
 from executord.values import stamp
@@ -68,10 +70,16 @@ def read(folder: str, place: str = PLACE) -> Journal:
     size = count = 0
     for name in (*numbered, "journal.yaml"):
         try:
-            with open(os.path.join(directory, name), "rb") as file:
+            with os.fdopen(regular(os.path.join(directory, name)), "rb") as file:
                 raw = file.read()
         except FileNotFoundError:
             continue
+        except OSError as error:
+            if ours_to_mend(error):
+                raise
+            why = error.strerror if error.errno != errno.ELOOP else "it is a symbolic link"
+            fix = "put the journal back; the case is parked until it can be read"
+            raise Unreadable(f"the journal cannot be read: {why}", path=name, fix=fix, code="CON-6") from error
         try:
             lines, whole = read_journal(raw)
         except Unreadable as error:

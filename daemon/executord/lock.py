@@ -29,7 +29,7 @@ _TRIES, _PAUSE_S = 5, 0.02
 def holder(root: str, place: str = PLACE) -> Mapping[str, Any] | None:
     """Who holds the tree's lock: pid, host, boot_id, since, last_round; None if nobody does. Changes nothing."""
     try:
-        fd = os.open(f"{root}/{place}", os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        fd = os.open(f"{root}/{place}", os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
         return None
     try:

@@ -63,6 +63,7 @@ INSTRUCTION_FIELDS: dict[str, tuple[str, ...]] = {
     "tags": ("tags",),
     "liaison": ("liaison",),
 }
+MOST_GATES = 200  # phases or checkpoints of a plan: each names all that stands behind it
 DURATION_FIX = 'use e.g. "4 hours" or a date'
 #: A task cannot be dispatched while one of these is an unfilled template [MEM-10].
 _CHECKED = ("id", "title", "description", "assignee", "dependencies", "priority", "response", "resolution", "effort",
@@ -163,7 +164,8 @@ def _dependencies(value: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
         soft = find(value, ("soft_dependencies", "soft", "after"))
         if hard.key is not None or soft.key is not None:
             hard_ids = _ids(hard.value)
-            return hard_ids, tuple(i for i in _ids(soft.value) if i not in hard_ids)
+            known = set(hard_ids)
+            return hard_ids, tuple(i for i in _ids(soft.value) if i not in known)
     return _ids(value), ()
 
 
@@ -399,6 +401,11 @@ def _severity(flat: Mapping[str, Any]) -> int | None:
     return number if number is not None and (marked or text_of(said).lower().startswith("sev")) else None
 
 
+def _too_many(what: str, found: int) -> Finding:
+    text = f"{found} {what}: at most {MOST_GATES} are kept, those behind them hold nothing back"
+    return Finding("SEC-0", text, "split the plan into several instructions", "error", what)
+
+
 def _word(value: Any) -> str | None:
     text = text_of(value).splitlines()[0].strip().lower() if text_of(value) else ""
     return text.replace("-", "_").replace(" ", "_") or None
@@ -476,13 +483,18 @@ def read_plan(
             else:
                 ids = [i for e in (inner if isinstance(inner, list) else _ids(inner)) for i in take(e)]
             groups.append((text_of(find(phase, ("phase", "name", "id")).value) or str(k), ids))
-    for k, (name, ids) in enumerate(groups[:-1]):
-        later = tuple(i for _, g in groups[k + 1 :] for i in g if i not in ids)
+    if len(groups) > MOST_GATES:
+        findings.append(_too_many("phases", len(groups)))
+    for k, (name, ids) in enumerate(groups[:-1][:MOST_GATES]):
+        own = set(ids)
+        later = tuple(i for _, g in groups[k + 1 :] for i in g if i not in own)
         if ids and later:
             checkpoints.append(Checkpoint(f"phase-{name}", tuple(ids), later, phase=True))
     written_points = flat.get("checkpoints")
     if isinstance(written_points, list):
-        for k, point in enumerate(written_points, 1):
+        if len(written_points) > MOST_GATES:
+            findings.append(_too_many("checkpoints", len(written_points)))
+        for k, point in enumerate(written_points[:MOST_GATES], 1):
             if isinstance(point, Mapping) and _ids(point.get("after")):
                 review = next(iter(_names(find(point, ("review", "reviewer")).value)), None)
                 cp_id = text_of(find(point, ("id", "name", "checkpoint")).value) or f"cp{k}"

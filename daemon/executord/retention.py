@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 
 from executord.disk import DOT, INBOX, OWN_INBOXES, Disk
+from executord.gate import regular
 
 KEEP_DAYS = 90
 
@@ -63,7 +64,7 @@ def _pack_day(disk: Disk, shelf: str, day: str) -> str:
 
 
 def _part(path: str, name: str) -> bytes:
-    with open(path, "rb") as file:
+    with os.fdopen(regular(path), "rb") as file:
         data = file.read()
     head = {"file": name, "size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
     return b"--- # " + json.dumps(head).encode() + b"\n" + data + b"\n"

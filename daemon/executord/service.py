@@ -24,6 +24,7 @@ from executord.deaths import Deaths
 from executord.disk import INBOX, Disk
 from executord.errors import BadInput, CannotStart, CannotWrite, ExecutordError, Finding, NotOurs
 from executord.evolve import replace
+from executord.gate import ours_to_mend
 from executord.hands import Batch, Entry, Hands
 from executord.house import House
 from executord.incidents import current
@@ -89,6 +90,8 @@ class Service:
         self.agendas: dict[str, Agenda] = {}
         self.broken: dict[str, tuple[str, datetime]] = {}  # case → what is wrong, when to try again
         self.cannot_write: str | None = None
+        self._troubles: set[str] = set()  # why not all mail could be read: then none is read out of its order
+        self._alone: set[str] = set()  # cases that failed in company: until it is known whose fault it was
         self.house = House(self)
         self.desk: Desk | None = None  # team sessions; none in a rehearsal and for those who only look
         self.treasury = Treasury(self)
@@ -115,7 +118,7 @@ class Service:
         for case_id in self.store.case_ids():
             self._load(case_id, now, first=True)
             self._progress()
-        self.house.recover()
+        self._guarded(None, now, self.house.recover)
         if self.desk is not None:
             self.desk.open(now)
         self.attendance.opened()
@@ -202,12 +205,14 @@ class Service:
         if not isinstance(error, ExecutordError | OSError):
             text = f"{text}\n{''.join(traceback.format_exception(error))}"
         old = self.broken.get(case_id)
-        self.broken[case_id] = (text, now + (RETRY if old is None else timedelta(minutes=1)))
+        first = old is None or not old[0]
+        self.broken[case_id] = (text, now + (RETRY if first else timedelta(minutes=1)))
         self._drop(case_id)
         if old is None or old[0] != text:
             self._event("broken", f"{case_id}: {text}")
-            if not isinstance(error, CannotWrite) and not self._only_looks:
-                self.house.tell_hitl(case_id, text, now)
+            passing = isinstance(error, CannotWrite) or (isinstance(error, OSError) and ours_to_mend(error))
+            if not passing and not self._only_looks:
+                self._guarded(None, now, partial(self.house.tell_hitl, case_id, text, now))
 
     # -- a turn --------------------------------------------------------------------------------------------
 
@@ -215,7 +220,7 @@ class Service:
         """Do what is due now. True: it stopped at its budget of lines and wants to go on at once."""
         processes = self.attendance.look(now, all_of_them=rings.everything)
         if rings.everything:
-            self._begin_round()
+            self._guarded(None, now, self._begin_round)
             rings.mail = True
         looked = self._round(now, ROUND_CASES if budget < 1 << 30 else len(self._round_left))
         for at, case_id in self._due(self._later, now):
@@ -231,11 +236,15 @@ class Service:
             if case_id not in rings.cases:
                 self._refresh(case_id, now, (), paths)
         touched = {*rings.cases, *rings.touched, *processes}
-        if rings.mail or (self._mail_later is not None and self._mail_later <= now):
+        due = self._mail_later is not None and self._mail_later <= now
+        if rings.mail or due or (rings.named and self._troubles):
             told = {*self.hands.answers, *rings.letters, *(n for n, whole in rings.named.items() if whole)}
-            touched |= self._read_mail(*self.postbox.letters(now, self._waiting_letters, told), now, everything=True)
-        elif rings.named:
-            touched |= self._read_mail(*self.postbox.letters_named(now, self._waiting_letters, rings.named), now)
+            if self._guarded(None, now, partial(self._all_mail, now, told, touched)):
+                self._troubles.clear()
+            else:
+                self._mail_later = now + RETRY
+        elif rings.named and not self._guarded(None, now, partial(self._named_mail, now, rings.named, touched)):
+            self._mail_later = now + RETRY
         touched |= {case_id for _, case_id in self._due(self._deadlines, now) if case_id in self.cases}
         unfinished = self._settle(now, touched | looked, budget)
         self._write_views(now)
@@ -274,7 +283,7 @@ class Service:
         if case is not None and case.head.opened_at is not None and case.head.closed is None and case.open_tasks:
             text = "its folder is gone; nothing is cancelled. Put it back, or say what is to become of it"
             self._event("gone", f"{case_id}: {text}")
-            self.house.tell_hitl(case_id, text, now)
+            self._guarded(None, now, partial(self.house.tell_hitl, case_id, text, now))
         self._drop(case_id)
 
     def _refresh(
@@ -301,6 +310,12 @@ class Service:
 
     # -- letters -------------------------------------------------------------------------------------------
 
+    def _all_mail(self, now: datetime, told: set[str], touched: set[str]) -> None:
+        touched |= self._read_mail(*self.postbox.letters(now, self._waiting_letters, told), now, everything=True)
+
+    def _named_mail(self, now: datetime, names: Mapping[str, bool], touched: set[str]) -> None:
+        touched |= self._read_mail(*self.postbox.letters_named(now, self._waiting_letters, names), now)
+
     def _read_mail(
         self, letters: list[Letter], later: datetime | None, now: datetime, *, everything: bool = False
     ) -> set[str]:
@@ -323,12 +338,15 @@ class Service:
                 self._guarded(None, now, partial(self.house.take, letter, now))
                 self._waiting_letters.pop(f"{letter.folder}/{letter.name}", None)
                 continue
-            case = self.cases[case_id]
-            case.letters.append(self.prompter.informed(case, letter))
-            touched.add(case_id)
-        for case_id in touched:
+            if self._guarded(case_id, now, partial(self._put_in, case_id, letter)):
+                touched.add(case_id)
+        for case_id in touched & self.cases.keys():
             self.cases[case_id].letters.sort(key=lambda each: each.order)
         return touched
+
+    def _put_in(self, case_id: str, letter: Letter) -> None:
+        case = self.cases[case_id]
+        case.letters.append(self.prompter.informed(case, letter))
 
     # -- settle --------------------------------------------------------------------------------------------
 
@@ -383,7 +401,12 @@ class Service:
                 self._break(case_id, error, now)
             return False
         except Exception as error:  # the boundary of a case: its fault must not stop the others
-            if case_id is None:
+            if case_id is None and isinstance(error, OSError):  # for want of descriptors, of an inbox that may be read
+                text = f"{error.strerror}: {error.filename or 'the memory'}; it is tried again"
+                if text not in self._troubles:
+                    self._event("cannot go on", text)
+                self._troubles.add(text)
+            elif case_id is None:
                 self._event("fault", "".join(traceback.format_exception(error)))
             else:
                 self._break(case_id, error, now)
@@ -523,14 +546,33 @@ class Service:
             room -= len(batch.noted) - before
 
     def _commit(self, batches: list[Batch], now: datetime) -> None:
+        """The batches in one step, but for those of cases that failed in company: one by one [REL-4]."""
+        alone = [b for b in batches if b.case.id in self._alone]
+        together = [b for b in batches if b.case.id not in self._alone]
+        if together:
+            self._commit_step(together, now)
+        for batch in alone:
+            self._alone.discard(batch.case.id)
+            self._commit_step([batch], now)
+
+    def _fails(self, batches: list[Batch], error: Exception, now: datetime) -> None:
+        """Of several it is not known whose fault it was: each is tried again at once, alone."""
+        if isinstance(error, CannotWrite | NotOurs):
+            self._full(error)
+        for batch in batches:
+            if len(batches) == 1:
+                self._break(batch.case.id, error, now)
+            else:
+                self._alone.add(batch.case.id)
+                self._drop(batch.case.id)
+                self.broken[batch.case.id] = ("", now)
+
+    def _commit_step(self, batches: list[Batch], now: datetime) -> None:
         try:
             entries = [(b.case.id, n.entry) for b in batches for n in b.noted]
             self.hands.commit(batches)
         except Exception as error:
-            if isinstance(error, CannotWrite | NotOurs):
-                self._full(error)
-            for batch in batches:
-                self._break(batch.case.id, error, now)
+            self._fails(batches, error, now)
             return
         self.cannot_write = None
         for batch in batches:
@@ -614,7 +656,10 @@ class Service:
     def settle_marks(self) -> None:
         """Say which lines are carried out and, with `full`, on disk [MEM-21]."""
         if self.marks.waiting:
-            self.disk.sync_all()
+            try:
+                self.disk.sync_all()
+            except CannotWrite as error:
+                return self._full(error)  # more is looked at again after a crash: nothing is lost
             self.marks.settle()
 
     def next_at(self) -> datetime | None:

@@ -24,6 +24,7 @@ from executord.errors import Finding, NotYetWhole, Unreadable
 from executord.evidence import Evidence
 from executord.evolve import replace
 from executord.fold import fold
+from executord.gate import regular
 from executord.paper import TASK_ENDINGS, Limits, Sheet, is_left_alone, locate, open_file, read_sheet
 from executord.policy import Policy
 from executord.reading import find, read_instruction, read_plan, read_task, safe_stem, text_of
@@ -234,7 +235,7 @@ class Store:
     def progress_event(self, case_id: str) -> int | None:
         """The line of the journal that `progress.yaml` shows, from its last line; None if that cannot be told."""
         try:
-            with open(f"{self.root}/{case_id}/outputs/partial/progress.yaml", "rb") as file:
+            with os.fdopen(regular(f"{self.root}/{case_id}/outputs/partial/progress.yaml"), "rb") as file:
                 file.seek(max(os.fstat(file.fileno()).st_size - 64, 0))
                 last = file.read().rpartition(b"\nevent: ")[2]
         except OSError:

@@ -18,6 +18,7 @@ from typing import Any
 import yaml
 
 INBOX = "_communication/inbox"
+STARTED: list[subprocess.Popen[bytes]] = []  # ended by `conftest.py` if a test leaves them
 
 
 def drop(path: Path, text: str | bytes) -> None:
@@ -39,6 +40,7 @@ class Tree:
         (self.root / INBOX / "executor").mkdir(parents=True)
         self.config.write_text(yaml.safe_dump(dict(config or {})))
         self.process: subprocess.Popen[bytes] | None = None
+        self.under: list[str] = []  # a program that runs the daemon: strace, prlimit, setpriv
 
     # -- the daemon ----------------------------------------------------------------------------------------
 
@@ -54,8 +56,9 @@ class Tree:
         before = self.log.read_text(errors="replace").count("watching ") if self.log.exists() else 0
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                self.command("run", *args), stdout=log, stderr=log, stdin=subprocess.DEVNULL
+                [*self.under, *self.command("run", *args)], stdout=log, stderr=log, stdin=subprocess.DEVNULL
             )
+        STARTED.append(self.process)
         self.until(
             lambda: self.log.read_text(errors="replace").count("watching ") > before, "the daemon does not start"
         )

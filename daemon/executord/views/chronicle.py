@@ -12,6 +12,7 @@ from typing import Any
 
 from executord import journal
 from executord.errors import ExecutordError, Unreadable
+from executord.gate import regular
 from executord.paper import read_journal
 from executord.values import read_stamp
 
@@ -90,7 +91,7 @@ class Tail:
 
     def _read(self, name: str, offset: int) -> tuple[list[dict[str, Any]], int, int | None]:
         try:
-            with open(f"{self._folder}/{name}", "rb") as file:
+            with os.fdopen(regular(f"{self._folder}/{name}"), "rb") as file:
                 inode = os.fstat(file.fileno()).st_ino
                 file.seek(offset)
                 entries, whole = read_journal(file.read())

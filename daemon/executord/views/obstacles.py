@@ -43,18 +43,27 @@ def _found(case: Case) -> Iterator[Finding]:
             message = f"{task.id} belongs to {task.clash}, where another file lies: it stays where it is"
             place = f"{case.id}/tasks/{task.file.folder}/{task.file.name}"
             yield Finding("MEM-14", message, "move one of the two away, or give it another name", path=place)
-        if task.ended is not None or task.file is None:
+        if task.file is None:
             continue
         here = f"{case.id}/tasks/{task.file.folder}/{task.file.name}"
+        if task.ended is not None:
+            yield from _left(task, here)
+            continue
         yield from (f.at(here) if f.path is None else f for f in task.file.faults)
         if task.live is None:
             yield from (f.at(here) if f.path is None else f for f in held_because(case, task))
-        elif task.rivals:
-            others = ", ".join(task.rivals)
-            message = f"{task.id} lies in {task.file.folder}/{task.file.name}; {others} is left alone"
-            yield Finding("MEM-18", message, "remove the file that does not count", "warning", path=here)
+        else:
+            yield from _left(task, here)
     for path in case.extras:
         yield Finding("MEM-19", "it matches no task: kept as an extra output", None, "warning", path=path)
+
+
+def _left(task: Task, here: str) -> Iterator[Finding]:
+    """Other files with the id of a task that one of them counts for."""
+    if task.rivals and task.file is not None:
+        others = ", ".join(task.rivals)
+        message = f"{task.id} lies in {task.file.folder}/{task.file.name}; {others} is left alone"
+        yield Finding("MEM-18", message, "remove the file that does not count", "warning", path=here)
 
 
 def broken(case_id: str, text: str) -> dict[str, Any]:
