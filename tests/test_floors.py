@@ -29,8 +29,8 @@ FLOORS = """
 3  checking | hands | postbox
 3  ledger | store
 3  bells | dropping | evidence | journal | lock
-3  paper | script
-3  retention | schemas | tree
+3  outbox | paper | script
+3  channels | retention | schemas | tree
 3  clock | deaths | disk | gate | inotify | log | marks | mend | oddities | sdnotify | settings
 2  rules
 1  fold
