@@ -38,8 +38,8 @@ FLOORS = """
 1  verification
 1  letters | places | updates
 1  agenda | reading | transitions
-1  cadence | policy | scalars | sight | snapshot | standing
-1  casebook | clocks | pen
+1  asking | cadence | policy | scalars | sight | snapshot | standing
+1  casebook | clocks | escalations | pen
 1  case | values
 0  actions | errors | evolve
 """

@@ -222,6 +222,38 @@ class Owed:
 
 
 @dataclass(frozen=True, slots=True)
+class Ask:
+    """Something that we expect an answer to [MSG-7]: who is asked, since when, and how far it has climbed.
+
+    `subject` is its name in the case for ever: `blocker T3 #2`; its first word tells which row of `rules/asks.py` it
+    follows. `told` are those who were asked, by level; `passed` also those whom it went past without asking.
+    """
+
+    subject: str
+    at: datetime  # from when on it is owed
+    facts: Mapping[str, Any] = field(default_factory=dict)  # what its row needs for the message
+    line: str | None = None  # the name of the line that asks first, where it is not `ask {subject}`
+    lasts: bool = False  # it outlives the task or the instruction that it is about
+    by_ack: bool = False  # an acknowledgement is all that is expected
+    level: int = 0  # 0: nobody was asked yet
+    to: str | None = None  # who is asked now
+    since: datetime | None = None  # since when he is
+    first: datetime | None = None  # when anybody was asked first
+    reminded: bool = False
+    acknowledged: datetime | None = None
+    acknowledged_by: str | None = None
+    over: bool = False  # nobody is left to ask: it stands in `status` and in the digest [EXE-29]
+    told: tuple[str, ...] = ()
+    passed: tuple[str, ...] = ()
+    letters: tuple[str, ...] = ()  # the names of the messages that asked, for `in_reply_to`
+
+    @property
+    def about(self) -> str:
+        """What kind of ask it is."""
+        return self.subject.split(" ", 1)[0]
+
+
+@dataclass(frozen=True, slots=True)
 class Task:
     """One task: its file and what the journal says of it."""
 
@@ -265,6 +297,7 @@ class Task:
     overrides: tuple[tuple[str, Any, Any], ...] = ()  # (field, value, what the file said then) [MEM-22]
     updates: tuple[int, ...] = ()  # accepted customer updates
     owed: tuple[Owed, ...] = ()
+    asks: tuple[Ask, ...] = ()  # what we expect an answer to
     done: frozenset[str] = frozenset()  # names of its lines; dropped when it has ended for good
     sealed: bool = False
 
@@ -339,6 +372,7 @@ class Head:
     released: frozenset[str] = frozenset()  # checkpoints
     reviews: frozenset[str] = frozenset()  # checkpoints whose reviewer was asked
     owed: tuple[Owed, ...] = ()
+    asks: tuple[Ask, ...] = ()  # what we expect an answer to, and that is about no task
     done: frozenset[str] = frozenset()
 
     @property
@@ -398,6 +432,18 @@ def natural(text: str) -> tuple[Any, ...]:
 def owe(task: Task, *owed: Owed) -> Task:
     """The task with more owed."""
     return replace(task, owed=(*task.owed, *owed))
+
+
+def still_asked(task: Task) -> tuple[Ask, ...]:
+    """What is asked about a task and whose reason stands: an answer to a blocker that is gone helps nobody."""
+    return tuple(
+        a for a in task.asks
+        if a.lasts or (
+            task.ended is None
+            and (a.about != "escalation" or task.escalated is not None)
+            and (a.about != "blocker" or (task.blocked is not None and a.subject.endswith(f" #{task.blocked.n}")))
+        )
+    )  # fmt: skip
 
 
 def expected_spec(plan: Plan | None, task_id: str) -> TaskSpec:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
+from executord.asking import carried
 from executord.case import Attempt, Blocked, Claim, Ended, FileFact, Owed, Parked, Task, expected_spec, lasting, owe
 from executord.casebook import Case
 from executord.evolve import replace
@@ -41,6 +42,8 @@ def fold(case: Case, entry: Entry) -> None:
     step = FOLD.get(verb)
     if step is not None:
         step(case, entry, at)
+    if "ask" in _facts(entry):
+        carried(case, entry, at, read_stamp(entry["due"]))
     if entry["action"] == "send" and entry.get("type"):
         key = (task_id or "", entry.get("attempt") or 0, entry["type"])
         case.sent[key] = case.sent.get(key, 0) + 1

@@ -10,11 +10,13 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, tzinfo
+from functools import lru_cache
 from typing import Any
 
 from executord.case import Customer, Head, InstructionSpec, Task
 from executord.clocks import BUSINESS, Calendar, amount_due, calendar_from
-from executord.values import agent_name, read_target
+from executord.escalations import BUILT_IN, Escalation, read_rows
+from executord.values import Span, agent_name, read_span, read_target
 
 DEFAULT_CAPACITY = 3
 
@@ -95,6 +97,7 @@ class Policy:
     strict: bool = False
     calendars: Mapping[str, Calendar] = field(default_factory=dict)
     rows: tuple[Mapping[str, Any], ...] = ()
+    escalations: tuple[Escalation, ...] = BUILT_IN
     # Case → what its limit was made from, and the limit: every task of a case asks for the same one [PERF-4].
     _limits: dict[str, tuple[LimitFrom, Limit | None]] = field(
         default_factory=dict, init=False, repr=False, compare=False
@@ -137,6 +140,7 @@ def make_policy(
     settle_s: float = 2.0,
     verification: str = "normal",
     policies: Iterable[Mapping[str, Any]] = (),
+    escalations: Iterable[Mapping[str, Any]] = (),
 ) -> Policy:
     """The policy of a configuration: what it says goes over the defaults. Raises `BadInput` for a bad calendar."""
     agents = dict(ROSTER)
@@ -170,6 +174,7 @@ def make_policy(
         strict=verification == "strict",
         calendars=named,
         rows=tuple(policies),
+        escalations=(*read_rows(escalations), *BUILT_IN),
     )
 
 
@@ -183,6 +188,19 @@ class Limit:
 
 def _row(policy: Policy, head: Head, priority: str) -> tuple[str, str, str]:
     response, resolution, calendar = _TARGETS[priority]
+    for row in policy.rows:
+        if matches(row.get("match") or {}, head, priority):
+            named = row.get("calendar")
+            if isinstance(named, Mapping):
+                named = named.get("resolution")
+            return str(row.get("response") or response), str(row.get("resolution") or resolution), named or calendar
+    return response, resolution, calendar
+
+
+def matches(match: Mapping[str, Any], head: Head, priority: str) -> bool:
+    """Whether a row's `match` is for this case: all that is given must hold, a list is any of it, tags all of them."""
+    if not match:
+        return True
     customer = head.spec.customer or Customer()
     have = {
         "priority": priority,
@@ -191,17 +209,56 @@ def _row(policy: Policy, head: Head, priority: str) -> tuple[str, str, str]:
         "tier": head.tier,
         "domain": head.spec.domain,
     }
+    tags = match.get("tags")
+    return all(_same(have.get(k), v) for k, v in match.items() if k != "tags") and (
+        not tags or set(map(str, tags if isinstance(tags, list | tuple) else [tags])) <= set(head.spec.tags)
+    )
+
+
+def escalation_row(policy: Policy, head: Head, priority: str, who: str | None, words: Iterable[str]) -> Escalation:
+    """The first row for any of these words, the most special word first; raises `LookupError` if there is none."""
+    for word in words:
+        for row in policy.escalations:
+            if word in row.on and row.who in (None, who) and matches(row.match, head, priority):
+                return row
+    raise LookupError(f"no escalation for {', '.join(words)}")
+
+
+def reaction(policy: Policy, head: Head, priority: str, start: datetime) -> tuple[datetime, datetime]:
+    """Target and limit of an answer to what was asked at `start`: the priority's response times [MSG-7]."""
+    return _ends(policy, _row(policy, head, priority)[0], _calendar(policy, head, priority, "response"), start)
+
+
+def settlement(policy: Policy, head: Head, priority: str, start: datetime) -> tuple[datetime, datetime]:
+    """The same with the priority's resolution times: what somebody has who said that he has it."""
+    _, text, name = _row(policy, head, priority)
+    return _ends(policy, text, name, start)
+
+
+def _calendar(policy: Policy, head: Head, priority: str, clock: str) -> str:
     for row in policy.rows:
-        match = row.get("match") or {}
-        tags = match.get("tags")
-        if all(_same(have.get(k), v) for k, v in match.items() if k != "tags") and (
-            not tags or set(map(str, tags if isinstance(tags, list | tuple) else [tags])) <= set(head.spec.tags)
-        ):
+        if matches(row.get("match") or {}, head, priority):
             named = row.get("calendar")
-            if isinstance(named, Mapping):
-                named = named.get("resolution")
-            return str(row.get("response") or response), str(row.get("resolution") or resolution), named or calendar
-    return response, resolution, calendar
+            return str((named.get(clock) if isinstance(named, Mapping) else named) or "24x7")
+    return "24x7"
+
+
+@lru_cache(maxsize=256)
+def _span(text: str) -> Span | None:
+    found = read_span(text)
+    return found if isinstance(found, Span) else None
+
+
+def _ends(policy: Policy, text: str, calendar: str, start: datetime) -> tuple[datetime, datetime]:
+    """Where a span from `start` aims and ends; what never comes due has a day."""
+    span = _span(text)
+    hours = policy.calendars.get(calendar) or policy.calendars.get("24x7")
+    day = start + timedelta(days=1)
+    if span is None or hours is None:
+        return day, day
+    limit = amount_due(hours, start, span.limit or span.target, ()).due or day
+    target = amount_due(hours, start, span.target, ()).due or limit
+    return min(target, limit), limit
 
 
 def _same(value: Any, wanted: Any) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 from executord.actions import Embed
 from executord.case import Attempt, Customer, Task
 from executord.casebook import Case
-from executord.policy import ATTEMPTS, REWORKS, Limit, Policy
+from executord.policy import ATTEMPTS, REWORKS, Limit, Policy, instruction_limit, task_limit
 from executord.standing import standing
 from executord.updates import UPDATE_CONTENTS
 from executord.values import stamp
@@ -29,6 +29,7 @@ KINDS: dict[str, str] = {
     "rework_request": "a claim that did not pass, point by point",
     "reassignment_notice": "a task that is no longer yours",
     "escalation": "a decision that is yours to take",
+    "reminder": "an answer of yours that is missing",
     "checkpoint": "a checkpoint that waits for your release",
     "clarification_request": "which task do you mean",
     "answer": "what you asked for",
@@ -213,14 +214,39 @@ def rework(task: Task, points: list[str], k: int) -> dict[str, Any]:
     }
 
 
+def impact(case: Case, task: Task | None, policy: Policy) -> dict[str, Any]:
+    """What waits behind a task, and what was promised and runs on meanwhile [EXE-18, EXE-20]."""
+    capped = instruction_limit(case.head, policy)
+    limit = task_limit(case.head, task, policy, capped) if task is not None else None
+    clocks = [("resolution", task.id if task is not None else None, limit)] if limit != capped else []
+    clocks.append(("resolution", None, capped))
+    return {
+        "waiting": waiting_behind(case, task) if task is not None else [],
+        "clocks": [{"clock": k, "task": t, "due": stamp(c.at)} for k, t, c in clocks if c is not None],
+    }
+
+
+def waiting_behind(case: Case, task: Task) -> list[str]:
+    """The open tasks that cannot start before this one is done, in plan order."""
+    ids = {i for i in case.dependants.get(task.id, ()) if i in case.tasks and case.tasks[i].ended is None}
+    if case.head.tier in (0, 1, 2):
+        after = case.after(task)
+        ids |= {after.id} if after is not None and after.ended is None else set()
+    return sorted(ids, key=lambda i: (case.tasks[i].key, i))
+
+
+def attempts_so_far(task: Task) -> list[dict[str, Any]]:
+    """What was tried, attempt by attempt."""
+    return [{"attempt": a.n, "agent": a.agent, "state": a.state, "reason": a.reason} for a in task.attempts]
+
+
 def escalation(case: Case, task: Task, why: str, policy: Policy) -> dict[str, Any]:
     """A decision is needed about a task [EXE-20]."""
-    waiting = sorted(case.dependants.get(task.id, ()))
     return {
         "what": f"{task.id} {task.spec.title}: {why}".strip(),
         "since": stamp(task.since) if task.since else None,
-        "impact": {"waiting": waiting},
-        "tried": [{"attempt": a.n, "agent": a.agent, "state": a.state, "reason": a.reason} for a in task.attempts],
+        "impact": impact(case, task, policy),
+        "tried": attempts_so_far(task),
         "decision_needed": "how the task goes on",
         "options": [
             {

@@ -16,8 +16,8 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from executord import journal
-from executord.actions import Move, Write
-from executord.agenda import Agenda, Due
+from executord.actions import Move, Send, Write
+from executord.agenda import Agenda, Due, only_highest
 from executord.case import Letter
 from executord.casebook import Case
 from executord.deaths import Deaths
@@ -33,7 +33,7 @@ from executord.paper import Limits
 from executord.places import Lineup, Places
 from executord.policy import Policy
 from executord.postbox import Postbox
-from executord.rules import agenda_of, dispatch, mail
+from executord.rules import agenda_of, asks, dispatch, mail
 from executord.rules.opening import starts_at
 from executord.rules.results import set_aside, with_path
 from executord.sight import see_still_gone
@@ -428,6 +428,8 @@ class Service:
 
     def _note(self, batch: Batch, line: Due, now: datetime) -> Entry:
         case = batch.case
+        line = asks.spoken(case, only_highest(line, now), self.policy, now)
+        line = self._to_somebody(line)
         if isinstance(line.action, Write):
             away = self.hands.occupant(f"{case.id}/{line.action.path}")
             if away is not None:
@@ -435,6 +437,15 @@ class Service:
                 self.hands.note(batch, set_aside(case, line, away), now)
                 line = replace(line, action=with_path(line.action, away))
         return self.hands.note(batch, line, now)
+
+    def _to_somebody(self, line: Due) -> Due:
+        """Nothing is dropped into the void: what is for a name that nobody has goes to support-manager [MSG-6]."""
+        action = line.action
+        if not isinstance(action, Send) or self.places.known(action.to):
+            return line
+        body = {**action.body, "meant_for": action.to}
+        why = f"{action.to} is not known; {line.why}"
+        return replace(line, action=Send("support-manager", action.kind, body), why=why)
 
     def _give_places(self, batches: dict[str, Batch], now: datetime, room: int) -> None:
         while room > 0:

@@ -8,7 +8,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, TypeVar
 
-from executord.case import Attempt, Ended, Owed, Task, owe
+from executord.asking import with_ask, without_asks
+from executord.case import Ask, Attempt, Ended, Owed, Task, owe
 from executord.casebook import Case
 from executord.evolve import replace
 from executord.policy import ATTEMPTS
@@ -46,10 +47,8 @@ def spend(task: Task, case: Case, at: datetime, why: str) -> Task:
 def escalate(task: Task, at: datetime, why: str) -> Task:
     """The task awaits a decision: retry, reassign, defer or cancel."""
     k = task.escalations + 1
-    return owe(
-        replace(task, escalated=why, escalations=k),
-        Owed(f"escalate {task.id} #{k}", "escalate", at, {"why": why}),
-    )
+    task = replace(without_asks(task, "escalation"), escalated=why, escalations=k)
+    return with_ask(task, Ask(f"escalation {task.id} #{k}", at, {"why": why}, line=f"escalate {task.id} #{k}"))
 
 
 def end_task(task: Task, state: str, at: datetime, by: str, reason: str | None) -> Task:

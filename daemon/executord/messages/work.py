@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from executord.asking import acknowledged
 from executord.case import Blocked, Claim, Ended, FileFact, Letter, Owed, Task, owe
 from executord.casebook import Case
 from executord.errors import Finding
 from executord.evolve import replace
-from executord.letters import NOTE_LENGTH, note_of, word
+from executord.letters import NOTE_LENGTH, answered_by, note_of, word
+from executord.messages.answering import take_answer, unblock
 from executord.messages.base import TYPE_WORDS, Incoming, Taken
 from executord.policy import Policy
 from executord.reading import find, text_of
@@ -34,6 +36,10 @@ class Acknowledgement(Incoming):
 
     @classmethod
     def take(cls, case: Case, task: Task | None, taken: Taken) -> None:
+        if taken.facts.get("answers"):
+            subject = taken.facts["answers"]
+            acknowledged(case, task.id if task is not None else None, subject, taken.sender, taken.at)
+            return
         if task is None or task.live is None or taken.sender != task.live.agent:
             return
         case.put(
@@ -291,7 +297,7 @@ class Unblocked(Incoming):
 
     @classmethod
     def refuse(cls, case: Case, task: Task | None, letter: Letter, policy: Policy) -> Finding | None:
-        if task is not None and task.blocked is None:
+        if task is not None and task.blocked is None and answered_by(letter, case, cls.type).ask is None:
             return Finding("EXE-18", f"{task.id} is not blocked", "nothing needs to be done")
         return None
 
@@ -302,14 +308,9 @@ class Unblocked(Incoming):
 
     @classmethod
     def take(cls, case: Case, task: Task | None, taken: Taken) -> None:
-        if task is None or task.blocked is None:
-            return
-        k, task = task.blocked.n, replace(task, blocked=None)
-        if task.live is not None and task.live.agent != taken.sender:
-            task = owe(task, Owed(f"answer {task.id} #{k}", "pass-on", taken.at, {
-                "to": task.live.agent, "letter": taken.path, "from": taken.sender, "kind": "answer",
-            }))  # fmt: skip
-        case.put(task)
+        task_id = task.id if task is not None else None
+        if not take_answer(case, task_id, taken):
+            unblock(case, task_id, None, taken)
 
 
 class Failed(Incoming):

@@ -9,17 +9,24 @@ from __future__ import annotations
 from executord.agenda import Agenda, CaseRule, TaskRule
 from executord.casebook import Case
 from executord.policy import Policy
-from executord.rules import arrival, dispatch, opening, owed, results, standstill
+from executord.rules import arrival, asks, dispatch, opening, owed, results, standstill
 
 #: In the order of speech: of lines due at one instant, the earlier subject speaks first.
 TASK_RULES: tuple[TaskRule, ...] = (
     arrival.task_lines,
     owed.task_lines,
+    asks.task_lines,
     results.lines,
     standstill.task_lines,
     dispatch.lines,
 )
-CASE_RULES: tuple[CaseRule, ...] = (arrival.case_lines, opening.lines, owed.case_lines, standstill.case_lines)
+CASE_RULES: tuple[CaseRule, ...] = (
+    arrival.case_lines,
+    opening.lines,
+    owed.case_lines,
+    asks.case_lines,
+    standstill.case_lines,
+)
 
 
 def agenda_of(case: Case, policy: Policy) -> Agenda:

@@ -10,7 +10,7 @@ from executord.agenda import Due
 from executord.case import Owed, Task
 from executord.casebook import Case
 from executord.policy import Policy
-from executord.posts import clarification, escalation, reason_file, rejection, rework
+from executord.posts import clarification, reason_file, rejection, rework
 from executord.transitions import attempt_of
 from executord.updates import UPDATE_CONTENTS
 from executord.values import stamp
@@ -36,12 +36,6 @@ def _task_action(case: Case, task: Task, owed: Owed, policy: Policy) -> tuple[Ac
                 Send(task.live.agent, "rework_request", rework(task, facts["points"], facts["k"])),
                 "EXE-13",
                 facts["points"][0],
-            )
-        case "escalate":
-            return (
-                Send("support-manager", "escalation", escalation(case, task, facts["why"], policy)),
-                "EXE-14",
-                facts["why"],
             )
         case "notice":
             return Send(facts["to"], facts["kind"], {"text": facts["text"]}), "EXE-25", facts["text"]

@@ -44,6 +44,16 @@ class Sent(Marked):
     priority: Priority | None = None
     in_reply_to: str | None = None
     filed_as: str | None = Field(default=None, description="Where the message lies that this one answers.")
+    meant_for: str | None = Field(default=None, description="Whom it was for, where that name is not known [MSG-6].")
+
+
+class Asked(Sent):
+    """What we expect an answer to [MSG-7]."""
+
+    level: int = Field(ge=1, description="How far it has climbed; 1 = the first one asked.")
+    answer_by: Moment = Field(description="When it climbs past its reader.")
+    then_asked: str | None = Field(description="Who is asked then; null: nobody is left.")
+    asked_before: list[str] | None = Field(default=None, description="Who was asked before.")
 
 
 class FileRow(Ours):
@@ -210,10 +220,19 @@ class Notice(Sent):
     held_because: list[HeldRow] | None = None
 
 
+class ClockAtRisk(Ours):
+    """What was promised and runs on meanwhile."""
+
+    clock: str
+    task: str | None
+    due: Moment
+
+
 class Impact(Ours):
-    """The tasks that wait behind this one."""
+    """The tasks that wait behind this one, and the clocks at risk."""
 
     waiting: list[str]
+    clocks: list[ClockAtRisk] = []
 
 
 class Option(Ours):
@@ -223,15 +242,29 @@ class Option(Ours):
     means: str
 
 
-class Escalation(Sent):
+class AskedRow(Ours):
+    """Somebody who was asked before."""
+
+    asked: str
+
+
+class Escalation(Asked):
     """A decision that is the reader's to take [EXE-20]."""
 
     what: str
     since: Moment | None
     impact: Impact
-    tried: list[AttemptRow]
+    tried: list[AttemptRow | AskedRow]
     decision_needed: str
     options: list[Option]
+    about: dict[str, Any] | None = Field(default=None, description="What those below were asked.")
+
+
+class Reminder(Asked):
+    """An answer of the reader's that is still missing [MSG-7]."""
+
+    text: str
+    about: dict[str, Any] = Field(description="What was asked.")
 
 
 class ReachedRow(Ours):
@@ -243,7 +276,7 @@ class ReachedRow(Ours):
     result: str
 
 
-class CheckpointReached(Sent):
+class CheckpointReached(Asked):
     """A checkpoint that waits for the reader's release [EXE-6]."""
 
     checkpoint: str
@@ -297,6 +330,7 @@ SHAPES: dict[str, type[Sent]] = {
     "rework_request": ReworkRequest,
     "reassignment_notice": Notice,
     "escalation": Escalation,
+    "reminder": Reminder,
     "checkpoint": CheckpointReached,
     "clarification_request": Clarification,
     "answer": PassedOn,

@@ -157,6 +157,7 @@ class Settings(Strict):
             settle_s=self.settle_s,
             verification=self.verification,
             policies=[_bare(row) for row in given.get("policies", ())],
+            escalations=[_bare(row) for row in given.get("escalations", ())],
         )
 
     def redacted(self) -> dict[str, Any]:

@@ -1,0 +1,24 @@
+"""A decision that somebody has to take about a task whose attempts are used up [EXE-14, EXE-20]."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from executord.case import Ask, Task
+from executord.casebook import Case
+from executord.policy import Policy
+from executord.posts import escalation
+from executord.rules.asking import Asking, managers
+
+
+def _body(case: Case, task: Task | None, ask: Ask, policy: Policy) -> Mapping[str, Any]:
+    assert task is not None  # about a task, by its subject
+    return escalation(case, task, str(ask.facts.get("why") or ""), policy)
+
+
+def _chain(case: Case, task: Task | None, ask: Ask, policy: Policy) -> tuple[str, ...]:
+    return managers(policy, "support-manager")
+
+
+ESCALATION = Asking("EXE-14", "escalation", _body, _chain)
