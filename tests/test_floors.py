@@ -26,7 +26,7 @@ FLOORS = """
 4  service
 4  house
 4  demo | views
-3  checking | hands | postbox
+3  checking | deliveries | hands | postbox
 3  ledger | store
 3  bells | dropping | evidence | journal | lock
 3  outbox | paper | script
@@ -36,7 +36,7 @@ FLOORS = """
 1  fold
 1  messages | posts
 1  verification
-1  letters | places | updates
+1  letters | places | routes | sendings | updates
 1  agenda | reading | transitions
 1  asking | cadence | policy | scalars | sight | snapshot | standing
 1  casebook | clocks | escalations | pen

@@ -222,6 +222,44 @@ class Owed:
 
 
 @dataclass(frozen=True, slots=True)
+class Sending:
+    """An accepted customer update that is not delivered yet [SLA-16].
+
+    `state`: `owed`, to be sent from `at` on; `sent`, with the outbox; `failed` and `doubtful`, the liaison is asked;
+    `told`, he has said that the customer has it.
+    """
+
+    number: int
+    channel: str
+    delivery: str  # at_least_once at_most_once
+    at: datetime
+    to: tuple[str, ...] = ()
+    state: str = "owed"
+    sends: int = 0
+    sent_at: datetime | None = None  # the last `send` line
+    key: str = ""
+    tried_at: datetime | None = None  # when the try began of which nobody knows how it ended
+    reason: str | None = None
+    fix: str | None = None
+    told_by: str | None = None
+    told_via: str | None = None
+    delivered_at: datetime | None = None  # as the liaison says
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How the outbox ended with an update: `delivered`, `failed` or `doubtful`, and in whose words."""
+
+    how: str
+    at: datetime
+    tries: int
+    said: str = ""
+    fix: str | None = None
+    id: str | None = None
+    tried_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Ask:
     """Something that we expect an answer to [MSG-7]: who is asked, since when, and how far it has climbed.
 
@@ -368,6 +406,9 @@ class Head:
     parked: Parked | None = None
     parks: int = 0
     updates: int = 0
+    counted: int = 0  # the highest update that counts: delivered, or without a channel sent
+    counted_at: datetime | None = None
+    outbox: tuple[Sending, ...] = ()  # accepted updates that are not delivered yet
     priority: tuple[Any, Any] | None = None  # (value, what the file said then)
     released: frozenset[str] = frozenset()  # checkpoints
     reviews: frozenset[str] = frozenset()  # checkpoints whose reviewer was asked

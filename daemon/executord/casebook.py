@@ -22,6 +22,7 @@ from executord.case import (
     Ended,
     Head,
     Letter,
+    Outcome,
     Task,
     expected_spec,
     natural,
@@ -44,6 +45,7 @@ class Case:
         self.mail_ids: set[str] = set()
         self.sent: dict[tuple[str, int, str], int] = {}  # (task, attempt, kind) → how many
         self.asked: dict[str, set[tuple[str | None, str]]] = {}  # agent → (task, subject) of what he was asked [MSG-4]
+        self.outcomes: dict[tuple[int, int], Outcome] = {}  # (update, send) → how the outbox ended; not yet noted
         self.asides: dict[str, int] = {}  # names of ours that somebody's file lay on → how often [MEM-23]
         self.plan_sha: str | None = None
         self.plan_seen: datetime | None = None
@@ -191,6 +193,11 @@ class Case:
             self.gone += 1 if task.gone_at is not None else -1
             self.gone_since = max(filter(None, (self.gone_since, task.gone_at)), default=None) if self.gone else None
             self.weigh_gone()
+        self.head_dirty = True
+
+    def ended_outside(self, number: int, ordinal: int, outcome: Outcome) -> None:
+        """The outbox has ended with this send of an update."""
+        self.outcomes[(number, ordinal)] = outcome
         self.head_dirty = True
 
     def _reindex(self, task: str | None, old: tuple[Ask, ...], new: tuple[Ask, ...]) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
+from executord import sendings
 from executord.asking import carried
 from executord.case import Attempt, Blocked, Claim, Ended, FileFact, Owed, Parked, Task, expected_spec, lasting, owe
 from executord.casebook import Case
@@ -358,4 +359,8 @@ FOLD: dict[str, Callable[[Case, Entry, datetime], None]] = {
     "checkpoint": _checkpoint,
     "release": _release,
     "park": _park,
+    "send": sendings.sent,
+    "delivered": sendings.delivered,
+    "failed": sendings.not_delivered,
+    "doubt": sendings.not_delivered,
 }

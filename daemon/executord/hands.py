@@ -16,7 +16,7 @@ from datetime import datetime, tzinfo
 from typing import Any, assert_never
 
 from executord import journal
-from executord.actions import Embed, Explain, File, Move, Record, Send, Write
+from executord.actions import Amend, Deliver, Embed, Explain, File, Move, Record, Send, Write
 from executord.agenda import Due
 from executord.casebook import Case
 from executord.disk import DOT, INBOX, Disk
@@ -34,6 +34,7 @@ from executord.verification import OUTPUT, SUMMARY
 Entry = dict[str, Any]
 _OURS = b"\ngenerated_by: executord\n"  # as `pen` writes it [MEM-16]
 _WHOLE = 64 << 20  # bytes; what is larger is none of ours
+_MARKS = frozenset({"generated_by", "generated_at", "event"})
 _PLAIN = frozenset({str, int, bool, float})
 
 
@@ -45,6 +46,7 @@ class Noted:
     source: str | None = None  # from the memory
     target: str | None = None
     data: bytes | None = None
+    over: bool = False  # over the file of ours that lies there
 
 
 @dataclass(slots=True)
@@ -92,6 +94,13 @@ class Hands:
                 noted.data = dump(body)
                 more["path"] = noted.target
                 self.store.remember(noted.target, body)
+            case Amend():
+                noted.target, noted.over = f"{case.id}/{action.path}", True
+                changed = {**self.store.body(noted.target), **action.body}
+                body = {k: v for k, v in changed.items() if k not in _MARKS} | _mark(case.n + 1, now)
+                noted.data = dump(body)
+                more = {"path": noted.target, "facts": {"over": True}}
+                self.store.remember(noted.target, body)
             case Explain():
                 folder, name = action.rejected_path.rsplit("/", 1)
                 body = dict(action.body) | _mark(case.n + 1, now)
@@ -106,7 +115,7 @@ class Hands:
             case Move():
                 noted.source, noted.target = f"{case.id}/{action.source}", f"{case.id}/{action.target}"
                 more = {"path": noted.target, "facts": {"from": noted.source}}
-            case Record() | None:
+            case Record() | Deliver() | None:
                 pass
             case _:
                 assert_never(action)
@@ -315,7 +324,9 @@ class Hands:
         if source is None:
             folder = os.path.dirname(noted.target)
             dot = f"{folder}/{dot_name(case.id, noted.entry['name'])}"
-            if not self.disk.publish(dot, noted.target):
+            if noted.over:
+                self.disk.rename_over(dot, noted.target)
+            elif not self.disk.publish(dot, noted.target):
                 self._clashed(dot, noted.target)
             return
         done = self.disk.publish(source, noted.target)
@@ -345,7 +356,11 @@ class Hands:
                 continue
             if action in ("send", "write"):
                 dot = f"{os.path.dirname(path)}/{dot_name(case.id, entry['name'])}"
-                if os.path.lexists(f"{self.store.root}/{dot}") and not self.disk.publish(dot, path):
+                if not os.path.lexists(f"{self.store.root}/{dot}"):
+                    continue
+                if (entry.get("facts") or {}).get("over"):
+                    self.disk.rename_over(dot, path)
+                elif not self.disk.publish(dot, path):
                     self._clashed(dot, path)
             elif action in ("file", "move"):
                 self._redo_rename(entry, path)

@@ -23,6 +23,7 @@ from executord.errors import BadConfiguration, ExecutordError, NotFound, TimedOu
 from executord.lock import TreeLock
 from executord.log import log_event, log_line
 from executord.marks import Marks
+from executord.outbox import Outbox
 from executord.policy import Policy
 from executord.retention import pack
 from executord.sdnotify import Notifier
@@ -34,6 +35,7 @@ SLICE = 400  # lines between two looks at the queue
 MARK_EVERY_S = 1.0
 LONGEST_SLEEP_S = 30.0
 DAY_S = 86_400.0
+ONCE_S = 60.0  # how long one look waits for what it has sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,9 @@ class Loop:
         self._extended = 0.0
         self._watched: set[str] = set()
         self._stop: str | None = None
+        self._outbox = Outbox(
+            settings.channels, state, ring=lambda: self._queue.put(Ring("", "alarm", "outbox")), clock=self._clock
+        )
 
     def run(self, order: Order) -> int:
         """Run until told to stop; answers the exit code. Raises `Locked`, `TimedOut`, `NotFound`."""
@@ -72,11 +77,19 @@ class Loop:
         try:
             service = self._service()
             service.open(self._clock.now())
+            self._outbox.start()
             service.everything(self._clock.now())
+            self._outbox.drain(ONCE_S)
+            self._end_deliveries(service)
             service.finish(self._clock.now())
             return 0
         finally:
             self._lock.release()
+
+    def _end_deliveries(self, service: Service) -> None:
+        """No more tries; how the last ones ended is noted."""
+        self._outbox.stop()
+        service.turn(self._clock.now(), Rings())
 
     def _service(self) -> Service:
         settings = self._settings
@@ -90,6 +103,7 @@ class Loop:
             on_entry=lambda case_id, entry: log_line(entry, case_id),
             on_event=lambda what, text: logger.warning("{}: {}", what, text),
             on_progress=self._alive,
+            outbox=self._outbox,
         )
 
     def _alive(self) -> None:
@@ -108,6 +122,7 @@ class Loop:
         try:
             bells.start()
             service.open(self._clock.now())
+            self._outbox.start()
             self._watch(bells, service)
             bells.every("round", self._settings.round_s)
             bells.every("retention", DAY_S)
@@ -118,6 +133,7 @@ class Loop:
         finally:
             self._notify.stopping("stopping")
             bells.stop()
+            self._end_deliveries(service)
             service.finish(self._clock.now())
             for number, old in restore:
                 signal.signal(number, old)
@@ -295,6 +311,7 @@ class Loop:
         else:
             self._settings = settings
             service.use(policy)
+            self._outbox.use(settings.channels)
             self._queue.put(Ring("", "overflow", "configuration read again"))
             logger.info("the configuration was read again")
         self._notify.ready()

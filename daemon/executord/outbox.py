@@ -37,6 +37,7 @@ GROWTH = 3.0
 AT_MOST_ONCE = "at_most_once"
 
 How = Literal["delivered", "failed", "doubtful"]
+Known = Literal["waiting", "trying"] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,21 +129,20 @@ class Outbox:
                 return
             slip.ready = True
             if slip.ended is not None:
-                self._ended.append(slip.ended)
                 return
             if slip.trying is not None:  # a try that a crash cut off is none of those that failed
                 slip.tries, slip.trying = max(slip.tries - 1, 0), None
             self._queue(slip, 0.0)
 
-    def known(self, key: str) -> Literal["waiting", "trying", "ended"] | None:
-        """What is known of a parcel from before this start; None: nothing, so it may have been carried."""
+    def known(self, key: str) -> Known | Ended:
+        """How far a parcel came; `trying`: a crash cut that off; None: nothing is known, it may have been carried."""
         with self._lock:
             slip = self._slips.get(key)
             if slip is None:
                 return None
             if slip.ended is not None:
-                return "ended"
-            return "trying" if slip.trying is not None else "waiting"
+                return slip.ended
+            return "trying" if slip.trying is not None and not slip.ready else "waiting"
 
     def doubt(self, job: Job, now: datetime) -> Ended:
         """How a parcel ended of which nobody can tell whether it was carried; it is not tried again."""
@@ -168,16 +168,31 @@ class Outbox:
                 with contextlib.suppress(OSError):
                     os.unlink(self._path(key))
 
-    def keys(self) -> list[str]:
+    def jobs(self) -> list[Job]:
         """All parcels that are kept."""
         with self._lock:
-            return sorted(self._slips)
+            return [slip.job for _, slip in sorted(self._slips.items())]
+
+    def start(self) -> None:
+        """Go on with what belongs to no case: nobody else will say so."""
+        for job in self.jobs():
+            if job.case is None:
+                self.go(job.key)
 
     @property
     def busy(self) -> bool:
         """Whether a parcel is to be carried, or how one ended was not yet asked for."""
         with self._lock:
             return bool(self._ended) or any(s.ready and s.ended is None for s in self._slips.values())
+
+    def drain(self, patience_s: float) -> None:
+        """Wait until everything was tried once, at most so many seconds."""
+        until = self._clock.monotonic() + patience_s
+        with self._lock:
+            while (left := until - self._clock.monotonic()) > 0 and any(
+                s.ready and s.ended is None and (s.tries == 0 or s.trying is not None) for s in self._slips.values()
+            ):
+                self._lock.wait(min(left, 0.05))
 
     def stop(self, patience_s: float = 5.0) -> None:
         """No more tries; one that is under way is given so many seconds, so that nobody has to ask whether it came."""

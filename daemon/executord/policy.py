@@ -86,6 +86,18 @@ _TARGETS: dict[str, tuple[str, str, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
+class Route:
+    """A channel as the rules know it: which updates go through it, where to, and what a crash may do [SLA-16]."""
+
+    name: str
+    delivery: str = "at_least_once"
+    to: tuple[str, ...] = ()
+    needs_address: bool = True
+    match: Mapping[str, Any] = field(default_factory=dict)
+    on: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """What the rules may know of the configuration. Made once, replaced whole by a reload."""
 
@@ -98,6 +110,7 @@ class Policy:
     calendars: Mapping[str, Calendar] = field(default_factory=dict)
     rows: tuple[Mapping[str, Any], ...] = ()
     escalations: tuple[Escalation, ...] = BUILT_IN
+    routes: tuple[Route, ...] = ()
     # Case → what its limit was made from, and the limit: every task of a case asks for the same one [PERF-4].
     _limits: dict[str, tuple[LimitFrom, Limit | None]] = field(
         default_factory=dict, init=False, repr=False, compare=False
@@ -141,6 +154,7 @@ def make_policy(
     verification: str = "normal",
     policies: Iterable[Mapping[str, Any]] = (),
     escalations: Iterable[Mapping[str, Any]] = (),
+    channels: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Policy:
     """The policy of a configuration: what it says goes over the defaults. Raises `BadInput` for a bad calendar."""
     agents = dict(ROSTER)
@@ -175,6 +189,18 @@ def make_policy(
         calendars=named,
         rows=tuple(policies),
         escalations=(*read_rows(escalations), *BUILT_IN),
+        routes=tuple(_route(name, row) for name, row in (channels or {}).items()),
+    )
+
+
+def _route(name: str, row: Mapping[str, Any]) -> Route:
+    return Route(
+        name,
+        str(row.get("delivery") or "at_least_once"),
+        tuple(row.get("to") or ()),
+        str(row.get("type", "email")).lower() in ("email", "mail", "smtp"),
+        {key: each for key, each in (row.get("match") or {}).items() if each},
+        tuple(str(word).lower().replace("-", "_") for word in row.get("on") or ()),
     )
 
 

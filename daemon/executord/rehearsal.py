@@ -23,6 +23,7 @@ from typing import Any
 
 from executord.casebook import Case
 from executord.clock import SetClock
+from executord.deliveries import Carrier
 from executord.disk import INBOX, OWN_INBOXES
 from executord.errors import BadInput, CannotWrite, ExecutordError, Finding, NotOurs
 from executord.hands import Entry
@@ -66,9 +67,12 @@ class Rehearsal:
         *,
         note: Callable[[str, Entry], None] | None = None,
         before: Callable[[str, str], None] | None = None,
+        outbox: Carrier | None = None,
     ) -> None:
+        """`outbox` is for tests, which carry by themselves; without one there are no channels."""
         self.root = os.path.realpath(root)
-        self.policy = as_inboxes(policy)
+        self.outbox = outbox
+        self.policy = as_inboxes(policy, channels=outbox is not None)
         self.began = start
         self.clock = SetClock(start)
         self.marks = Marks(None)
@@ -86,8 +90,9 @@ class Rehearsal:
     def open(self) -> Service:
         """Start a daemon as after a crash: it recovers, and finds what lies there by looking at everything."""
         service = Service(
-            self.root, self.policy, durable=False, marks=self.marks, before=self.before, on_entry=self._noted
-        )
+            self.root, self.policy, durable=False, marks=self.marks, before=self.before, on_entry=self._noted,
+            outbox=self.outbox,
+        )  # fmt: skip
         service.store.began = self.began
         self.service = service
         self._down_until = None
@@ -344,9 +349,10 @@ def text_of_line(at: datetime, name: str, to: str | None) -> str:
     return f"{at:%Y-%m-%d %H:%M}  {name}" + (f" → {to}" if to else "")
 
 
-def as_inboxes(policy: Policy) -> Policy:
-    """The policy with every agent served by his inbox: nothing is started in a rehearsal."""
-    return replace(policy, roster={name: replace(agent, runner="inbox") for name, agent in policy.roster.items()})
+def as_inboxes(policy: Policy, *, channels: bool = False) -> Policy:
+    """The policy with every agent served by his inbox, and no channel: nothing is started or opened in a rehearsal."""
+    roster = {name: replace(agent, runner="inbox") for name, agent in policy.roster.items()}
+    return replace(policy, roster=roster, routes=policy.routes if channels else ())
 
 
 def copy_memory(source: str, target: str) -> None:

@@ -21,6 +21,7 @@ from executord.agenda import Agenda, Due, only_highest
 from executord.case import Letter
 from executord.casebook import Case
 from executord.deaths import Deaths
+from executord.deliveries import Carrier, Deliveries, of_outbox
 from executord.disk import Disk
 from executord.errors import BadInput, CannotWrite, ExecutordError, Finding, NotOurs
 from executord.evolve import replace
@@ -72,6 +73,7 @@ class Service:
         marks: Marks | None = None,
         deaths: Deaths | None = None,
         limits: Limits | None = None,
+        outbox: Carrier | None = None,
         before: Callable[[str, str], None] | None = None,
         on_entry: Callable[[str, Entry], None] | None = None,
         on_event: Callable[[str, str], None] | None = None,
@@ -87,6 +89,7 @@ class Service:
         self.lineup = Lineup(self.places)
         self.marks = marks or Marks(None)
         self.deaths = deaths or Deaths(None)
+        self.deliveries = Deliveries(self.store, outbox) if outbox is not None else None
         self.cases: dict[str, Case] = {}
         self.agendas: dict[str, Agenda] = {}
         self.broken: dict[str, tuple[str, datetime]] = {}  # case → what is wrong, when to try again
@@ -114,6 +117,8 @@ class Service:
             self._load(case_id, now, first=True)
             self._progress()
         self.house.recover()
+        if self.deliveries is not None:
+            self.deliveries.sweep(self.cases, self.broken)
 
     def load_all(self, now: datetime) -> None:
         """Every case as it lies there, without changing anything; for those who only look."""
@@ -141,6 +146,8 @@ class Service:
             self.deaths.working(None)
         self.broken.pop(case_id, None)
         self._keep(case)
+        if self.deliveries is not None and not self._only_looks:
+            self.deliveries.recover(case, now)
         if first and case.n and self.store.progress_event(case_id) != case.n:
             self._views.setdefault(case_id, now)  # it died between the lines and their view
         return case
@@ -221,6 +228,8 @@ class Service:
         elif rings.named:
             touched |= self._read_mail(*self.postbox.letters_named(now, self._waiting_letters, rings.named), now)
         touched |= {case_id for _, case_id in self._due(self._deadlines, now) if case_id in self.cases}
+        if self.deliveries is not None:
+            touched |= self.deliveries.take(self.cases)
         unfinished = self._settle(now, touched | looked, budget)
         self._write_views(now)
         return unfinished or bool(self._round_left)
@@ -472,6 +481,7 @@ class Service:
     def _commit(self, batches: list[Batch], now: datetime) -> None:
         try:
             entries = [(b.case.id, n.entry) for b in batches for n in b.noted]
+            self._deliver(batches, before=True)
             self.hands.commit(batches)
         except Exception as error:
             if isinstance(error, CannotWrite | NotOurs):
@@ -480,6 +490,7 @@ class Service:
                 self._break(batch.case.id, error, now)
             return
         self.cannot_write = None
+        self._deliver(batches, before=False)
         for batch in batches:
             self.marks.did(batch.case.id, batch.case.n)
             self._views.setdefault(batch.case.id, now)
@@ -492,6 +503,19 @@ class Service:
                 )
                 self._waiting_letters.pop(f"{facts.get('inbox', 'executor')}/{name}", None)
             self._on_entry(case_id, entry)
+
+    def _deliver(self, batches: list[Batch], *, before: bool) -> None:
+        """What the lines of these batches send: kept before they are on disk, carried after [SLA-16]."""
+        if self.deliveries is None:
+            return
+        for batch in batches:
+            for noted in batch.noted:
+                if not of_outbox(noted.entry):
+                    continue
+                if not before:
+                    self.deliveries.noted(batch.case, noted.entry)
+                elif noted.entry["action"] == "send":
+                    self.deliveries.put(batch.case, noted.entry)
 
     def _arm(self, touched: set[str], now: datetime) -> None:
         for case_id in touched:
@@ -561,7 +585,9 @@ class Service:
         if self._later or self._mail_later is not None or self._waiting_letters:
             return False
         return not any(
-            case.counts["in_progress"] or (case.head.opened_at is None and starts_at(case, self.policy) is not None)
+            case.counts["in_progress"]
+            or (self.deliveries is not None and any(s.state in ("owed", "sent") for s in case.head.outbox))
+            or (case.head.opened_at is None and starts_at(case, self.policy) is not None)
             for case in self.cases.values()
         )
 

@@ -5,14 +5,16 @@ Counterparts: `messages/`, what a message asks for; `fold.py`, what a line means
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, TypeVar
 
 from executord.asking import with_ask, without_asks
-from executord.case import Ask, Attempt, Ended, Owed, Task, owe
+from executord.case import Ask, Attempt, Ended, Owed, Sending, Task, owe
 from executord.casebook import Case
 from executord.evolve import replace
 from executord.policy import ATTEMPTS
+from executord.values import read_stamp
 
 _T = TypeVar("_T", Task, None)
 
@@ -75,16 +77,36 @@ def notice(task: Task, what: str, at: datetime, to: str, text: str, kind: str = 
     return Owed(f"notice {task.id} {what}", "notice", at, {"to": to, "text": text, "kind": kind})
 
 
-def record_update(case: Case, task: _T, number: int | None, at: datetime, letter: str, by: str, nested: bool) -> _T:
-    """Count an accepted customer update and owe its file [SLA-15]."""
+def record_update(
+    case: Case, task: _T, number: int | None, at: datetime, letter: str, by: str, nested: bool,
+    way: Mapping[str, Any] | None = None,
+) -> _T:  # fmt: skip
+    """Take an accepted customer update and owe its file [SLA-15].
+
+    `way`: the channel by which it goes, or how it went already (`delivered_at`). Without one the liaison sends it, and
+    his message says so: then it counts at once [SLA-16].
+    """
     if number is not None:
-        case.set_head(replace(case.head, updates=number))
-        facts = {"number": number, "letter": letter, "by": by, "nested": nested}
+        way = way or {}
+        facts = {"number": number, "letter": letter, "by": by, "nested": nested, **way}
         owed = Owed(f"update #{number}", "update", at, facts)
-        case.set_head(replace(case.head, owed=(*case.head.owed, owed)))
+        case.set_head(replace(case.head, updates=number, owed=(*case.head.owed, owed)))
+        if way.get("delivery"):
+            sending = Sending(number, way["channel"], way["delivery"], at, tuple(way.get("to") or ()))
+            case.set_head(replace(case.head, outbox=(*case.head.outbox, sending)))
+        else:
+            delivered = way.get("delivered_at")
+            count_update(case, number, read_stamp(delivered) if delivered else at)
         if task is not None:
             return replace(task, updates=(*task.updates, number))
     return task
+
+
+def count_update(case: Case, number: int, at: datetime) -> None:
+    """A customer update counts, for every clock and standard, from this instant [SLA-16]."""
+    head = case.head
+    last = at if head.counted_at is None else max(head.counted_at, at)
+    case.set_head(replace(head, counted=max(head.counted, number), counted_at=last))
 
 
 def keep_late(

@@ -14,6 +14,7 @@ from executord.casebook import Case
 from executord.letters import note_of, word
 from executord.policy import REWORKS, Policy
 from executord.reading import find, text_of
+from executord.routes import way_of
 from executord.scalars import placeholder
 from executord.updates import missing_contents
 
@@ -145,8 +146,7 @@ def verify(case: Case, task: Task, letter: Letter, policy: Policy) -> dict[str, 
             points.append(f"the customer_update in it lacks {', '.join(missing)}")
         else:
             recorded = True
-            facts["update"] = case.head.updates + 1
-            facts["nested"] = True
+            facts |= {"update": case.head.updates + 1, "nested": True, "way": way_of(case, letter, nested, policy)}
     needs = communication_of(case, task)
     if needs in ("customer", "both") and not recorded and not any("customer_update in it" in p for p in points):
         points.append(

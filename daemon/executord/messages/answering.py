@@ -12,6 +12,7 @@ from executord.asking import answered
 from executord.case import Ask, Owed, owe
 from executord.casebook import Case
 from executord.evolve import replace
+from executord.messages.arrived import arrived
 from executord.messages.base import Taken
 
 
@@ -46,4 +47,5 @@ def unblock(case: Case, task_id: str | None, ask: Ask | None, taken: Taken) -> N
 #: First word of the subject → what its answer does.
 ANSWERED: Mapping[str, Callable[[Case, str | None, Ask, Taken], None]] = {
     "blocker": unblock,
+    "delivery": arrived,
 }

@@ -12,9 +12,11 @@ from executord.errors import Finding
 from executord.evolve import replace
 from executord.letters import NOTE_LENGTH, answered_by, note_of, word
 from executord.messages.answering import take_answer, unblock
+from executord.messages.arrived import arrival_facts, unclear_arrival
 from executord.messages.base import TYPE_WORDS, Incoming, Taken
 from executord.policy import Policy
 from executord.reading import find, text_of
+from executord.routes import way_of
 from executord.transitions import close_attempt, keep_late, record_update, spend, with_attempt
 from executord.updates import missing_contents
 from executord.values import read_moment, stamp
@@ -130,8 +132,9 @@ class Completion(Incoming):
             case.put(keep_late(case, task, n, taken.at, taken.path, taken.sender, summary, facts.get("files", [])))
             return
         task = record_update(
-            case, task, facts.get("update"), taken.at, taken.path, taken.sender, bool(facts.get("nested"))
-        )
+            case, task, facts.get("update"), taken.at, taken.path, taken.sender, bool(facts.get("nested")),
+            facts.get("way"),
+        )  # fmt: skip
         if task.live is None:
             return
         claim = Claim(
@@ -213,15 +216,15 @@ class CustomerUpdate(Incoming):
 
     @classmethod
     def facts(cls, case: Case, task: Task | None, letter: Letter, policy: Policy) -> dict[str, Any]:
-        return {"update": case.head.updates + 1}
+        return {"update": case.head.updates + 1, "way": way_of(case, letter, letter.body, policy)}
 
     @classmethod
     def take(cls, case: Case, task: Task | None, taken: Taken) -> None:
-        number = taken.facts.get("update")
+        number, way = taken.facts.get("update"), taken.facts.get("way")
         if task is None:
-            record_update(case, None, number, taken.at, taken.path, taken.sender, False)
+            record_update(case, None, number, taken.at, taken.path, taken.sender, False, way)
             return
-        task = record_update(case, task, number, taken.at, taken.path, taken.sender, False)
+        task = record_update(case, task, number, taken.at, taken.path, taken.sender, False, way)
         if task.live is not None and task.live.agent == taken.sender:
             task = with_attempt(task, sign_at=taken.at)
         case.put(task)
@@ -299,12 +302,12 @@ class Unblocked(Incoming):
     def refuse(cls, case: Case, task: Task | None, letter: Letter, policy: Policy) -> Finding | None:
         if task is not None and task.blocked is None and answered_by(letter, case, cls.type).ask is None:
             return Finding("EXE-18", f"{task.id} is not blocked", "nothing needs to be done")
-        return None
+        return unclear_arrival(case, letter)
 
     @classmethod
     def facts(cls, case: Case, task: Task | None, letter: Letter, policy: Policy) -> dict[str, Any]:
         note = note_of(letter.body, "answer", "information", "resolution", "summary", "message", "description")
-        return {"answer": note} if note else {}
+        return ({"answer": note} if note else {}) | arrival_facts(case, letter, policy)
 
     @classmethod
     def take(cls, case: Case, task: Task | None, taken: Taken) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from executord.agenda import Agenda, CaseRule, TaskRule
 from executord.casebook import Case
 from executord.policy import Policy
-from executord.rules import arrival, asks, dispatch, opening, owed, results, standstill
+from executord.rules import arrival, asks, dispatch, opening, outbox, owed, results, standstill
 
 #: In the order of speech: of lines due at one instant, the earlier subject speaks first.
 TASK_RULES: tuple[TaskRule, ...] = (
@@ -24,6 +24,7 @@ CASE_RULES: tuple[CaseRule, ...] = (
     arrival.case_lines,
     opening.lines,
     owed.case_lines,
+    outbox.lines,
     asks.case_lines,
     standstill.case_lines,
 )

@@ -21,6 +21,7 @@ from executord.policy import Policy, settlement
 from executord.posts import impact
 from executord.rules.asking import Asking, priority_of
 from executord.rules.escalation import ESCALATION
+from executord.rules.outbox import DELIVERY
 from executord.rules.standstill import CHECKPOINT
 from executord.values import stamp
 
@@ -30,6 +31,7 @@ ORDER = 30
 ASKS: Mapping[str, Asking] = {
     "escalation": ESCALATION,
     "checkpoint": CHECKPOINT,
+    "delivery": DELIVERY,
 }
 
 

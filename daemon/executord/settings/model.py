@@ -156,6 +156,7 @@ class Settings(Strict):
             domains=self.domains,
             settle_s=self.settle_s,
             verification=self.verification,
+            channels={name: row.model_dump() for name, row in self.channels.items()},
             policies=[_bare(row) for row in given.get("policies", ())],
             escalations=[_bare(row) for row in given.get("escalations", ())],
         )
