@@ -36,7 +36,7 @@ FLOORS = """
 1  fold
 1  messages | posts
 1  verification
-1  letters | places | routes | sendings | updates
+1  hush | letters | places | routes | sendings | updates
 1  agenda | reading | transitions
 1  asking | cadence | policy | scalars | sight | snapshot | standing
 1  casebook | clocks | escalations | pen

@@ -370,6 +370,20 @@ class Closed:
 
 
 @dataclass(frozen=True, slots=True)
+class Mute:
+    """From `at` until `until` reminders and notifications are not sent, and not made up for: by whom, and why."""
+
+    by: str
+    at: datetime
+    until: datetime
+    reason: str | None = None
+
+    def covers(self, at: datetime) -> bool:
+        """Whether this instant lies in it."""
+        return self.at <= at < self.until
+
+
+@dataclass(frozen=True, slots=True)
 class Parked:
     """Nothing is done until the cause is gone or a person decides [MEM-25]."""
 
@@ -402,6 +416,7 @@ class Head:
     hold: Hold | None = None
     holds: int = 0
     paused: str | None = None  # who paused it
+    mute: Mute | None = None  # the last one; it may be over
     closed: Closed | None = None
     parked: Parked | None = None
     parks: int = 0

@@ -152,16 +152,6 @@ class Deliveries:
                 self._carrier.forget(job.key)
 
 
-def of_outbox(entry: Mapping[str, Any]) -> bool:
-    """Whether a line is one of those about an update on its way through a channel."""
-    words = str(entry["name"]).split(" ", 2)
-    return (
-        words[0] in ("send", "delivered", "failed", "doubt")
-        and words[1:2] == ["update"]
-        and "channel" in (entry.get("facts") or {})
-    )
-
-
 def _of(case: Case, entry: Mapping[str, Any]) -> Sending | None:
     number = entry["facts"]["number"]
     return next((s for s in case.head.outbox if s.number == number), None)

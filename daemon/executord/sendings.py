@@ -20,10 +20,16 @@ from executord.values import read_stamp
 Entry = Mapping[str, Any]
 
 
+def of_outbox(entry: Entry) -> bool:
+    """Whether a line is one of those about an update on its way through a channel."""
+    words = str(entry["name"]).split(" ", 2)
+    about = words[0] in ("send", "delivered", "failed", "doubt") and words[1:2] == ["update"]
+    return about and "channel" in (entry.get("facts") or {})
+
+
 def _facts(entry: Entry) -> Mapping[str, Any] | None:
     """The facts of a line about such an update; None for any other line that begins with the same verb."""
-    facts = entry.get("facts") or {}
-    return facts if str(entry["name"]).split(" ")[1:2] == ["update"] and "channel" in facts else None
+    return entry["facts"] if of_outbox(entry) else None
 
 
 def _change(case: Case, number: int, **changes: Any) -> Sending | None:

@@ -21,12 +21,13 @@ from executord.agenda import Agenda, Due, only_highest
 from executord.case import Letter
 from executord.casebook import Case
 from executord.deaths import Deaths
-from executord.deliveries import Carrier, Deliveries, of_outbox
+from executord.deliveries import Carrier, Deliveries
 from executord.disk import Disk
 from executord.errors import BadInput, CannotWrite, ExecutordError, Finding, NotOurs
 from executord.evolve import replace
 from executord.hands import Batch, Entry, Hands
 from executord.house import House
+from executord.hush import hushed
 from executord.letters import subject_of
 from executord.marks import Marks
 from executord.messages import MESSAGES, type_of
@@ -37,6 +38,7 @@ from executord.postbox import Postbox
 from executord.rules import agenda_of, asks, dispatch, mail
 from executord.rules.opening import starts_at
 from executord.rules.results import set_aside, with_path
+from executord.sendings import of_outbox
 from executord.sight import see_still_gone
 from executord.store import Store
 from executord.views.overview import progress
@@ -437,7 +439,8 @@ class Service:
 
     def _note(self, batch: Batch, line: Due, now: datetime) -> Entry:
         case = batch.case
-        line = asks.spoken(case, only_highest(line, now), self.policy, now)
+        line = self._hushed(case, only_highest(line, now), now)
+        line = asks.spoken(case, line, self.policy, now)
         line = self._to_somebody(line)
         if isinstance(line.action, Write):
             away = self.hands.occupant(f"{case.id}/{line.action.path}")
@@ -446,6 +449,11 @@ class Service:
                 self.hands.note(batch, set_aside(case, line, away), now)
                 line = replace(line, action=with_path(line.action, away))
         return self.hands.note(batch, line, now)
+
+    def _hushed(self, case: Case, line: Due, now: datetime) -> Due:
+        """What is muted is noted and not sent."""
+        to = line.action.to if isinstance(line.action, Send) else None
+        return hushed(line, now, (case.head.mute, self.house.mutes.get(to or "")))
 
     def _to_somebody(self, line: Due) -> Due:
         """Nothing is dropped into the void: what is for a name that nobody has goes to support-manager [MSG-6]."""

@@ -26,6 +26,7 @@ from executord.messages.decisions import (
     Tell,
 )
 from executord.messages.later import NOT_YET
+from executord.messages.muting import MuteMessage, UnmuteMessage
 from executord.messages.work import (
     Acknowledgement,
     BlockedMessage,
@@ -40,6 +41,7 @@ from executord.messages.work import (
 _ACTED: tuple[type[Incoming], ...] = (
     Acknowledgement, Progress, Completion, BlockedMessage, Unblocked, Failed, Declined, CustomerUpdate, PriorityChange,
     Reassign, Retry, Defer, Cancel, HoldMessage, Release, AcceptLate, Tell, PlanReady, Pause, Resume, Status,
+    MuteMessage, UnmuteMessage,
 )  # fmt: skip
 
 MESSAGES: dict[str, type[Incoming]] = {m.type: m for m in (*_ACTED, *NOT_YET)}

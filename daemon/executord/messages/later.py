@@ -30,8 +30,6 @@ NOT_YET: tuple[type[Incoming], ...] = (
     _later("sla_extension", needs=(("approved_by",), ("new_limit", "add")), senders=("liaison", "authority")),
     _later("skip", needs=(("reason",),), senders=("authority",)),
     _later("waive", needs=(("standard", "component"), ("reason",)), senders=("authority",)),
-    _later("mute", senders=("authority",)),
-    _later("unmute", senders=("authority",)),
     _later("archive", senders=("authority",)),
     _later("escalation"),
     _later("consultation"),
