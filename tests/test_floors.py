@@ -38,8 +38,9 @@ FLOORS = """
 1  verification
 1  hush | letters | places | routes | sendings | updates
 1  agenda | reading | transitions
+1  blocking
 1  asking | cadence | policy | scalars | sight | snapshot | standing
-1  casebook | clocks | escalations | pen
+1  casebook | clocks | escalations | ladders | pen
 1  case | values
 0  actions | errors | evolve
 """

@@ -171,6 +171,15 @@ class Attempt:
     claim: Claim | None = None
     late: int = 0
     letter: str | None = None  # the message that closed it
+    by_word: bool = False  # a person named who gets it
+    # the ladder of silence [EXE-16]
+    cycles: int = 0  # how often it was begun
+    rung: int = 0  # how many rungs of this cycle were carried out
+    rung_at: datetime | None = None
+    final: bool = False  # finalize was sent
+    extended_at: datetime | None = None  # the one reply after that which was no result
+    quiet_from: datetime | None = None  # off hold, or unblocked: silence counts from then on
+    left: tuple[FileFact, ...] = ()  # what lay in its folder when it was closed as timed out
 
     @property
     def live(self) -> bool:
@@ -209,6 +218,18 @@ class Blocked:
     by: str
     kind: str
     description: str
+    on_customer: bool = False  # the question is the customer's: then the resolution clock may pause [SLA-7]
+    derived: str = ""  # how the kind was found
+
+
+@dataclass(frozen=True, slots=True)
+class PastBlocker:
+    """A blocker that is gone, and how long it stood."""
+
+    n: int
+    kind: str
+    at: datetime
+    until: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,13 +345,17 @@ class Task:
     result_owed: bool = False
     escalated: str | None = None  # why a decision is awaited
     escalations: int = 0
+    questions: int = 0  # put to us about it
     hold: Hold | None = None
     holds: int = 0
     blocked: Blocked | None = None
+    also_blocked: tuple[Blocked, ...] = ()  # more of them, of other kinds
     blockers: int = 0
+    past_blockers: tuple[PastBlocker, ...] = ()
     bound: str | None = None  # the agent named by reassign, or promised a handoff
     bound_why: str | None = None
     excluded: frozenset[str] = frozenset()
+    silent: frozenset[str] = frozenset()  # whose attempts were closed as timed out; until a retry
     released: frozenset[str] = frozenset()  # dependencies and checkpoints let go by name ("*" = all)
     overrides: tuple[tuple[str, Any, Any], ...] = ()  # (field, value, what the file said then) [MEM-22]
     updates: tuple[int, ...] = ()  # accepted customer updates
@@ -349,6 +374,11 @@ class Task:
     def attempt(self) -> int:
         """The number of the last attempt, 0 before the first."""
         return self.attempts[-1].n if self.attempts else 0
+
+    @property
+    def barred(self) -> frozenset[str]:
+        """Who is not chosen for it."""
+        return self.excluded | self.silent
 
     def field(self, name: str) -> Any:
         """A field as it stands: a message's word as long as the file says what it said then [MEM-22]."""
@@ -424,6 +454,7 @@ class Head:
     counted: int = 0  # the highest update that counts: delivered, or without a channel sent
     counted_at: datetime | None = None
     outbox: tuple[Sending, ...] = ()  # accepted updates that are not delivered yet
+    questions: int = 0  # put to us about the instruction
     priority: tuple[Any, Any] | None = None  # (value, what the file said then)
     released: frozenset[str] = frozenset()  # checkpoints
     reviews: frozenset[str] = frozenset()  # checkpoints whose reviewer was asked
@@ -470,6 +501,7 @@ class Letter:
     warnings: tuple[Finding, ...] = ()
     files: tuple[FileFact, ...] = ()  # of the paths it names
     refusal: Finding | None = None  # found by the service: no such case, not known, …
+    known: frozenset[str] = frozenset()  # of the people it names, and its sender, those who are known [MSG-6]
 
     @property
     def order(self) -> tuple[datetime, str, str]:
@@ -492,12 +524,13 @@ def owe(task: Task, *owed: Owed) -> Task:
 
 def still_asked(task: Task) -> tuple[Ask, ...]:
     """What is asked about a task and whose reason stands: an answer to a blocker that is gone helps nobody."""
+    open_numbers = {b.n for b in (task.blocked, *task.also_blocked) if b is not None}
     return tuple(
         a for a in task.asks
         if a.lasts or (
             task.ended is None
             and (a.about != "escalation" or task.escalated is not None)
-            and (a.about != "blocker" or (task.blocked is not None and a.subject.endswith(f" #{task.blocked.n}")))
+            and (a.about != "blocker" or a.facts.get("n") in open_numbers)
         )
     )  # fmt: skip
 

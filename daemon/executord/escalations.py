@@ -26,25 +26,28 @@ class Escalation:
     after: timedelta | None = None
     who: str | None = None
     match: Mapping[str, Any] = field(default_factory=dict)
+    given: bool = False  # by the configuration
 
 
 def _on(words: str, *to: str) -> Escalation:
     return Escalation(frozenset(words.split()), to)
 
 
-#: The routes of the spec. A row without a further level climbs to the manager of the one asked, at the end to `hitl`.
+#: The routes of the spec; each goes on to the manager of the last one named, at the end to `hitl`.
 BUILT_IN: tuple[Escalation, ...] = (
-    # blockers [EXE-17]; the liaison and who is named come before these
-    _on("technical_dependency technical engineering", "technical-support-engineer", "engineering"),
-    _on("resource_constraint resources resource staffing capacity overload", "support-manager"),
+    # blockers [EXE-17]; the liaison, and who is named in the message, come before these
+    _on("technical_dependency", "technical-support-engineer"),
+    _on("resource_constraint", "support-manager"),
     _on("scope_ambiguity", "planner", "orchestrator"),
-    # topics of what is put to the executor [EXE-19]
-    _on("scope scope_change", "orchestrator"),
-    _on("major_incident incident tier_4 executive", "vp-customer-support"),
-    _on("critical_decision hitl legal", "hitl"),
+    # what is put to the executor [EXE-19]: the topic of an escalation, of a consultation, a review
+    _on("scope", "orchestrator"),
+    _on("major_incident tier_4", "vp-customer-support"),
+    _on("critical_decision", "hitl"),
     _on("critical", "escalation-manager"),
-    _on("customer_relations customer relationship", "customer-success-manager"),
-    _on("escalation question", "support-manager"),
+    _on("customer_relations", "customer-success-manager"),
+    _on("resources", "support-manager"),
+    _on("review_request", "support-quality-analyst"),
+    _on("escalation consultation attempts_used", "support-manager"),
 )
 
 
@@ -62,6 +65,7 @@ def read_rows(rows: Iterable[Mapping[str, Any]]) -> tuple[Escalation, ...]:
             after=_gap(row.get("after")),
             who=agent_name(str(row["who"])) if row.get("who") else None,
             match=row.get("match") or {},
+            given=True,
         )
         for row in rows
     )

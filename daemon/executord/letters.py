@@ -35,6 +35,18 @@ def note_of(body: Mapping[str, Any], *spellings: str) -> str | None:
     return next((text for text in texts if text), "")[:NOTE_LENGTH] or None
 
 
+def people_in(body: Mapping[str, Any], keys: tuple[str, ...]) -> list[str]:
+    """The names that stand in these fields, in their order."""
+    found: list[str] = []
+    for key in keys:
+        value = find(body, (key,)).value
+        for each in value if isinstance(value, list | tuple) else (value,):
+            name = agent_name(scalar(each) or "")
+            if name and name not in ("executor", "support-executor"):
+                found.append(name)
+    return found
+
+
 def scalar(found: Any) -> str | None:
     """A scalar as it is written, None for what is none."""
     if found is None or isinstance(found, Mapping | list | tuple):

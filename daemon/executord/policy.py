@@ -16,6 +16,8 @@ from typing import Any
 from executord.case import Customer, Head, InstructionSpec, Task
 from executord.clocks import BUSINESS, Calendar, amount_due, calendar_from
 from executord.escalations import BUILT_IN, Escalation, read_rows
+from executord.ladders import BUILT_IN as SILENCE
+from executord.ladders import Ladder, from_silence, read_ladders
 from executord.values import Span, agent_name, read_span, read_target
 
 DEFAULT_CAPACITY = 3
@@ -30,6 +32,16 @@ class Agent:
     capacity: int = DEFAULT_CAPACITY
     escalates_to: str = "support-manager"
     runner: Any = "inbox"
+    hours: Calendar | None = None  # None: round the clock
+    silence: str | None = None  # an interval, or a ladder's name [EXE-16]
+
+    @property
+    def by_inbox(self) -> bool:
+        """Whether the message file is all it gets: a person, or a program that polls [OPS-17]."""
+        runner = self.runner
+        if isinstance(runner, Mapping):
+            runner = runner.get("type") or runner.get("runner") or runner.get("kind") or "command"
+        return runner in (None, "inbox")
 
 
 def _built_in(*rows: tuple[str, str, str]) -> dict[str, Agent]:
@@ -111,6 +123,7 @@ class Policy:
     rows: tuple[Mapping[str, Any], ...] = ()
     escalations: tuple[Escalation, ...] = BUILT_IN
     routes: tuple[Route, ...] = ()
+    ladders: Mapping[str, Ladder] = field(default_factory=dict)
     # Case → what its limit was made from, and the limit: every task of a case asks for the same one [PERF-4].
     _limits: dict[str, tuple[LimitFrom, Limit | None]] = field(
         default_factory=dict, init=False, repr=False, compare=False
@@ -134,6 +147,14 @@ class Policy:
         row = self.roster.get(agent)
         return row.escalates_to if row is not None else "support-manager"
 
+    def ladder(self, agent: str) -> Ladder:
+        """The ladder of this agent's silence: his own, else that of his runner, else `default`, else the built-in."""
+        row = self.roster.get(agent, Agent(agent))
+        if row.silence is not None:
+            return self.ladders.get(row.silence) or from_silence(row.silence)
+        runner = "inbox" if row.by_inbox else "command"
+        return self.ladders.get(runner) or self.ladders.get("default") or SILENCE
+
     def capacity(self, agent: str) -> int:
         """Tasks at once; 0 = no limit. Desks are people: no limit."""
         if self.is_desk(agent) and agent not in self.roster:
@@ -155,8 +176,15 @@ def make_policy(
     policies: Iterable[Mapping[str, Any]] = (),
     escalations: Iterable[Mapping[str, Any]] = (),
     channels: Mapping[str, Mapping[str, Any]] | None = None,
+    ladders: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Policy:
     """The policy of a configuration: what it says goes over the defaults. Raises `BadInput` for a bad calendar."""
+    named = {
+        "24x7": calendar_from("24x7", timezone=timezone_name),
+        "business": calendar_from({"timezone": timezone_name, **BUSINESS}, name="business"),
+    }
+    for name, data in (calendars or {}).items():
+        named[name] = calendar_from(data, name=name, timezone=timezone_name)
     agents = dict(ROSTER)
     for name, row in (roster or {}).items():
         key = agent_name(name)
@@ -168,17 +196,13 @@ def make_policy(
             capacity=int(given.get("capacity", old.capacity)),
             escalates_to=agent_name(str(given.get("escalates_to", old.escalates_to))),
             runner=given.get("runner", old.runner),
+            hours=_hours(name, given["hours"], named) if "hours" in given else old.hours,
+            silence=str(given["silence"]) if "silence" in given else old.silence,
         )
     rights = dict(AUTHORITY)
     for name, types in (authority or {}).items():
         words = frozenset({ALL} if types == ALL else (str(t).lower().replace("-", "_") for t in types))
         rights[agent_name(name)] = words
-    named = {
-        "24x7": calendar_from("24x7", timezone=timezone_name),
-        "business": calendar_from({"timezone": timezone_name, **BUSINESS}, name="business"),
-    }
-    for name, data in (calendars or {}).items():
-        named[name] = calendar_from(data, name=name, timezone=timezone_name)
     return Policy(
         roster=agents,
         authority=rights,
@@ -190,6 +214,7 @@ def make_policy(
         rows=tuple(policies),
         escalations=(*read_rows(escalations), *BUILT_IN),
         routes=tuple(_route(name, row) for name, row in (channels or {}).items()),
+        ladders=read_ladders(ladders or {}),
     )
 
 
@@ -202,6 +227,15 @@ def _route(name: str, row: Mapping[str, Any]) -> Route:
         {key: each for key, each in (row.get("match") or {}).items() if each},
         tuple(str(word).lower().replace("-", "_") for word in row.get("on") or ()),
     )
+
+
+def _hours(agent: str, given: Any, named: Mapping[str, Calendar]) -> Calendar:
+    """The hours of an agent: a calendar by name, or its own."""
+    if isinstance(given, Calendar):
+        return given
+    if isinstance(given, str):
+        return named[given]
+    return calendar_from(given, name=f"hours of {agent}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,17 +276,29 @@ def matches(match: Mapping[str, Any], head: Head, priority: str) -> bool:
 
 
 def escalation_row(policy: Policy, head: Head, priority: str, who: str | None, words: Iterable[str]) -> Escalation:
-    """The first row for any of these words, the most special word first; raises `LookupError` if there is none."""
-    for word in words:
-        for row in policy.escalations:
-            if word in row.on and row.who in (None, who) and matches(row.match, head, priority):
-                return row
-    raise LookupError(f"no escalation for {', '.join(words)}")
+    """The first row for any of these words [EXE-19]; raises `LookupError` if there is none."""
+    wanted = frozenset(words)
+    for row in policy.escalations:
+        if row.on & wanted and row.to and row.who in (None, who) and matches(row.match, head, priority):
+            return row
+    raise LookupError(f"no escalation for {', '.join(sorted(wanted))}")
 
 
 def reaction(policy: Policy, head: Head, priority: str, start: datetime) -> tuple[datetime, datetime]:
     """Target and limit of an answer to what was asked at `start`: the priority's response times [MSG-7]."""
     return _ends(policy, _row(policy, head, priority)[0], _calendar(policy, head, priority, "response"), start)
+
+
+def response_limit(policy: Policy, head: Head, task: Task, start: datetime) -> datetime:
+    """By when a task given at `start` is to be acknowledged: its own response, else its priority's [EXE-16, SLA-6]."""
+    priority = task.field("priority") or head.priority_now
+    own = task.field("response")
+    if own is not None:
+        hours = policy.calendars.get(_calendar(policy, head, priority, "response")) or policy.calendars["24x7"]
+        at = _from(own, start, policy, hours)
+        if at is not None and at > start:
+            return at
+    return reaction(policy, head, priority, start)[1]
 
 
 def settlement(policy: Policy, head: Head, priority: str, start: datetime) -> tuple[datetime, datetime]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from executord.actions import Embed
@@ -29,7 +30,10 @@ KINDS: dict[str, str] = {
     "rework_request": "a claim that did not pass, point by point",
     "reassignment_notice": "a task that is no longer yours",
     "escalation": "a decision that is yours to take",
+    "consultation": "a question that is yours to answer",
     "reminder": "an answer of yours that is missing",
+    "status_check": "how does it stand",
+    "finalize": "hand in what you have, the attempt is closed next",
     "checkpoint": "a checkpoint that waits for your release",
     "clarification_request": "which task do you mean",
     "answer": "what you asked for",
@@ -211,6 +215,64 @@ def rework(task: Task, points: list[str], k: int) -> dict[str, Any]:
         "points": points,
         "then": "send the completion again when every point is met",
         "left": f"{left} more rework after this one" if left > 0 else "the next refused claim ends the attempt",
+    }
+
+
+def _reply(kind: str, case: Case, task: Task, attempt: Attempt, *more: str) -> str:
+    lines = [f"type: {kind}", f"from: {attempt.agent}", f'instruction_id: "{case.id}"', f'task_id: "{task.id}"',
+             f"attempt: {attempt.n}", *more]  # fmt: skip
+    return "\n".join(lines) + "\n"
+
+
+def _quiet(case: Case, task: Task, live: Attempt, heard: datetime | None, text: str) -> dict[str, Any]:
+    return {
+        "text": text,
+        "delegation": stem(case.id, task.id, live.n, "delegation", 1),
+        "last_sign_at": stamp(heard) if heard is not None else None,
+    }
+
+
+def silence_reminder(
+    case: Case, task: Task, live: Attempt, heard: datetime | None, then: datetime | None
+) -> dict[str, Any]:
+    """A task that nothing is heard of [EXE-16]."""
+    text = (
+        f"{task.id} was given to you at {stamp(live.at)}; please acknowledge it, or decline it"
+        if heard is None
+        else f"nothing was heard of {task.id} since {stamp(heard)}; please say how it stands"
+    )
+    kind = "acknowledgement" if heard is None else "progress"
+    more = () if heard is None else ("percent: 40", "note: where it stands", "eta: 2026-11-20T15:00:00Z")
+    return {
+        **_quiet(case, task, live, heard, text),
+        "next_step_at": stamp(then) if then is not None else None,
+        "reply_with": _reply(kind, case, task, live, *more),
+    }
+
+
+def status_check(
+    case: Case, task: Task, live: Attempt, heard: datetime | None, then: datetime | None
+) -> dict[str, Any]:
+    """Still silent: how does it stand, and what is in the way [EXE-16]."""
+    text = f"no answer to the reminder about {task.id}: how far is it, what is in the way, when will it be done?"
+    return {
+        **_quiet(case, task, live, heard, text),
+        "next_step_at": stamp(then) if then is not None else None,
+        "reply_with": _reply(
+            "progress", case, task, live, "percent: 40", "note: where it stands, and what is in the way",
+            "eta: 2026-11-20T15:00:00Z",
+        ),
+    }  # fmt: skip
+
+
+def finalize(case: Case, task: Task, live: Attempt, heard: datetime | None, then: datetime | None) -> dict[str, Any]:
+    """Hand in what you have: the attempt is closed soon [EXE-16]."""
+    text = f"hand in what you have of {task.id}: the attempt is closed next, and the task given to somebody else"
+    return {
+        **_quiet(case, task, live, heard, text),
+        "closes_at": stamp(then) if then is not None else None,
+        "results_to": f"{case.id}/outputs/partial/{task.id}/",
+        "reply_with": _example("completion", case, task, live.agent, live.n, f"{case.id}/outputs/partial/{task.id}/"),
     }
 
 

@@ -93,6 +93,7 @@ def what_failed_for_good_goes_back_to_the_liaison(s: Stage) -> None:
 def nobody_says_whether_it_arrived(s: Stage) -> None:
     """A question that is not answered is reminded of and climbs, until it is."""
     _opened(s, priority="critical")
+    s.drop("hold", "operator", "T1", reason="this story is about the liaison")
     s.at("09:10").drop("customer_update", LIAISON, **UPDATE)
     s.carried(1, "failed", "550 no such user")
     s.skip()
@@ -101,7 +102,7 @@ def nobody_says_whether_it_arrived(s: Stage) -> None:
         """
         09:25 remind delivery #1 → customer-success-manager
         10:10 escalate delivery #1 level-2 → support-manager
-        10:20 file 02-answer.yaml #1
+        10:20 file 03-answer.yaml #1
         10:20 delivered update #1 via mail
         """
     )

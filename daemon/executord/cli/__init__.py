@@ -38,7 +38,8 @@ GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
     "rehearse": ("simulate",),
     "give": ("submit", "send", "respond"),
     "decide": (
-        "retry", "reassign", "defer", "cancel", "hold", "release", "pause", "resume", "mute", "unmute", "priority", "accept-late",
+        "retry", "reassign", "defer", "cancel", "hold", "release", "pause", "resume", "mute", "unmute", "priority",
+        "accept-late",
     ),
     "setup": ("init", "service"),
 }  # fmt: skip

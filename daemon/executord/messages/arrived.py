@@ -10,6 +10,7 @@ import re
 from datetime import datetime
 from typing import Any
 
+from executord.asking import acknowledged
 from executord.case import Ask, Letter, Sending
 from executord.casebook import Case
 from executord.errors import Finding
@@ -61,7 +62,10 @@ def arrival_facts(case: Case, letter: Letter, policy: Policy) -> dict[str, Any]:
     """What the journal keeps of such an answer."""
     if _about_delivery(case, letter) is None:
         return {}
-    facts: dict[str, Any] = {"arrived": _arrived(letter)}
+    said = _arrived(letter)
+    if said is None:
+        return {}
+    facts: dict[str, Any] = {"arrived": said}
     at = read_moment(find(letter.body, ("delivered_at", "arrived_at", "sent_at")).value, policy.zone, bare="start")
     if at is not None:
         facts["delivered_at"] = stamp(at)
@@ -71,12 +75,16 @@ def arrival_facts(case: Case, letter: Letter, policy: Policy) -> dict[str, Any]:
     return facts
 
 
-def arrived(case: Case, _task: str | None, ask: Ask, taken: Taken) -> None:
-    """It arrived: it counts from then. It did not: it is sent again, with the same key."""
+def arrived(case: Case, _task: str | None, ask: Ask, taken: Taken) -> bool:
+    """It arrived: it counts from then. It did not: it is sent again, with the same key. Else it is still asked."""
+    if "arrived" not in taken.facts:
+        acknowledged(case, None, ask.subject, taken.sender, taken.at)
+        return False
     number = ask.facts["number"]
     case.set_head(
         replace(case.head, outbox=tuple(_told(s, taken) if s.number == number else s for s in case.head.outbox))
     )
+    return True
 
 
 def _told(sending: Sending, taken: Taken) -> Sending:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from executord.blocking import unblock
 from executord.case import HOLD_AT_MOST, Claim, Closed, Ended, Hold, Letter, Owed, Task, owe
 from executord.casebook import Case
 from executord.errors import Finding
@@ -91,6 +92,7 @@ class Reassign(Incoming):
             bound=to,
             bound_why=f"reassigned by {taken.sender}",
             excluded=(task.excluded | ({holder} if holder and holder != to else set())) - {to},
+            silent=task.silent - {to},
         )
         if holder is not None:
             task = owe(task, notice(task, f"reassigned-a{n}", taken.at, holder, reason, "reassignment_notice"))
@@ -119,7 +121,18 @@ class Retry(Incoming):
     def take(cls, case: Case, task: Task | None, taken: Taken) -> None:
         if task is None:
             return
-        case.put(replace(task, ended=None, escalated=None, spent=0, result_owed=False, sealed=False, updates=()))
+        case.put(
+            replace(
+                task,
+                ended=None,
+                escalated=None,
+                spent=0,
+                result_owed=False,
+                sealed=False,
+                updates=(),
+                silent=frozenset(),
+            )
+        )
 
 
 class _Decision(Incoming):
@@ -300,12 +313,11 @@ class AcceptLate(Incoming):
         done = replace(late, state="done", claim=claim, closed_at=taken.at)
         case.put(
             replace(
-                task,
+                unblock(task, taken.at),
                 attempts=tuple(done if a.n == n else a for a in task.attempts),
                 ended=Ended("completed", taken.at, taken.sender, f"late result of attempt {n} accepted"),
                 result_owed=True,
                 escalated=None,
-                blocked=None,
             )
         )
 

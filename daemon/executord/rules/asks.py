@@ -15,23 +15,31 @@ from executord.actions import Record, Send
 from executord.agenda import Due
 from executord.case import Ask, Task
 from executord.casebook import Case
-from executord.escalations import levels
+from executord.escalations import Escalation, levels
 from executord.evolve import replace
-from executord.policy import Policy, settlement
+from executord.policy import Policy, escalation_row, settlement
 from executord.posts import impact
 from executord.rules.asking import Asking, priority_of
+from executord.rules.blockers import BLOCKER
 from executord.rules.escalation import ESCALATION
 from executord.rules.outbox import DELIVERY
+from executord.rules.overload import OVERLOAD
+from executord.rules.questions import QUESTION
 from executord.rules.standstill import CHECKPOINT
 from executord.values import stamp
 
 ORDER = 30
 
+MISSING = ("missing_answer", "no_answer", "unanswered")  # the words of rows for an answer that does not come
+
 #: First word of the subject → what kind of ask it is.
 ASKS: Mapping[str, Asking] = {
+    "blocker": BLOCKER,
     "escalation": ESCALATION,
     "checkpoint": CHECKPOINT,
     "delivery": DELIVERY,
+    "overload": OVERLOAD,
+    "question": QUESTION,
 }
 
 
@@ -56,8 +64,19 @@ def _still(case: Case) -> bool:
 
 
 def chain_of(case: Case, task: Task | None, ask: Ask, policy: Policy) -> tuple[str, ...]:
-    """Whom this ask goes to, level by level."""
-    return levels(ASKS[ask.about].chain(case, task, ask, policy))
+    """Whom this ask goes to, level by level; a row for a missing answer says who comes after the first one [EXE-19]."""
+    chain = ASKS[ask.about].chain(case, task, ask, policy)
+    row = _missing(case, task, ask, policy)
+    return levels((chain[0], *row.to) if row is not None else chain)
+
+
+def _missing(case: Case, task: Task | None, ask: Ask, policy: Policy) -> Escalation | None:
+    who = ask.told[0] if ask.told else None
+    try:
+        row = escalation_row(policy, case.head, priority_of(case, task), who, MISSING)
+    except LookupError:
+        return None
+    return row if row.given else None
 
 
 def next_of(case: Case, task: Task | None, ask: Ask, policy: Policy) -> tuple[str, ...]:
@@ -71,6 +90,9 @@ def spans_of(case: Case, task: Task | None, ask: Ask, policy: Policy, start: dat
     """When the one who was asked at `start` is reminded, and when it climbs past him."""
     if ask.acknowledged is not None and start == ask.acknowledged:
         return settlement(policy, case.head, priority_of(case, task), start)
+    row = _missing(case, task, ask, policy) if ask.level <= 1 else None
+    if row is not None and row.after is not None:
+        return min(ASKS[ask.about].spans(case, task, ask, policy, start)[0], start + row.after), start + row.after
     return ASKS[ask.about].spans(case, task, ask, policy, start)
 
 

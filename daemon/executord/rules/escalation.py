@@ -7,9 +7,9 @@ from typing import Any
 
 from executord.case import Ask, Task
 from executord.casebook import Case
-from executord.policy import Policy
+from executord.policy import Policy, escalation_row
 from executord.posts import escalation
-from executord.rules.asking import Asking, managers
+from executord.rules.asking import Asking, managers, priority_of
 
 
 def _body(case: Case, task: Task | None, ask: Ask, policy: Policy) -> Mapping[str, Any]:
@@ -18,7 +18,10 @@ def _body(case: Case, task: Task | None, ask: Ask, policy: Policy) -> Mapping[st
 
 
 def _chain(case: Case, task: Task | None, ask: Ask, policy: Policy) -> tuple[str, ...]:
-    return managers(policy, "support-manager")
+    last = task.attempts[-1] if task is not None and task.attempts else None
+    words = ("escalation", "attempts_used", last.state if last is not None else "escalation")
+    row = escalation_row(policy, case.head, priority_of(case, task), last.agent if last else None, words)
+    return row.to if row.given and len(row.to) > 1 else managers(policy, row.to[0])
 
 
 ESCALATION = Asking("EXE-14", "escalation", _body, _chain)

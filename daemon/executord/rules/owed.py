@@ -84,7 +84,10 @@ def _left(case: Case, task: Task, n: int) -> dict[str, Any]:
         "summary": claim.summary if claim else attempt.note,
         "output": Embed(letter, "output") if letter else None,
         "components": Embed(letter, "components") if letter else {},
-        "files": [{"path": f.path, "size": f.size, "sha256": f.sha256} for f in claim.files] if claim else [],
+        "files": [
+            {"path": f.path, "size": f.size, "sha256": f.sha256}
+            for f in dict.fromkeys((*(claim.files if claim else ()), *attempt.left))
+        ],
         "evidence": Embed(letter, "evidence") if letter else None,
         "concerns": list(claim.concerns) if claim else [],
         "customer_updates": list(task.updates),
@@ -134,6 +137,12 @@ def case_lines(case: Case, policy: Policy) -> Iterator[Due]:
                 yield Due(
                     owed.at, owed.name, facts["code"], Send(facts["from"], kind, body), why=facts["reason"], order=ORDER
                 )
+            case "pass-on":
+                body = {"from_agent": facts["from"], "content": Embed(facts["letter"])}
+                yield Due(
+                    owed.at, owed.name, "EXE-18", Send(facts["to"], facts["kind"], body), why=f"from {facts['from']}",
+                    order=ORDER,
+                )  # fmt: skip
             case "update":
                 yield Due(owed.at, owed.name, "SLA-15", _update(owed), why=f"accepted from {facts['by']}", order=ORDER)
             case _:

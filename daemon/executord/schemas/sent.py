@@ -248,6 +248,16 @@ class AskedRow(Ours):
     asked: str
 
 
+class BlockerRow(Ours):
+    """What a task cannot go on for [EXE-17]."""
+
+    id: str
+    kind: str
+    derived: str | None = Field(description="How the kind was found.")
+    for_the_customer: bool
+    blocked_s: dict[str, int] = Field(description="Seconds this task was blocked so far, by kind.")
+
+
 class Escalation(Asked):
     """A decision that is the reader's to take [EXE-20]."""
 
@@ -258,13 +268,52 @@ class Escalation(Asked):
     decision_needed: str
     options: list[Option]
     about: dict[str, Any] | None = Field(default=None, description="What those below were asked.")
+    blocker: BlockerRow | None = None
+    attempted_recovery: str | None = None
+    asked_by: str | None = None
+    question: dict[str, Any] | None = Field(default=None, description="The message that raised it, as it was written.")
+    reply_with: str | None = None
 
 
-class Reminder(Asked):
-    """An answer of the reader's that is still missing [MSG-7]."""
+class Consultation(Escalation):
+    """A question that the reader is to answer [EXE-18, EXE-19]."""
+
+
+class Silent(Sent):
+    """A task that nothing is heard of [EXE-16]."""
 
     text: str
-    about: dict[str, Any] = Field(description="What was asked.")
+    delegation: str = Field(description="The name of the message that gave it.")
+    last_sign_at: Moment | None
+    reply_with: str
+
+
+class Reminder(Sent):
+    """An answer of the reader's that is missing: to what he was asked [MSG-7], or about his task [EXE-16]."""
+
+    text: str
+    about: dict[str, Any] | None = Field(default=None, description="What was asked.")
+    level: int | None = Field(default=None, ge=1)
+    answer_by: Moment | None = None
+    then_asked: str | None = None
+    asked_before: list[str] | None = None
+    delegation: str | None = None
+    last_sign_at: Moment | None = None
+    next_step_at: Moment | None = None
+    reply_with: str | None = None
+
+
+class StatusCheck(Silent):
+    """Still silent: how does it stand [EXE-16]."""
+
+    next_step_at: Moment | None
+
+
+class Finalize(Silent):
+    """Hand in what you have: the attempt is closed next [EXE-16]."""
+
+    closes_at: Moment | None
+    results_to: str
 
 
 class ReachedRow(Ours):
@@ -330,7 +379,10 @@ SHAPES: dict[str, type[Sent]] = {
     "rework_request": ReworkRequest,
     "reassignment_notice": Notice,
     "escalation": Escalation,
+    "consultation": Consultation,
     "reminder": Reminder,
+    "status_check": StatusCheck,
+    "finalize": Finalize,
     "checkpoint": CheckpointReached,
     "clarification_request": Clarification,
     "answer": PassedOn,

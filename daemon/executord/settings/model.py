@@ -159,6 +159,7 @@ class Settings(Strict):
             channels={name: row.model_dump() for name, row in self.channels.items()},
             policies=[_bare(row) for row in given.get("policies", ())],
             escalations=[_bare(row) for row in given.get("escalations", ())],
+            ladders=given.get("ladders"),
         )
 
     def redacted(self) -> dict[str, Any]:
