@@ -16,6 +16,7 @@ FILES = (
     "questions",
     "overload",
     "channels",
+    "muted",
 )
 
 for _name in FILES:
