@@ -26,12 +26,13 @@ FLOORS = """
 4  service
 4  house
 4  demo | views
-3  checking | deliveries | hands | postbox
+3  checking | deliveries | hands | notices | postbox
 3  ledger | store
 3  bells | dropping | evidence | journal | lock
 3  outbox | paper | script
 3  channels | retention | schemas | tree
 3  clock | deaths | disk | gate | inotify | log | marks | mend | oddities | sdnotify | settings
+3  crontab
 2  rules
 1  fold
 1  messages | posts

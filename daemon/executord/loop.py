@@ -20,9 +20,11 @@ from executord.clock import WallClock
 from executord.deaths import Deaths
 from executord.disk import INBOX, OWN_INBOXES
 from executord.errors import BadConfiguration, ExecutordError, NotFound, TimedOut
+from executord.hands import Entry
 from executord.lock import TreeLock
 from executord.log import log_event, log_line
 from executord.marks import Marks
+from executord.notices import Notices, rows_of
 from executord.outbox import Outbox
 from executord.policy import Policy
 from executord.retention import pack
@@ -59,9 +61,12 @@ class Loop:
         self._extended = 0.0
         self._watched: set[str] = set()
         self._stop: str | None = None
-        self._outbox = Outbox(
-            settings.channels, state, ring=lambda: self._queue.put(Ring("", "alarm", "outbox")), clock=self._clock
-        )
+        self._outbox = Outbox(rows_of(settings.channels, settings.notify), state, ring=self._carried, clock=self._clock)
+        self._notices = Notices(settings.notify, self._outbox)
+
+    def _carried(self) -> None:
+        """Called on the outbox's threads: something has ended."""
+        self._queue.put(Ring("", "alarm", "outbox"))
 
     def run(self, order: Order) -> int:
         """Run until told to stop; answers the exit code. Raises `Locked`, `TimedOut`, `NotFound`."""
@@ -93,18 +98,29 @@ class Loop:
 
     def _service(self) -> Service:
         settings = self._settings
-        return Service(
+        service = Service(
             self._root,
             settings.policy(),
             durable=settings.durability == "full",
             marks=Marks(self._state),
             deaths=Deaths(self._state),
             limits=Limits(bytes=settings.limits.file_bytes, depth=settings.limits.yaml_depth),
-            on_entry=lambda case_id, entry: log_line(entry, case_id),
-            on_event=lambda what, text: logger.warning("{}: {}", what, text),
+            on_entry=lambda case_id, entry: self._noted(service, case_id, entry),
+            on_event=self._event,
             on_progress=self._alive,
             outbox=self._outbox,
         )
+        return service
+
+    def _noted(self, service: Service, case_id: str, entry: Entry) -> None:
+        log_line(entry, case_id)
+        case = service.cases.get(case_id)
+        if case is not None:
+            self._notices.line(case, entry, service.policy, self._clock.now())
+
+    def _event(self, what: str, text: str) -> None:
+        logger.warning("{}: {}", what, text)
+        self._notices.event(what, text.splitlines()[0] if text else what, self._clock.now())
 
     def _alive(self) -> None:
         """Long work tells that it goes on, by progress and never by a timer."""
@@ -229,6 +245,7 @@ class Loop:
 
     def _alarm(self, rings: Rings, name: str, service: Service, bells: Bells) -> None:
         if name == "round":
+            self._notices.settle(self._clock.now())
             self._check_root(bells)
             rings.everything = True
         elif name == "retention":
@@ -239,7 +256,7 @@ class Loop:
                 logger.warning("old days could not be packed: {}", error)
         elif name == "probe":
             if not bells.watcher_alive:
-                logger.warning("the watcher does not answer: it is started again, and everything is looked at")
+                self._event("stuck", "the watcher does not answer: it is started again, and everything is looked at")
                 bells.restart()
                 rings.everything = True
             try:
@@ -311,7 +328,8 @@ class Loop:
         else:
             self._settings = settings
             service.use(policy)
-            self._outbox.use(settings.channels)
+            self._outbox.use(rows_of(settings.channels, settings.notify))
+            self._notices.use(settings.notify)
             self._queue.put(Ring("", "overflow", "configuration read again"))
             logger.info("the configuration was read again")
         self._notify.ready()

@@ -298,6 +298,8 @@ class Outbox:
             slip.trying = None
             self._write(slip, durable=slip.job.delivery == AT_MOST_ONCE)
             self._ended.append(slip.ended)
+        if how != "delivered" and slip.job.case is None:
+            logger.warning("channel {}: {} could not be told: {}", slip.job.channel, slip.job.parcel.kind, words)
         self._ring()
 
     # -- the files -----------------------------------------------------------------------------------------

@@ -41,6 +41,7 @@ GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
         "retry", "reassign", "defer", "cancel", "hold", "release", "pause", "resume", "mute", "unmute", "priority",
         "accept-late",
     ),
+    "notify": ("notify",),
     "setup": ("init", "service"),
 }  # fmt: skip
 _added: set[str] = set()

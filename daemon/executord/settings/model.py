@@ -18,6 +18,7 @@ from executord.settings.rows import (
     Budgets,
     CalendarRow,
     ChannelRow,
+    Digests,
     EscalationRow,
     LadderRow,
     Limits,
@@ -107,6 +108,10 @@ class Settings(Strict):
             "type": "email", "host": "mail.example", "from": "support@acme.example",
             "password_file": "/etc/executord/smtp",
         }}],
+    )  # fmt: skip
+    digests: Digests = Field(
+        default=Digests(), description="When support-manager gets a digest; nothing to say, no digest.",
+        examples=[{"daily": "0 7 * * *", "weekly": "0 7 * * mon"}],
     )  # fmt: skip
     sessions: Sessions = Field(
         default=Sessions(), description="Team sessions.",

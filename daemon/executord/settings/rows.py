@@ -17,6 +17,7 @@ from executord.errors import BadInput
 from executord.settings.values import (
     AgentName,
     Count,
+    Cron,
     Listed,
     Money,
     Number,
@@ -211,6 +212,13 @@ class ChannelRow(Strict):
     def retry_s(self) -> float:
         """`retry` in seconds."""
         return seconds(self.retry)
+
+
+class Digests(Strict):
+    """When `support-manager` gets a digest: cron expressions in the configured zone; `off` for never [SLA-18]."""
+
+    daily: Cron = Field(default="0 7 * * *", description="What happened since the last one; off = never.")
+    weekly: Cron = Field(default="0 7 * * mon", description="The same over a week; off = never.")
 
 
 class Program(Strict):
