@@ -19,8 +19,8 @@ RUNNABLE := slow and not systemd and not browser and not engine and not real_cli
 
 venv: $(STAMP)
 
-# uv with the committed lock where it is there; else venv and pip, which take the tools from the same list in
-# pyproject.toml (pip before 25.1 knows no dependency groups).
+# uv with the committed lock where it is there; else venv and pip with the versions of the same lock, which take the
+# tools from the same list in pyproject.toml (pip before 25.1 knows no dependency groups).
 $(STAMP): pyproject.toml uv.lock
 ifneq ($(UV),)
 	$(UV) sync --frozen
@@ -29,7 +29,12 @@ else
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["dev"], sep="\n")' \
 		> .venv/dev-requirements.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e . -r .venv/dev-requirements.txt
+	$(BIN)/python -c 'import collections, tomllib; \
+		found = [(p["name"], p["version"]) for p in tomllib.load(open("uv.lock", "rb"))["package"] if "registry" in p["source"]]; \
+		n = collections.Counter(name for name, _ in found); \
+		print(*(f"{name}=={version}" for name, version in found if n[name] == 1), sep="\n")' > .venv/constraints.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e . -r .venv/dev-requirements.txt \
+		-c .venv/constraints.txt
 endif
 	@touch $@
 

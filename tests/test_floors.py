@@ -35,7 +35,7 @@ FLOORS = """
 3  crontab
 2  rules
 1  fold
-1  messages | posts
+1  messages | news | posts
 1  verification
 1  hush | letters | places | routes | sendings | updates
 1  agenda | reading | transitions

@@ -53,7 +53,10 @@ class TaskSpec:
 
 @dataclass(frozen=True, slots=True)
 class TaskFile:
-    """One YAML file in `tasks/`. `faults` not empty: it cannot be dispatched [MEM-11]."""
+    """One YAML file in `tasks/`. `faults` not empty: it cannot be dispatched [MEM-11].
+
+    `unread`: nothing of it could be read, so whose file it is follows from its name and what is known of the case.
+    """
 
     name: str
     folder: Folder
@@ -61,6 +64,7 @@ class TaskFile:
     spec: TaskSpec
     faults: tuple[Finding, ...] = ()
     changed_at: datetime | None = None
+    unread: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -423,6 +427,14 @@ class Parked:
 
 
 @dataclass(frozen=True, slots=True)
+class News:
+    """Something that an executive is to hear of [EXE-7]."""
+
+    at: datetime
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Head:
     """An instruction without its tasks."""
 
@@ -455,6 +467,12 @@ class Head:
     counted_at: datetime | None = None
     outbox: tuple[Sending, ...] = ()  # accepted updates that are not delivered yet
     questions: int = 0  # put to us about the instruction
+    executives: int = 0  # updates to the executive [EXE-7]
+    executive_at: datetime | None = None
+    news: tuple[News, ...] = ()  # he is to hear of
+    pivots: int = 0  # changes of its plan in mid-run
+    repriorities: int = 0  # changes of its priority by message
+    stirred: bool = False  # something has happened since
     priority: tuple[Any, Any] | None = None  # (value, what the file said then)
     released: frozenset[str] = frozenset()  # checkpoints
     reviews: frozenset[str] = frozenset()  # checkpoints whose reviewer was asked

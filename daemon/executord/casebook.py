@@ -419,8 +419,8 @@ class Gate:
 
 def _let_go(ask: Ask, head: Head) -> bool:
     """Whether what was asked about the instruction needs no answer any more."""
-    if ask.about == "checkpoint":
-        return ask.facts.get("checkpoint") in head.released
+    if ask.about == "checkpoint" and ask.facts.get("checkpoint") in head.released:
+        return True
     return head.closed is not None and not ask.lasts
 
 

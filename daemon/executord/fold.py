@@ -18,6 +18,7 @@ from executord.casebook import Case
 from executord.evolve import replace
 from executord.letters import moment
 from executord.messages import MESSAGES, Taken
+from executord.news import heard
 from executord.transitions import (
     close_attempt,
     end_task,
@@ -51,6 +52,8 @@ def fold(case: Case, entry: Entry) -> None:
         _silence(case, entry, at)
     if "ask" in _facts(entry):
         carried(case, entry, at, read_stamp(entry["due"]))
+    if case.head.tier == 4:
+        heard(case, entry, at)
     if entry["action"] == "send" and entry.get("type"):
         key = (task_id or "", entry.get("attempt") or 0, entry["type"])
         case.sent[key] = case.sent.get(key, 0) + 1
@@ -369,7 +372,7 @@ def _moved_file(attempt: Attempt, old: str, new: str) -> Attempt:
 
 
 def _nobody(case: Case, entry: Entry, at: datetime) -> None:
-    case.put(escalate(case.ensure(entry["task"]), at, entry["why"]))
+    case.put(escalate(case.ensure(entry["task"]), at, f"resource_constraint: {entry['why']}", "resource_constraint"))
 
 
 #: Verb → what it changes. A verb that is absent changes nothing but what is owed and what was sent.

@@ -229,6 +229,9 @@ def _fault(error: Exception, raw: bytes) -> Unreadable:
     if isinstance(error, yaml.MarkedYAMLError):
         mark = error.problem_mark or error.context_mark
         problem = error.problem or error.context or "it cannot be parsed"
+        if "maximum nesting depth" in problem:  # libyaml reads ahead, and newer ones have a bound of their own
+            line, column = (mark.line + 1, mark.column + 1) if mark is not None else (None, None)
+            return Unreadable("nested too deep", line=line, column=column, code="SEC-0", fix="make it flatter")
         for words, advice in _FIXES:
             if words in problem:
                 fix = advice

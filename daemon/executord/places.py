@@ -15,6 +15,7 @@ from executord.agenda import Due, Place
 from executord.case import Task
 from executord.casebook import Case
 from executord.policy import Agent, Policy, suitability, words_of
+from executord.values import agent_name
 
 OURSELVES = ("executor", "support-executor")  # our own inbox folders are no agents
 
@@ -113,6 +114,12 @@ class Places:
         """The capable agents, best first: expertise, then load, then name."""
         words = words_of(task, case.head)
         able = [a for n, a in self.policy.roster.items() if n not in task.barred]
+        stream = stream_of(task)
+        if stream is not None:
+            able = [a for a in able if stream in a.expertise]
+            if not able and self.policy.is_desk(stream) and stream not in task.barred:
+                return [(0, Agent(stream, (stream,), 0))]
+            able = able or [a for n, a in self.policy.roster.items() if n not in task.barred]
         scored = [(suitability(a, words), a) for a in able]
         fit = [(s, a) for s, a in scored if s > 0] or [(0, a) for a in able if "general" in a.expertise] or scored
         return sorted(fit, key=lambda pair: (-pair[0], self.load(pair[1].name), pair[1].name))
@@ -123,6 +130,12 @@ def _not(name: str, task: Task) -> str:
     if name in task.silent:
         return "did not answer"
     return "declined it or was taken off it" if name in task.excluded else "is not known"
+
+
+def stream_of(task: Task) -> str | None:
+    """The word by which a task's workstream picks its agents; None: all of them [EXE-7]."""
+    said = agent_name(task.spec.workstream or "")
+    return said if said not in ("", "support") else None
 
 
 def dispatch_order(place: Place, case_id: str, task: Task) -> tuple[object, ...]:

@@ -35,6 +35,7 @@ KINDS: dict[str, str] = {
     "status_check": "how does it stand",
     "finalize": "hand in what you have, the attempt is closed next",
     "checkpoint": "a checkpoint that waits for your release",
+    "executive_update": "how a tier 4 instruction stands",
     "clarification_request": "which task do you mean",
     "answer": "what you asked for",
     "context": "more about your task",

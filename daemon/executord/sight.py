@@ -95,8 +95,17 @@ def _spec_with_plan(case: Case, spec: TaskSpec) -> TaskSpec:
     )
 
 
-def see_task(case: Case, files: Iterable[TaskFile], task_id: str, found: HandClaim | None = None) -> None:
-    """The files that carry this id; the one that the journal expects counts, the others are rivals [MEM-18]."""
+def see_task(
+    case: Case,
+    files: Iterable[TaskFile],
+    task_id: str,
+    found: HandClaim | None = None,
+    extras: Iterable[TaskFile] = (),
+) -> None:
+    """The files that carry this id; the one that the journal expects counts, the others are rivals [MEM-18].
+
+    `extras` lay in `completed/` before there was such a task: they complete nothing, and are rivals too [MEM-19].
+    """
     ranked = sorted(files, key=lambda f: (_FOLDER_ORDER.get(f.folder, 9), f.name))
     task = case.tasks.get(task_id)
     if task is None:
@@ -112,7 +121,7 @@ def see_task(case: Case, files: Iterable[TaskFile], task_id: str, found: HandCla
         expected = [f for f in ranked if f.folder == task.folder] or ranked
         same = [f for f in expected if f.sha256[:16] == task.sha256]
         best = next((f for f in expected if f.name == task.name), (same or expected)[0])
-    rivals = tuple(f"{f.folder}/{f.name}" for f in ranked if f is not best)
+    rivals = tuple(f"{f.folder}/{f.name}" for f in (*ranked, *extras) if f is not best)
     case.put(
         replace(
             task,
@@ -138,7 +147,8 @@ def see_gone(case: Case, task_id: str, at: datetime) -> None:
             case.remove(task_id)
         return
     if task.file is not None or task.gone_at is None:
-        case.put(replace(task, file=None, rivals=(), gone_at=task.gone_at or at, gone_looks=0))
+        spec = expected_spec(case.head.plan, task_id)  # as a daemon that is started now would have it
+        case.put(replace(task, spec=spec, file=None, rivals=(), gone_at=task.gone_at or at, gone_looks=0))
 
 
 def see_still_gone(case: Case, task_id: str) -> None:

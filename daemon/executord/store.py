@@ -47,6 +47,7 @@ class Seen:
     head: dict[str, tuple[Identity, Any]] = field(default_factory=dict)
     waiting: dict[str, tuple[Identity, datetime]] = field(default_factory=dict)  # not yet settled → first seen so
     by_id: dict[str, set[str]] = field(default_factory=dict)
+    unmissed: bool = True  # whether what the journal knows and no file carries has still to be counted as gone
     journal: journal.Journal | None = None
     view: bytes | None = None  # sha256 of the view as we wrote it
     view_identity: Identity | None = None
@@ -168,14 +169,21 @@ class Store:
             known = seen.files.get(path.removeprefix(f"{case.id}/tasks/"))
             if known is not None and not self._is_extra(case, known[1]):
                 touched.add(known[1].spec.id)  # the plan names it now
-        if not any(path.startswith("tasks/") for path in seen.waiting):
-            for task in [t for t in case.tasks.values() if t.present and t.file is None and t.gone_at is None]:
-                if not seen.by_id.get(task.id):
-                    see_gone(case, task.id, self._gone_since(case.id, task.folder or "", now))
+        seen.unmissed = True
+        self._miss(case, seen, now)
         for task_id in sorted(touched):
             self._sight(case, seen, task_id, now)
         self._extras(case, seen)
         return min(later, default=None)
+
+    def _miss(self, case: Case, seen: Seen, now: datetime) -> None:
+        """Tasks whose file was not found; asked once nothing is unsettled, for it may lie under another name."""
+        if not seen.unmissed or any(path.startswith("tasks/") for path in seen.waiting):
+            return
+        seen.unmissed = False
+        for task in [t for t in case.tasks.values() if t.present and t.file is None and t.gone_at is None]:
+            if not seen.by_id.get(task.id):
+                see_gone(case, task.id, self._gone_since(case.id, task.folder or "", now))
 
     def refresh_paths(self, case: Case, now: datetime, paths: Mapping[str, bool]) -> datetime | None:
         """Read only these paths of a case (path → whether it is known to be whole): the cost follows what rang.
@@ -196,6 +204,7 @@ class Store:
             try:
                 status = os.lstat(f"{self.root}/{case.id}/{path}")
             except OSError:
+                seen.waiting.pop(path, None)
                 old = seen.files.pop(key, None)
                 if old is not None:
                     seen.by_id.get(old[1].spec.id, set()).discard(key)
@@ -209,9 +218,11 @@ class Store:
             file = self._task_file(case, folder, name, status, now)
             if file is not None:
                 self._index(seen, key, known[1] if known is not None else None, file, identity_of(status), touched)
+        self._miss(case, seen, now)
         for task_id in sorted(touched):
             self._sight(case, seen, task_id, now)
-        self._extras(case, seen, [p.removeprefix("tasks/") for p in paths])
+        extras = (p.removeprefix(f"{case.id}/tasks/") for p in case.extras)
+        self._extras(case, seen, [*(p.removeprefix("tasks/") for p in paths), *extras])
         return min(later, default=None)
 
     def _gone_since(self, case_id: str, folder: str, now: datetime) -> datetime:
@@ -368,7 +379,7 @@ class Store:
                 here.add(key)
                 newest = max(filter(None, (newest, self.changed_at(status, now))))
                 old = seen.files.get(key)
-                if old is not None and old[0] == identity_of(status):
+                if old is not None and old[0] == identity_of(status) and not old[1].unread:
                     continue
                 whole = self._settled(seen, f"tasks/{key}", status, now, told, later)
                 if not whole:
@@ -410,7 +421,7 @@ class Store:
             known = sorted((t.folder != folder, t.id) for t in case.tasks.values() if t.present and t.name == name)
             spec = expected_spec(case.head.plan, known[0][1]) if known else TaskSpec(safe_stem(stem), title=stem)
             digest = self._digest(f"{self.root}/{shown}", status)
-            return TaskFile(name, folder, digest, spec, (sheet.finding(),), changed)  # type: ignore[arg-type]
+            return TaskFile(name, folder, digest, spec, (sheet.finding(),), changed, unread=True)  # type: ignore[arg-type]
         spec, faults = read_task(sheet.data or {}, stem, self.policy.zone)
         if not sheet.data:
             faults = [Finding("MEM-11", "the file is empty", "describe the task: id, title, description")]
@@ -418,7 +429,9 @@ class Store:
         return TaskFile(name, folder, sheet.sha256, spec, placed_faults, changed)  # type: ignore[arg-type]
 
     def _sight(self, case: Case, seen: Seen, task_id: str, now: datetime) -> None:
-        files = [seen.files[k][1] for k in seen.by_id.get(task_id, ()) if not self._is_extra(case, seen.files[k][1])]
+        there = [seen.files[k][1] for k in seen.by_id.get(task_id, ())]
+        files = [f for f in there if not self._is_extra(case, f)]
+        extras = sorted((f for f in there if f not in files), key=lambda f: f.name)
         if not files:
             see_gone(case, task_id, now)
             return
@@ -428,7 +441,7 @@ class Store:
             done = [f for f in files if f.folder == "completed"]
             if done and not any(f.folder == task.folder for f in files):
                 found = self._hand_claim(case, task, done[0])
-        see_task(case, files, task_id, found)
+        see_task(case, files, task_id, found, extras)
 
     def _is_extra(self, case: Case, file: TaskFile) -> bool:
         """A file in `completed/` that matches no task completes nothing [MEM-19]."""

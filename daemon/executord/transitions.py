@@ -75,11 +75,13 @@ def spend(task: Task, case: Case, at: datetime, why: str) -> Task:
     return task
 
 
-def escalate(task: Task, at: datetime, why: str) -> Task:
+def escalate(task: Task, at: datetime, why: str, kind: str = "attempts_used") -> Task:
     """The task awaits a decision: retry, reassign, defer or cancel."""
     k = task.escalations + 1
     task = replace(without_asks(task, "escalation"), escalated=why, escalations=k)
-    return with_ask(task, Ask(f"escalation {task.id} #{k}", at, {"why": why}, line=f"escalate {task.id} #{k}"))
+    return with_ask(
+        task, Ask(f"escalation {task.id} #{k}", at, {"why": why, "kind": kind}, line=f"escalate {task.id} #{k}")
+    )
 
 
 def end_task(task: Task, state: str, at: datetime, by: str, reason: str | None) -> Task:

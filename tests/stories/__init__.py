@@ -15,6 +15,7 @@ FILES = (
     "blockers",
     "questions",
     "overload",
+    "orchestrated",
     "channels",
     "muted",
 )

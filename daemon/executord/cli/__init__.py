@@ -39,7 +39,7 @@ GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
     "give": ("submit", "send", "respond"),
     "decide": (
         "retry", "reassign", "defer", "cancel", "hold", "release", "pause", "resume", "mute", "unmute", "priority",
-        "accept-late",
+        "ack", "accept-late",
     ),
     "notify": ("notify",),
     "setup": ("init", "service"),

@@ -48,9 +48,19 @@ class PriorityChange(Incoming):
     def take(cls, case: Case, task: Task | None, taken: Taken) -> None:
         value, then = taken.facts["priority"], taken.facts.get("then")  # a None is not noted
         if task is None:
-            case.set_head(replace(case.head, priority=(value, then)))
-        else:
-            case.put(replace(task, overrides=(*task.overrides, ("priority", value, then))))
+            k = case.head.repriorities + 1
+            case.set_head(replace(case.head, priority=(value, then), repriorities=k))
+            for each in list(case.tasks.values()):
+                if each.live is not None and not each.spec.priority:
+                    text = f"the priority of {case.id} is {value} now, by {taken.sender}"
+                    case.put(owe(each, notice(each, f"#{k} instruction-priority", taken.at, each.live.agent, text)))
+            return
+        task = replace(task, overrides=(*task.overrides, ("priority", value, then)))
+        if task.live is not None:
+            text = f"the priority of {task.id} is {value} now, by {taken.sender}"
+            k = sum(key == "priority" for key, _, _ in task.overrides)
+            task = owe(task, notice(task, f"#{k} priority", taken.at, task.live.agent, text))
+        case.put(task)
 
 
 class Reassign(Incoming):

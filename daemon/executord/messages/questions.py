@@ -14,7 +14,7 @@ from executord.case import Ask, Letter, Task
 from executord.casebook import Case
 from executord.errors import Finding
 from executord.evolve import replace
-from executord.letters import answered_by, note_of, people_in, word
+from executord.letters import Put, answered_by, note_of, people_in, put_to_others, word
 from executord.messages.answering import answer_blockers, take_answer
 from executord.messages.arrived import arrival_facts, unclear_arrival
 from executord.messages.base import Incoming, Taken
@@ -200,7 +200,7 @@ class _Decides(Incoming):
 
     senders = ("addressee", "authority")
     about = "either"
-    own_task = False
+    for_others = True
     needs = (("decision", "answer", "text", "message", "action", "reason", "summary"),)
     example: ClassVar[Mapping[str, Any]] = {
         "decision": "reassign",
@@ -215,11 +215,18 @@ class _Decides(Incoming):
         return super().check(letter)
 
     @classmethod
+    def _put(cls, case: Case, letter: Letter, policy: Policy) -> Put:
+        put = answered_by(letter, case, cls.type)
+        return (
+            put if put.ask is not None or not policy.may(letter.sender or "", cls.type) else put_to_others(letter, case)
+        )
+
+    @classmethod
     def _order(cls, case: Case, task: Task | None, letter: Letter, policy: Policy) -> tuple[str | None, Letter]:
         """What is to be applied here; a `go on` where nothing waits for one is only an answer."""
         name, inner = order_of(letter.body)
         sender = letter.sender or ""
-        put = answered_by(letter, case, cls.type).ask
+        put = cls._put(case, letter, policy).ask
         if name == "release":
             checkpoint = put.facts.get("checkpoint") if put is not None and put.about == "checkpoint" else None
             held = (task.hold if task is not None else case.head.hold) is not None
@@ -239,7 +246,7 @@ class _Decides(Incoming):
 
     @classmethod
     def refuse(cls, case: Case, task: Task | None, letter: Letter, policy: Policy) -> Finding | None:
-        put = answered_by(letter, case, cls.type)
+        put = cls._put(case, letter, policy)
         name, ordered = cls._order(case, task, letter, policy)
         sender = letter.sender or ""
         if name is not None:

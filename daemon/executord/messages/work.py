@@ -29,6 +29,7 @@ class Acknowledgement(Incoming):
     aliases = ("ack", "accepted", "accept", "acknowledged")
     senders = ("holder", "addressee")
     renews = True
+    for_others = True
     example: ClassVar[Mapping[str, Any]] = {"eta": "2026-11-20T15:00:00Z"}
 
     @classmethod

@@ -11,7 +11,19 @@ from datetime import datetime
 from executord.agenda import Agenda, CaseRule, Due, TaskRule, only_highest
 from executord.casebook import Case
 from executord.policy import Policy
-from executord.rules import arrival, asks, dispatch, opening, outbox, overload, owed, results, silence, standstill
+from executord.rules import (
+    arrival,
+    asks,
+    dispatch,
+    executive,
+    opening,
+    outbox,
+    overload,
+    owed,
+    results,
+    silence,
+    standstill,
+)
 
 #: In the order of speech: of lines due at one instant, the earlier subject speaks first.
 TASK_RULES: tuple[TaskRule, ...] = (
@@ -31,6 +43,7 @@ CASE_RULES: tuple[CaseRule, ...] = (
     outbox.lines,
     asks.case_lines,
     standstill.case_lines,
+    executive.lines,
 )
 
 
@@ -41,6 +54,8 @@ def spoken(case: Case, line: Due, policy: Policy, now: datetime) -> Due:
         return asks.spoken(case, line, policy, now)
     if "silence" in line.facts:
         return silence.spoken(case, line, policy, now)
+    if "executive" in line.facts:
+        return executive.spoken(case, line, policy)
     return line
 
 

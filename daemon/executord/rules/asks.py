@@ -45,8 +45,8 @@ ASKS: Mapping[str, Asking] = {
 
 def task_lines(case: Case, task: Task, policy: Policy) -> Iterator[Due]:
     """The next rungs of what is asked about a task."""
-    if not task.asks or _still(case):
-        return
+    if not task.asks or _still(case) or (task.present and task.file is None):
+        return  # a file that is missed says nothing of its priority until it is back, or believed to be gone
     for ask in task.asks:
         yield from _rungs(case, task, ask, policy)
 

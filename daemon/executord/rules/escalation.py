@@ -19,7 +19,7 @@ def _body(case: Case, task: Task | None, ask: Ask, policy: Policy) -> Mapping[st
 
 def _chain(case: Case, task: Task | None, ask: Ask, policy: Policy) -> tuple[str, ...]:
     last = task.attempts[-1] if task is not None and task.attempts else None
-    words = ("escalation", "attempts_used", last.state if last is not None else "escalation")
+    words = ("escalation", str(ask.facts.get("kind")), last.state if last is not None else "escalation")
     row = escalation_row(policy, case.head, priority_of(case, task), last.agent if last else None, words)
     return row.to if row.given and len(row.to) > 1 else managers(policy, row.to[0])
 

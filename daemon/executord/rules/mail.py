@@ -15,7 +15,17 @@ from executord.agenda import Due
 from executord.case import Ask, Letter, Task
 from executord.casebook import Case
 from executord.errors import Finding
-from executord.letters import Put, Subject, answered_by, event_time, replied_to, scalar, subject_of, times_apart
+from executord.letters import (
+    Put,
+    Subject,
+    answered_by,
+    event_time,
+    put_to_others,
+    replied_to,
+    scalar,
+    subject_of,
+    times_apart,
+)
 from executord.messages import MESSAGES, Incoming, type_of
 from executord.pen import printable
 from executord.policy import Policy
@@ -152,6 +162,8 @@ def judge(case: Case, letter: Letter, policy: Policy) -> Judgement:
         return Judgement("rejected", lacking.code, f"a complete {kind.type}", kind, finding=lacking)
     needs_task = kind.about == "task"
     put = answered_by(letter, case, kind.type) if "addressee" in kind.senders else Put()
+    if put.ask is None and kind.for_others and policy.may(letter.sender, kind.type):
+        put = put_to_others(letter, case)
     if put.ask is not None:
         subject = Subject(case.tasks.get(put.task or ""))
     else:

@@ -27,7 +27,7 @@ ORDER = 55
 def movable(case: Case, task: Task) -> Attempt | None:
     """The live attempt of a task that may be looked at for relief; not one that a person placed by name."""
     head, live = case.head, task.live
-    if live is None or live.by_word or head.opened_at is None or not head.ours:
+    if live is None or task.file is None or live.by_word or head.opened_at is None or not head.ours:
         return None
     if head.parked or head.closed or head.paused or head.hold or task.hold or task.blocked:
         return None

@@ -137,6 +137,11 @@ def case_lines(case: Case, policy: Policy) -> Iterator[Due]:
                 yield Due(
                     owed.at, owed.name, facts["code"], Send(facts["from"], kind, body), why=facts["reason"], order=ORDER
                 )
+            case "notice":
+                yield Due(
+                    owed.at, owed.name, "EXE-7", Send(facts["to"], facts["kind"], {"text": facts["text"]}),
+                    why=facts["text"], order=ORDER,
+                )  # fmt: skip
             case "pass-on":
                 body = {"from_agent": facts["from"], "content": Embed(facts["letter"])}
                 yield Due(

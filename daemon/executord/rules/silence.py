@@ -30,7 +30,7 @@ VERBS = {"reminder": "remind", "status_check": "status check", "finalize": "fina
 def lines(case: Case, task: Task, policy: Policy) -> Iterator[Due]:
     """The next rung for the holder of this task."""
     head, live = case.head, task.live
-    if live is None or head.opened_at is None or head.parked is not None or not head.ours:
+    if live is None or task.file is None or head.opened_at is None or head.parked is not None or not head.ours:
         return
     if task.hold is not None or head.hold is not None or task.blocked is not None:
         return  # nobody is asked to go on with what stands still

@@ -316,6 +316,38 @@ class Finalize(Silent):
     results_to: str
 
 
+class OpenBlocker(Ours):
+    """What keeps a task from going on."""
+
+    task: str
+    kind: str
+    since: Moment
+    description: str
+
+
+class AwaitedRow(Ours):
+    """An answer that is awaited."""
+
+    what: str
+    from_: str | None = Field(alias="from")
+    level: int
+    since: Moment | None
+
+
+class ExecutiveUpdate(Sent):
+    """How a tier 4 instruction stands, and what has happened [EXE-7]."""
+
+    title: str
+    because: list[str] = Field(min_length=1)
+    percent: int
+    tasks: dict[str, list[str]]
+    workstreams: dict[str, dict[str, int]] | None
+    blockers: list[OpenBlocker]
+    awaited: list[AwaitedRow]
+    deadline: Moment | None
+    next_at_latest: Moment | None
+
+
 class ReachedRow(Ours):
     """A task before a checkpoint."""
 
@@ -380,6 +412,7 @@ SHAPES: dict[str, type[Sent]] = {
     "reassignment_notice": Notice,
     "escalation": Escalation,
     "consultation": Consultation,
+    "executive_update": ExecutiveUpdate,
     "reminder": Reminder,
     "status_check": StatusCheck,
     "finalize": Finalize,
