@@ -64,7 +64,8 @@ def what_failed_for_good_goes_back_to_the_liaison(s: Stage) -> None:
         """
     )
     letter = "acme-42.consultation"
-    s.says(f"_communication/inbox/{LIAISON}/{letter}.yaml", update=1, channel="mail", reason="550 no such user")
+    asked = s.read(f"_communication/inbox/{LIAISON}/{letter}.yaml")
+    assert not s.strict or (asked["update"]["number"], asked["update"]["reason"]) == (1, "550 no such user")
     s.at("09:20").drop("answer", LIAISON, in_reply_to=letter, answer="what a pity")
     s.at("09:30").drop("answer", LIAISON, in_reply_to=letter, arrived=False)
     s.expect(

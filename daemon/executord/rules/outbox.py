@@ -16,6 +16,7 @@ from executord.agenda import Due
 from executord.case import Ask, Outcome, Sending, Task
 from executord.casebook import Case
 from executord.policy import Policy
+from executord.posts import impact
 from executord.routes import liaison_of
 from executord.rules.asking import Asking, managers
 from executord.values import stamp
@@ -130,31 +131,33 @@ def _body(case: Case, _task: Task | None, ask: Ask, policy: Policy) -> Mapping[s
     who = (customer.name if customer is not None else "") or "the customer"
     number, reason = sending.number, sending.reason or "unknown"
     if sending.state == "doubtful":
-        text = (
-            f"Nobody knows whether update #{number} reached {who}: {reason}. It is not sent again, because it must not "
-            f"reach them twice. Find out whether it arrived, and say so"
-        )
+        what = f"nobody knows whether update #{number} reached {who}: {reason}; it is not sent a second time"
+        needed = "whether it arrived"
         options = {"arrived: true": "it arrived: it counts from then", "arrived: false": "it did not: it is sent again"}
     else:
-        text = (
-            f"Update #{number} could not be delivered to {who} via {sending.channel}: {reason}. They do not have it, "
-            f"and it does not count. Send it yourself and say so; or mend the cause, and have it sent again"
-        )
+        what = f"update #{number} could not be delivered to {who} via {sending.channel}: {reason}; it does not count"
+        needed = "how they get it"
         options = {
-            "arrived: true": "you brought it to them yourself: it counts from then",
-            "arrived: false": f"send it again via {sending.channel}",
+            "arrived: true": "you have brought it to them yourself: it counts from then",
+            "arrived: false": f"the cause is mended: it is sent again via {sending.channel}",
         }
-    reply = f'type: answer\nfrom: <you>\ninstruction_id: "{case.id}"\nin_reply_to: "<the id of this message>"\n'
+    reply = f'type: answer\nfrom: <you>\ninstruction_id: "{case.id}"\nin_reply_to: <the id of this message>\n'
     return {
-        "question": text,
-        "update": number,
-        "channel": sending.channel,
-        "reason": reason,
-        "fix": sending.fix,
-        "tried_at": stamp(sending.tried_at or sending.sent_at) if sending.sent_at is not None else None,
-        "recipients": list(sending.to),
-        "path": f"{case.id}/{path_of(sending)}",
-        "options": [{"say": say, "means": means} for say, means in options.items()],
+        "what": what,
+        "since": stamp(ask.at),
+        "impact": impact(case, None, policy),
+        "tried": [],
+        "decision_needed": needed,
+        "options": [{"type": "answer", "means": f"{say}: {means}"} for say, means in options.items()],
+        "update": {
+            "number": number,
+            "path": f"{case.id}/{path_of(sending)}",
+            "channel": sending.channel,
+            "recipients": list(sending.to),
+            "reason": reason,
+            "fix": sending.fix,
+            "tried_at": stamp(tried) if (tried := sending.tried_at or sending.sent_at) is not None else None,
+        },
         "reply_with": reply + "arrived: true          # or false\n",
     }
 

@@ -258,6 +258,18 @@ class BlockerRow(Ours):
     blocked_s: dict[str, int] = Field(description="Seconds this task was blocked so far, by kind.")
 
 
+class Undelivered(Ours):
+    """A customer update that did not reach the customer, or of which nobody knows whether it did [SLA-16]."""
+
+    number: int
+    path: str = Field(description="Where it is kept, from the memory.")
+    channel: str
+    recipients: list[str]
+    reason: str
+    fix: str | None
+    tried_at: Moment | None = Field(description="When it was handed over last, as far as that is known.")
+
+
 class Escalation(Asked):
     """A decision that is the reader's to take [EXE-20]."""
 
@@ -272,6 +284,7 @@ class Escalation(Asked):
     attempted_recovery: str | None = None
     asked_by: str | None = None
     question: dict[str, Any] | None = Field(default=None, description="The message that raised it, as it was written.")
+    update: Undelivered | None = Field(default=None, description="The customer update that it is about.")
     reply_with: str | None = None
 
 
