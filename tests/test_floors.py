@@ -35,13 +35,15 @@ FLOORS = """
 3  crontab
 2  rules
 1  fold
-1  messages | news | posts
+1  messages | news | posts | tidings
 1  verification
-1  hush | letters | places | routes | sendings | updates
-1  agenda | reading | transitions
+1  reckoning | routes | sendings
+1  hush | letters | places | promises | updates
+1  agenda | reading | terms | transitions
 1  blocking
 1  asking | cadence | policy | scalars | sight | snapshot | standing
 1  casebook | clocks | escalations | ladders | pen
+1  sums
 1  case | values
 0  actions | errors | evolve
 """

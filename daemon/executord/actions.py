@@ -6,7 +6,7 @@ the hand carries it out. The words in `word` are the journal's [CON-6].
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -21,6 +21,17 @@ class Embed:
 
     path: str
     key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A value that is made when its line is noted: `how(case, policy, at, *args)`, `at` being when it is noted.
+
+    What would cost too much to make at every look, and what is left of a time [SLA-8]. Done again, the line keeps it.
+    """
+
+    how: Callable[..., Any]
+    args: tuple[Any, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,6 +93,7 @@ class InstructionSpec:
     domain: str | None = None
     tags: tuple[str, ...] = ()
     liaison: str | None = None
+    severity: int | None = None  # 1 to 4, of an incident
     data: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -168,6 +169,7 @@ class Attempt:
     percent: int | None = None
     note: str | None = None
     eta: str | None = None
+    eta_at: datetime | None = None  # when he said so
     closed_at: datetime | None = None
     reason: str | None = None
     refusals: int = 0
@@ -285,6 +287,116 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
+class Paused:
+    """A time in which resolution clocks stand still [SLA-7]: from `start` until it ended, at the latest until `cap`.
+
+    `source` is what it goes on with: `blocked`, `hold`, or `ended` for what was resolved and opened again.
+    """
+
+    reason: str
+    start: datetime
+    source: str
+    by: str = ""
+    why: str = ""
+    cap: datetime | None = None
+    end: datetime | None = None
+    updates: bool = False  # the update clock stands still too
+    ends: str | None = None  # the type of message that ends it by itself
+    n: int = 0  # the number of its blocker, or of its hold
+
+
+@dataclass(frozen=True, slots=True)
+class Extension:
+    """More time [SLA-22]: a moment, a span from the original start, or so much open time more.
+
+    `approved`: by the customer, so it moves the limit; else it moves our own warnings only.
+    """
+
+    at: datetime
+    by: str
+    reason: str
+    approved: bool
+    reference: str | None = None
+    moment: datetime | None = None
+    span: str | None = None
+    add: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Breach:
+    """A limit that was passed, as it was recorded [SLA-10]. `clock` is the clock's key, for ever."""
+
+    clock: str
+    due: datetime
+    detected_at: datetime
+    late_by_s: int
+    cause: str
+    told: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A proactive notice that was sent: the n-th cause, the slip, and the time that was named [SLA-9]."""
+
+    n: int
+    slip: int
+    cause: str
+    revised: datetime
+    at: datetime
+    workaround: bool = False  # the second notice, with what the customer can do meanwhile
+    because: str = ""
+    asked: str | None = None  # the task whose holder is asked for a workaround; "" = nobody holds one
+    skipped: bool = False  # the breach had come before it could be told
+
+
+@dataclass(frozen=True, slots=True)
+class Workaround:
+    """What the customer can do until it is resolved, as a message named it [SLA-9]."""
+
+    text: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Repriced:
+    """A priority that came by a message: from when on, and what held before [SLA-11]."""
+
+    at: datetime
+    was: str
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """A customer update that was accepted [SLA-15]. It counts for every clock from `counts_at`; None: not yet.
+
+    `promised` is the `next_update_at` that it names [SLA-13].
+    """
+
+    number: int
+    at: datetime
+    by: str
+    task: str | None = None
+    promised: datetime | None = None
+    counts_at: datetime | None = None
+    due: datetime | None = None  # when it was overdue at the latest; None: not known
+    round: int = 0  # the ordinal under which it was asked for
+
+    @property
+    def late(self) -> bool:
+        """Whether the customer heard from us after it was overdue."""
+        return self.due is not None and self.counts_at is not None and self.counts_at > self.due
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The n-th time that the customer waits for our answer: since when, and when an update gave it [SLA-2]."""
+
+    n: int
+    at: datetime
+    answered: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Ask:
     """Something that we expect an answer to [MSG-7]: who is asked, since when, and how far it has climbed.
 
@@ -332,6 +444,7 @@ class Task:
     # from the journal
     since: datetime | None = None  # the last line of the journal that changed its state
     admitted: int = 0
+    born: datetime | None = None  # when its file was taken in first
     present: bool = False  # admitted and not deleted since
     deleted: bool = False  # ended because its file was deleted: it opens again if the file comes back
     found: HandClaim | None = None  # what lies beside a file that a hand put into completed/
@@ -363,6 +476,13 @@ class Task:
     released: frozenset[str] = frozenset()  # dependencies and checkpoints let go by name ("*" = all)
     overrides: tuple[tuple[str, Any, Any], ...] = ()  # (field, value, what the file said then) [MEM-22]
     updates: tuple[int, ...] = ()  # accepted customer updates
+    pauses: tuple[Paused, ...] = ()
+    extensions: tuple[Extension, ...] = ()
+    repriced: tuple[Repriced, ...] = ()
+    warned: frozenset[str] = frozenset()  # marks of its clocks that were told or skipped: `resolution#1 75%`
+    breaches: tuple[Breach, ...] = ()
+    notices: tuple[Told, ...] = ()  # proactive ones
+    workaround: Workaround | None = None
     owed: tuple[Owed, ...] = ()
     asks: tuple[Ask, ...] = ()  # what we expect an answer to
     done: frozenset[str] = frozenset()  # names of its lines; dropped when it has ended for good
@@ -463,9 +583,19 @@ class Head:
     parked: Parked | None = None
     parks: int = 0
     updates: int = 0
-    counted: int = 0  # the highest update that counts: delivered, or without a channel sent
-    counted_at: datetime | None = None
     outbox: tuple[Sending, ...] = ()  # accepted updates that are not delivered yet
+    sent_updates: tuple[Update, ...] = ()
+    counted: Update | None = None  # the last one that counts, by its time
+    first_counted: datetime | None = None
+    replies: tuple[Reply, ...] = ()  # the times that the customer waited for an answer
+    replied: tuple[tuple[datetime, str | None], ...] = ()  # every customer_reply: when, and about which task
+    pauses: tuple[Paused, ...] = ()
+    extensions: tuple[Extension, ...] = ()
+    repriced: tuple[Repriced, ...] = ()
+    warned: frozenset[str] = frozenset()  # marks of its clocks that were told or skipped
+    breaches: tuple[Breach, ...] = ()
+    notices: tuple[Told, ...] = ()  # proactive ones
+    workaround: Workaround | None = None
     questions: int = 0  # put to us about the instruction
     executives: int = 0  # updates to the executive [EXE-7]
     executive_at: datetime | None = None
@@ -492,6 +622,17 @@ class Head:
     def title(self) -> str:
         """The title, or the id where there is none."""
         return self.spec.title or self.id
+
+    @property
+    def liaison(self) -> str:
+        """Who speaks with its customer [SLA-13]."""
+        return self.spec.liaison or LIAISON
+
+    @property
+    def waiting_reply(self) -> Reply | None:
+        """The customer's reply that is not answered yet."""
+        last = self.replies[-1] if self.replies else None
+        return last if last is not None and last.answered is None else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -563,4 +704,5 @@ def lasting(done: frozenset[str]) -> frozenset[str]:
     return frozenset(n for n in done if n.startswith("result ") or " held-" in n)
 
 
+LIAISON = "customer-success-manager"
 HOLD_AT_MOST = timedelta(hours=72)

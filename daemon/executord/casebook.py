@@ -23,12 +23,14 @@ from executord.case import (
     Head,
     Letter,
     Outcome,
+    Paused,
     Task,
     expected_spec,
     natural,
     still_asked,
 )
 from executord.evolve import replace
+from executord.sums import Sums, run_out
 
 
 class Case:
@@ -53,6 +55,9 @@ class Case:
         self.instruction_gone = False
         self.gone = 0  # task files that are missing and not yet counted as deleted [MEM-25]
         self.gone_since: datetime | None = None
+        self.event_at: datetime | None = None  # when what is being folded happened: pauses end then [MSG-10]
+        self.sums = Sums()
+        self.memo: dict[str, tuple[Any, Any]] = {}  # what was made from this case, with what it was made from
         self.extras: tuple[str, ...] = ()  # files in completed/ that match no task [MEM-19]
         self.clashed: set[str] = set()  # tasks whose file cannot be moved to where it belongs [MEM-14]
         self.dirty: set[str] = set()
@@ -135,6 +140,8 @@ class Case:
         """Put a new head; every line may follow from it."""
         if head.asks and any(_let_go(ask, head) for ask in head.asks):
             head = replace(head, asks=tuple(ask for ask in head.asks if not _let_go(ask, head)))
+        if head.pauses:
+            head = replace(head, pauses=run_out(head.pauses, (), head.hold, self.event_at))
         old, self.head = self.head, head
         self.head_dirty = True
         if old.asks is not head.asks:
@@ -147,10 +154,14 @@ class Case:
         old = self.tasks.get(task.id)
         if old is task:
             return
+        if task.pauses or (old is not None and old.ended is not None and task.ended is None):
+            task = self._standing_still(task, old)
         if task.asks and len(asks := still_asked(task)) < len(task.asks):
             task = replace(task, asks=asks)
         self.tasks[task.id] = task
         self.dirty.add(task.id)
+        if self.sums.changed(old, task):
+            self.dirty.update(self.tasks)  # the instruction's limit, which caps theirs, has moved
         if old is None:
             insort(self._order, (task.key, task.id))
             self.planned_total += 1
@@ -199,6 +210,26 @@ class Case:
         """The outbox has ended with this send of an update."""
         self.outcomes[(number, ordinal)] = outcome
         self.head_dirty = True
+
+    def _standing_still(self, task: Task, old: Task | None) -> Task:
+        """The task with its pauses as they are now: what ended ends, and what is open again was resolved."""
+        blocked = (task.blocked, *task.also_blocked) if task.blocked is not None else ()
+        pauses = run_out(task.pauses, (b.n for b in blocked), task.hold, self.event_at)
+        if old is not None and old.ended is not None and task.ended is None and self.event_at is not None:
+            was = old.ended
+            pauses = (*pauses, Paused("resolved", was.at, "ended", was.by or "", was.state, end=self.event_at))
+        return task if pauses is task.pauses else replace(task, pauses=pauses)
+
+    @property
+    def resolved_at(self) -> datetime | None:
+        """When the last planned task ended; None as long as one is open [SLA-2]."""
+        if self._open_total or not self.tasks:
+            return None
+        return self.sums.last_end(self.tasks.values())
+
+    def remaining_s(self) -> int:
+        """Seconds of effort still to be done: along the dependencies, and by agents one thing at a time [SLA-9]."""
+        return self.sums.remaining(self.tasks, self.dependants, in_line=self.head.tier in SEQUENTIAL_TIERS)
 
     def _reindex(self, task: str | None, old: tuple[Ask, ...], new: tuple[Ask, ...]) -> None:
         """Keep who was asked what."""
@@ -341,7 +372,7 @@ class Case:
         for task in rest:
             fresh.put(task)
         for name in ("tasks", "dirty", "counts", "_order", "_frontier", "_open_total", "planned_total", "dependants",
-                     "open_deps", "dead_deps", "unknown_deps", "cycles", "casefold"):  # fmt: skip
+                     "open_deps", "dead_deps", "unknown_deps", "cycles", "casefold", "sums"):  # fmt: skip
             setattr(self, name, getattr(fresh, name))
         self._cycles_stale = True
         self.set_gates(gates)
@@ -434,5 +465,5 @@ def _seen_by_tasks(head: Head) -> tuple[Any, ...]:
         head.id, head.spec, head.plan, head.ours, head.opened_at, head.created, head.tier, head.deliverable_type,
         head.hold, head.paused, head.closed, head.parked, head.priority, head.released, head.ready_by,
         head.quiet_since if head.plan is None and head.ready_by is None else None,
-        head.updates,
+        head.updates, head.pauses, head.extensions,
     )  # fmt: skip

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from executord import sendings
+from executord import reckoning, sendings
 from executord.asking import carried
 from executord.blocking import block, unblock
 from executord.case import Attempt, Claim, Ended, FileFact, Owed, Parked, Task, expected_spec, lasting, owe
@@ -43,6 +43,7 @@ def fold(case: Case, entry: Entry) -> None:
     name = entry["name"]
     at = read_stamp(entry["at"])
     case.n, case.last_at = entry["n"], at
+    case.event_at = moment(_facts(entry), "at") or at
     verb = name.split(" ", 1)[0]
     task_id = entry.get("task")
     step = FOLD.get(verb)
@@ -67,7 +68,7 @@ def fold(case: Case, entry: Entry) -> None:
             _paid(case, name)
     else:
         _paid(case, name)
-        if verb not in ("file", "reason", "reject", "clarify"):
+        if verb not in ("file", "reason", "reject", "clarify") and verb not in reckoning.WITHOUT_NAMES:
             case.set_head(replace(case.head, done=case.head.done | {name}))
 
 
@@ -131,6 +132,7 @@ def _admit(case: Case, entry: Entry, at: datetime) -> None:
         present=True,
         deleted=False,
         admitted=task.admitted + 1,
+        born=task.born or at,
         name=facts.get("file"),
         folder=folder,
         sha256=facts["sha256"],
@@ -279,6 +281,7 @@ def _file(case: Case, entry: Entry, at: datetime) -> None:
         after = case.tasks[task_id]
         if after.live is not None and after.live.n == live.n:
             case.put(signed(after, sent_at))  # whatever it says, he is there
+    reckoning.after_message(case, task_id, facts, sent_at)
 
 
 def _silence(case: Case, entry: Entry, at: datetime) -> None:
@@ -398,4 +401,8 @@ FOLD: dict[str, Callable[[Case, Entry, datetime], None]] = {
     "delivered": sendings.delivered,
     "failed": sendings.not_delivered,
     "doubt": sendings.not_delivered,
+    "warn": reckoning.warn,
+    "breach": reckoning.breach,
+    "proactive": reckoning.proactive,
+    "run-on": reckoning.run_on,
 }

@@ -16,10 +16,11 @@ from datetime import datetime, tzinfo
 from typing import Any, assert_never
 
 from executord import journal
-from executord.actions import Amend, Deliver, Embed, Explain, File, Move, Record, Send, Write
+from executord.actions import Amend, Deliver, Embed, Explain, File, Move, Record, Rendered, Send, Write
 from executord.agenda import Due
 from executord.casebook import Case
 from executord.disk import DOT, INBOX, Disk
+from executord.evolve import replace
 from executord.fold import fold
 from executord.pen import dump, journal_line, printable
 from executord.posts import next_stem
@@ -78,6 +79,8 @@ class Hands:
         action = line.action
         more: dict[str, Any] = {}
         noted = Noted({})
+        if any(isinstance(v, Rendered) for v in line.facts.values()):
+            line = replace(line, facts={k: self._value(v, case, now) for k, v in line.facts.items()})
         body: Mapping[str, Any] | None = None
         match action:
             case Send():
@@ -90,7 +93,7 @@ class Hands:
                 more["path"] = noted.target
             case Write():
                 noted.target = f"{case.id}/{action.path}"
-                body = {k: self._value(v) for k, v in action.body.items()} | _mark(case.n + 1, now)
+                body = {k: self._value(v, case, now) for k, v in action.body.items()} | _mark(case.n + 1, now)
                 noted.data = dump(body)
                 more["path"] = noted.target
                 self.store.remember(noted.target, body)
@@ -199,18 +202,20 @@ class Hands:
             envelope["attempt"] = line.attempt
         envelope["priority"] = (task.field("priority") if task is not None else None) or case.head.priority_now
         for key, value in action.body.items():
-            envelope[key] = self._value(value)
+            envelope[key] = self._value(value, case, now)
         return envelope | _mark(case.n + 1, now)
 
-    def _value(self, value: Any) -> Any:
+    def _value(self, value: Any, case: Case, now: datetime) -> Any:
         if value is None or type(value) in _PLAIN:  # most of a letter: no need to ask what else it might be
             return value
         if isinstance(value, Embed):
             return embedded(self.store.body(value.path), value.key, self.store.policy.zone)
+        if isinstance(value, Rendered):
+            return self._value(value.how(case, self.store.policy, now, *value.args), case, now)
         if isinstance(value, Mapping):
-            return {k: self._value(v) for k, v in value.items()}
+            return {k: self._value(v, case, now) for k, v in value.items()}
         if isinstance(value, list | tuple):
-            return [self._value(v) for v in value]
+            return [self._value(v, case, now) for v in value]
         return value
 
     # -- carry out -----------------------------------------------------------------------------------------

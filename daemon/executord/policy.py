@@ -128,6 +128,7 @@ class Policy:
     _limits: dict[str, tuple[LimitFrom, Limit | None]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
+    _terms: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)  # by kind of case
 
     def calendar(self, name: str) -> Calendar:
         """A calendar by name; `24x7` and `business` are always there."""

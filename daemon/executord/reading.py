@@ -15,7 +15,7 @@ from typing import Any
 from executord.case import Checkpoint, Customer, InstructionSpec, Plan, TaskSpec
 from executord.errors import Finding
 from executord.scalars import placeholder, written
-from executord.values import agent_name, effort_seconds, priority, read_moment, read_span, safe_id, tier
+from executord.values import agent_name, effort_seconds, priority, read_moment, read_span, safe_id, severity, tier
 
 Findings = list[Finding]
 
@@ -383,8 +383,20 @@ def read_instruction(data: Mapping[str, Any], case_id: str, zone: tzinfo) -> tup
         domain=_word(found["domain"].value),
         tags=_lines(found["tags"].value),
         liaison=next(iter(_names(found["liaison"].value)), None),
+        severity=_severity(flat),
         data=data,
     ), findings
+
+
+def _severity(flat: Mapping[str, Any]) -> int | None:
+    """The severity of an incident: its own, or `Sev 2`; a bare number is one only where an incident is marked."""
+    incident = flat.get("incident")
+    inner = incident.get("severity") if isinstance(incident, Mapping) else None
+    said = inner if inner is not None else flat.get("severity")
+    number = severity(said)
+    marked = isinstance(incident, Mapping) or incident is True or text_of(incident).lower() in ("true", "yes")
+    marked = marked or text_of(flat.get("type")).lower() == "incident"
+    return number if number is not None and (marked or text_of(said).lower().startswith("sev")) else None
 
 
 def _word(value: Any) -> str | None:

@@ -19,11 +19,6 @@ UPDATE = "customer_update"
 _ADDRESS = re.compile(r"[^\s<>@,;\"]+@[^\s<>@,;\"]+")
 
 
-def liaison_of(case: Case) -> str:
-    """Who speaks with this instruction's customer [SLA-13]."""
-    return case.head.spec.liaison or "customer-success-manager"
-
-
 def route_of(case: Case, policy: Policy) -> tuple[Route, tuple[str, ...]] | None:
     """The first channel that is for this case and knows where to, with the recipients; None: the liaison sends."""
     customer = case.head.spec.customer
@@ -48,7 +43,7 @@ def way_of(case: Case, letter: Letter, body: Mapping[str, Any], policy: Policy) 
     """
     sender = letter.sender or ""
     said = find(body, ("delivered_at",)).value
-    if said is not None and (sender == liaison_of(case) or policy.may(sender, UPDATE)):
+    if said is not None and (sender == case.head.liaison or policy.may(sender, UPDATE)):
         at = read_moment(said, policy.zone, bare="start")
         if at is not None and at <= letter.seen_at:
             via = text_of(find(body, ("channel", "via")).value)[:100]

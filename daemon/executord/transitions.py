@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from executord.asking import with_ask, without_asks
 from executord.blocking import unblock
-from executord.case import Ask, Attempt, Ended, FileFact, Owed, Sending, Task, owe
+from executord.case import Ask, Attempt, Ended, FileFact, Owed, Sending, Task, Update, owe
 from executord.casebook import Case
 from executord.evolve import replace
 from executord.policy import ATTEMPTS
@@ -108,16 +108,28 @@ def notice(task: Task, what: str, at: datetime, to: str, text: str, kind: str = 
 
 
 def record_update(
-    case: Case, task: _T, number: int | None, at: datetime, letter: str, by: str, nested: bool,
+    case: Case,
+    task: _T,
+    number: int | None,
+    at: datetime,
+    letter: str,
+    by: str,
+    nested: bool,
+    promised: datetime | None = None,
+    due: datetime | None = None,
+    asked_as: int = 0,
     way: Mapping[str, Any] | None = None,
-) -> _T:  # fmt: skip
+) -> _T:
     """Take an accepted customer update and owe its file [SLA-15].
 
     `way`: the channel by which it goes, or how it went already (`delivered_at`). Without one the liaison sends it, and
-    his message says so: then it counts at once [SLA-16].
+    his message says so: then it counts at once, from when it was sent [SLA-16].
     """
     if number is not None:
         way = way or {}
+        update = Update(number, at, by, task.id if task is not None else None, promised, None, due, asked_as)
+        sent = (*case.head.sent_updates, update)
+        case.set_head(replace(case.head, updates=number, sent_updates=sent))
         facts = {"number": number, "letter": letter, "by": by, "nested": nested, **way}
         owed = Owed(f"update #{number}", "update", at, facts)
         case.set_head(replace(case.head, updates=number, owed=(*case.head.owed, owed)))
@@ -133,10 +145,31 @@ def record_update(
 
 
 def count_update(case: Case, number: int, at: datetime) -> None:
-    """A customer update counts, for every clock and standard, from this instant [SLA-16]."""
+    """An accepted update counts from now on for every clock and standard [SLA-2, SLA-13, SLA-16].
+
+    It restarts the cadence, meets the response clock, and answers what the customer had written before.
+    """
     head = case.head
-    last = at if head.counted_at is None else max(head.counted_at, at)
-    case.set_head(replace(head, counted=max(head.counted, number), counted_at=last))
+    sent = tuple(replace(u, counts_at=at) if u.number == number else u for u in head.sent_updates)
+    update = next((u for u in sent if u.number == number), None)
+    if update is None:
+        return
+    last = head.counted
+    later = last is None or last.counts_at is None or at >= last.counts_at
+    waits = head.waiting_reply
+    replies = head.replies
+    if waits is not None and waits.at <= at:
+        replies = (*replies[:-1], replace(waits, answered=at))
+    case.set_head(
+        replace(
+            head,
+            sent_updates=sent,
+            counted=update if later else last,
+            first_counted=at if head.first_counted is None else min(at, head.first_counted),
+            replies=replies,
+            done=frozenset(name for name in head.done if "update #" not in name),  # of rounds that are over
+        )
+    )
 
 
 def keep_late(

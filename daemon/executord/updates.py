@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime, tzinfo
 from typing import Any
 
 from executord.reading import text_of
+from executord.values import read_moment
 
 UPDATE_CONTENTS = ("status", "next_steps", "blockers", "expect_next", "contact")
 #: Content → the keys and headings under which it is found.
@@ -52,6 +54,17 @@ def missing_contents(body: Mapping[str, Any], type_words: frozenset[str] = froze
     """Which of the five contents are missing."""
     have = update_contents(body, type_words)
     return [c for c in UPDATE_CONTENTS if c not in have]
+
+
+def promised_in(body: Mapping[str, Any], zone: tzinfo) -> datetime | None:
+    """When the update says that the next one comes [SLA-13]."""
+    inner = next((v for k in ("update", "contents", "customer_update") if isinstance(v := body.get(k), Mapping)), {})
+    for source in (body, inner):
+        value = source.get("next_update_at", source.get("next_update"))
+        found = read_moment(value, zone, bare="end") if value is not None else None
+        if found is not None:
+            return found
+    return None
 
 
 def _sections(text: str) -> dict[str, str]:

@@ -13,10 +13,12 @@ from executord.case import FileFact, Letter, Task
 from executord.casebook import Case
 from executord.letters import note_of, word
 from executord.policy import REWORKS, Policy
+from executord.promises import cadence
 from executord.reading import find, text_of
 from executord.routes import way_of
 from executord.scalars import placeholder
-from executord.updates import missing_contents
+from executord.updates import missing_contents, promised_in
+from executord.values import stamp
 
 OUTPUT = ("output", "outputs", "result", "results", "deliverable", "findings")
 PATHS = ("outputs", "artifacts", "outputs_created", "files", "artifacts_produced", "files_created", "output_files")
@@ -147,6 +149,10 @@ def verify(case: Case, task: Task, letter: Letter, policy: Policy) -> dict[str, 
         else:
             recorded = True
             facts |= {"update": case.head.updates + 1, "nested": True, "way": way_of(case, letter, nested, policy)}
+            found, promised = cadence(case, policy), promised_in(nested, policy.zone)
+            facts["promised"] = stamp(promised) if promised is not None else None
+            facts["overdue_at"] = stamp(found.late_from) if found is not None else None
+            facts["round"] = found.number if found is not None else None
     needs = communication_of(case, task)
     if needs in ("customer", "both") and not recorded and not any("customer_update in it" in p for p in points):
         points.append(

@@ -16,6 +16,7 @@ FILES = (
     "questions",
     "overload",
     "orchestrated",
+    "promises",
     "channels",
     "muted",
 )

@@ -51,6 +51,7 @@ def information_is_missing_and_arrives(s: Stage) -> None:
     s.has("T1 accepted")
     s.expect(
         """
+        10:50 warn response #1 50% → customer-success-manager
         11:10 remind blocker T1 #1 → customer-success-manager
         11:30 file 03-answer.yaml #1
         11:30 answer T1 #1 → technical-writer
@@ -69,6 +70,8 @@ def information_is_missing_and_arrives(s: Stage) -> None:
         11:40 notice T1 #2 blocked technical-support-engineer → technical-support-engineer
         11:50 file 05-unblocked.yaml #1
         11:50 notice T1 #2 unblocked technical-support-engineer → technical-support-engineer
+        11:50 warn response #1 75% → customer-success-manager
+        11:50 warn response #1 75%-manager → support-manager
         11:51 file 06-completion.yaml #1
         11:51 update #1
         11:51 result T1 a1
@@ -91,14 +94,83 @@ def information_is_missing_and_nobody_answers(s: Stage) -> None:
         09:10 file 02-blocked.yaml #1
         09:10 ask blocker T1 #1 → customer-success-manager
         09:10 notice T1 #1 blocked technical-support-engineer → technical-support-engineer
+        10:50 warn response #1 50% → customer-success-manager
         11:10 remind blocker T1 #1 → customer-success-manager
+        11:50 warn response #1 75% → customer-success-manager
+        11:50 warn response #1 75%-manager → support-manager
+        12:26 warn response #1 90% → customer-success-manager
+        12:26 warn response #1 90%-manager → support-manager
+        12:50 breach response #1
+        12:50 ask breach response #1 → support-manager
+        12:50 breach customer_update #1
+        12:50 remind update #1 → customer-success-manager
         13:10 escalate blocker T1 #1 level-2 → support-manager
+        13:50 escalate update #1 level-1 → support-manager
+        14:50 remind breach response #1 → support-manager
+        14:50 escalate update #1 level-2 → vp-customer-support
         15:10 remind blocker T1 #1 level-2 → support-manager
+        15:50 escalate update #1 level-3 → hitl
+        16:50 escalate breach response #1 level-2 → escalation-manager
         17:10 escalate blocker T1 #1 level-3 → vp-customer-support
+        18:50 remind breach response #1 level-2 → escalation-manager
         19:10 remind blocker T1 #1 level-3 → vp-customer-support
+        20:50 escalate breach response #1 level-3 → vp-customer-support
         21:10 escalate blocker T1 #1 level-4 → hitl
+        22:50 remind breach response #1 level-3 → vp-customer-support
         23:10 remind blocker T1 #1 level-4 → hitl
+        11-21 00:50 escalate breach response #1 level-4 → hitl
         11-21 01:10 unanswered blocker T1 #1
+        11-21 02:50 remind breach response #1 level-4 → hitl
+        11-21 04:50 unanswered breach response #1
+        11-27 09:10 run-on resolution T1 #1 waiting_on_customer
+        11-28 08:50 warn resolution #1 50% → customer-success-manager
+        11-28 08:55 warn resolution T1 #1 50% → technical-writer
+        11-28 09:00 warn resolution T1 #1 target → technical-writer
+        11-28 20:50 warn resolution #1 75% → customer-success-manager
+        11-28 20:50 warn resolution #1 75%-manager → support-manager
+        11-28 20:50 proactive #1 → customer-success-manager
+        11-28 20:50 ask workaround T1 #1 → technical-writer
+        11-28 20:50 expedite #1 → support-manager
+        11-28 20:52:30 warn resolution T1 #1 75% → technical-writer
+        11-28 20:52:30 warn resolution T1 #1 75%-manager → support-manager
+        11-28 22:50 remind expedite #1 → support-manager
+        11-28 22:50 remind workaround T1 #1 → technical-writer
+        11-29 00:50 escalate expedite #1 level-2 → vp-customer-support
+        11-29 00:50 escalate workaround T1 #1 level-2 → support-manager
+        11-29 02:50 remind expedite #1 level-2 → vp-customer-support
+        11-29 02:50 remind workaround T1 #1 level-2 → support-manager
+        11-29 04:02 warn resolution #1 90% → customer-success-manager
+        11-29 04:02 warn resolution #1 90%-manager → support-manager
+        11-29 04:03 warn resolution T1 #1 90% → technical-writer
+        11-29 04:03 warn resolution T1 #1 90%-manager → support-manager
+        11-29 04:50 escalate expedite #1 level-3 → hitl
+        11-29 04:50 escalate workaround T1 #1 level-3 → vp-customer-support
+        11-29 06:50 remind expedite #1 level-3 → hitl
+        11-29 06:50 remind workaround T1 #1 level-3 → vp-customer-support
+        11-29 08:50 escalate workaround T1 #1 level-4 → hitl
+        11-29 08:50 unanswered expedite #1
+        11-29 08:50 breach resolution #1
+        11-29 08:50 ask breach resolution #1 → support-manager
+        11-29 08:50 breach resolution T1 #1
+        11-29 08:50 ask breach resolution T1 #1 → support-manager
+        11-29 10:50 remind breach resolution #1 → support-manager
+        11-29 10:50 remind breach resolution T1 #1 → support-manager
+        11-29 10:50 remind workaround T1 #1 level-4 → hitl
+        11-29 12:50 escalate breach resolution #1 level-2 → escalation-manager
+        11-29 12:50 escalate breach resolution T1 #1 level-2 → escalation-manager
+        11-29 12:50 unanswered workaround T1 #1
+        11-29 14:50 remind breach resolution #1 level-2 → escalation-manager
+        11-29 14:50 remind breach resolution T1 #1 level-2 → escalation-manager
+        11-29 16:50 escalate breach resolution #1 level-3 → vp-customer-support
+        11-29 16:50 escalate breach resolution T1 #1 level-3 → vp-customer-support
+        11-29 18:50 remind breach resolution #1 level-3 → vp-customer-support
+        11-29 18:50 remind breach resolution T1 #1 level-3 → vp-customer-support
+        11-29 20:50 escalate breach resolution #1 level-4 → hitl
+        11-29 20:50 escalate breach resolution T1 #1 level-4 → hitl
+        11-29 22:50 remind breach resolution #1 level-4 → hitl
+        11-29 22:50 remind breach resolution T1 #1 level-4 → hitl
+        11-30 00:50 unanswered breach resolution #1
+        11-30 00:50 unanswered breach resolution T1 #1
         """
     )
     s.at("2026-12-20T10:00:00Z").drop("unblocked", "hitl", "T1", answer="assume eu-west")
@@ -122,11 +194,42 @@ def a_technical_dependency_over_three_days_of_downtime(s: Stage) -> None:
     s.at("2026-11-23T12:00:00Z")
     s.expect(
         """
+        11-23 09:30 warn response #1 50%
         11-23 09:30 remind blocker T1 #1
+        11-23 09:30 warn response #1 75%
+        11-23 09:30 warn response #1 75%-manager
+        11-23 09:30 warn response #1 90%
+        11-23 09:30 warn response #1 90%-manager
+        11-23 09:30 breach response #1
+        11-23 09:30 ask breach response #1 → support-manager
+        11-23 09:30 breach customer_update #1
+        11-23 09:30 remind update #1 → customer-success-manager
         11-23 09:30 escalate blocker T1 #1 level-2
+        11-23 09:30 escalate update #1 level-1
+        11-23 09:30 escalate update #1 level-2
+        11-23 09:30 escalate update #1 level-3 → hitl
         11-23 09:30 escalate blocker T1 #1 level-3
         11-23 09:30 escalate blocker T1 #1 level-4 → hitl
+        11-23 09:30 warn resolution #1 50%
+        11-23 09:30 warn resolution T1 #1 50%
+        11-23 09:30 warn resolution T1 #1 target
+        11-23 09:30 warn resolution #1 75%
+        11-23 09:30 warn resolution #1 75%-manager
+        11-23 09:30 proactive #1
+        11-23 09:30 warn resolution T1 #1 75%
+        11-23 09:30 warn resolution T1 #1 75%-manager
+        11-23 09:30 warn resolution #1 90%
+        11-23 09:30 warn resolution #1 90%-manager
+        11-23 09:30 warn resolution T1 #1 90%
+        11-23 09:30 warn resolution T1 #1 90%-manager
+        11-23 09:30 breach resolution #1
+        11-23 09:30 ask breach resolution #1 → support-manager
+        11-23 09:30 breach resolution T1 #1
+        11-23 09:30 ask breach resolution T1 #1 → support-manager
         11-23 11:30 remind blocker T1 #1 level-4 → hitl
+        11-23 11:30 remind breach resolution #1 → support-manager
+        11-23 11:30 remind breach resolution T1 #1 → support-manager
+        11-23 11:30 remind breach response #1 → support-manager
         """
     )
     s.drop("resolved", ENGINEER, "T1", resolution="a restart helped")
@@ -153,8 +256,36 @@ def nobody_is_chased_for_what_is_in_the_box(s: Stage) -> None:
     s.expect(
         """
         11-23 09:30 file 03-decision.yaml #1
+        11-23 09:30 warn response #1 50%
+        11-23 09:30 warn response #1 75%
+        11-23 09:30 warn response #1 75%-manager
+        11-23 09:30 warn response #1 90%
+        11-23 09:30 warn response #1 90%-manager
+        11-23 09:30 breach response #1
+        11-23 09:30 ask breach response #1 → support-manager
+        11-23 09:30 breach customer_update #1
+        11-23 09:30 remind update #1 → customer-success-manager
+        11-23 09:30 escalate update #1 level-1
+        11-23 09:30 escalate update #1 level-2
+        11-23 09:30 escalate update #1 level-3 → hitl
+        11-23 09:30 warn resolution #1 50%
+        11-23 09:30 warn resolution T1 #1 50%
         11-23 09:30 keep T1 a1
         11-23 09:30 notice T1 reassigned-a1 → technical-writer
+        11-23 09:30 warn resolution T1 #1 target
+        11-23 09:30 warn resolution #1 75%
+        11-23 09:30 warn resolution #1 75%-manager
+        11-23 09:30 proactive #1
+        11-23 09:30 warn resolution T1 #1 75%
+        11-23 09:30 warn resolution T1 #1 75%-manager
+        11-23 09:30 warn resolution #1 90%
+        11-23 09:30 warn resolution #1 90%-manager
+        11-23 09:30 warn resolution T1 #1 90%
+        11-23 09:30 warn resolution T1 #1 90%-manager
+        11-23 09:30 breach resolution #1
+        11-23 09:30 ask breach resolution #1 → support-manager
+        11-23 09:30 breach resolution T1 #1
+        11-23 09:30 ask breach resolution T1 #1 → vp-customer-support
         11-23 09:30 assign T1 a2 → technical-support-engineer
         """
     )
@@ -171,9 +302,32 @@ def the_scope_is_unclear_to_the_planner_and_the_orchestrator(s: Stage) -> None:
         09:10 file 02-blocked.yaml #1
         09:10 ask blocker T1 #1 → planner
         09:10 notice T1 #1 blocked technical-support-engineer → technical-support-engineer
+        10:50 warn response #1 50% → customer-success-manager
         11:10 remind blocker T1 #1 → planner
+        11:50 warn response #1 75% → customer-success-manager
+        11:50 warn response #1 75%-manager → support-manager
+        12:26 warn response #1 90% → customer-success-manager
+        12:26 warn response #1 90%-manager → support-manager
+        12:50 breach response #1
+        12:50 ask breach response #1 → support-manager
+        12:50 breach customer_update #1
+        12:50 remind update #1 → customer-success-manager
         13:10 escalate blocker T1 #1 level-2 → orchestrator
         13:30 file 03-ack.yaml #1
+        13:50 escalate update #1 level-1 → support-manager
+        14:50 remind breach response #1 → support-manager
+        14:50 escalate update #1 level-2 → vp-customer-support
+        15:50 escalate update #1 level-3 → hitl
+        16:50 escalate breach response #1 level-2 → escalation-manager
+        18:50 remind breach response #1 level-2 → escalation-manager
+        20:50 escalate breach response #1 level-3 → vp-customer-support
+        22:50 remind breach response #1 level-3 → vp-customer-support
+        11-21 00:50 escalate breach response #1 level-4 → hitl
+        11-21 02:50 remind breach response #1 level-4 → hitl
+        11-21 04:50 unanswered breach response #1
+        11-21 08:50 warn resolution #1 50% → customer-success-manager
+        11-21 08:55 warn resolution T1 #1 50% → technical-writer
+        11-21 09:00 warn resolution T1 #1 target → technical-writer
         """
     )
     s.drop("unblocked", "planner", "T1", answer="no, only the US one")

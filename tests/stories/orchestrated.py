@@ -65,6 +65,8 @@ def two_checkpoints_a_priority_change_and_an_added_task(s: Stage) -> None:
         09:40 notice T3 #1 instruction-priority → customer-success-manager
         09:40 notice acme-42 #1 re-planned → planner
         09:40 executive-update acme-42 #3 → vp-customer-support
+        09:45 warn response T2 a1 #1 target → engineering
+        09:45 warn response T3 a1 #1 target → customer-success-manager
         09:50 admit T5 #1
         09:50 notice acme-42 #2 re-planned → planner
         09:50 executive-update acme-42 #4 → vp-customer-support
@@ -107,10 +109,24 @@ def two_checkpoints_a_priority_change_and_an_added_task(s: Stage) -> None:
         11-23 09:00 remind checkpoint cp2 #1
         11-23 09:00 escalate checkpoint cp2 #1 level-2
         11-23 09:00 escalate checkpoint cp2 #1 level-3 → hitl
+        11-23 09:00 warn resolution #1 target
+        11-23 09:00 warn resolution #1 50%
+        11-23 09:00 warn resolution #1 75%
+        11-23 09:00 warn resolution #1 75%-manager
+        11-23 09:00 proactive #1
+        11-23 09:00 warn resolution #1 90%
+        11-23 09:00 warn resolution #1 90%-manager
+        11-23 09:00 breach resolution #1
+        11-23 09:00 ask breach resolution #1 → vp-customer-support
         11-23 09:00 executive-update acme-42 #7 → vp-customer-support
+        11-23 09:15 remind breach resolution #1 → vp-customer-support
         11-23 09:15 remind checkpoint cp2 #1 level-3 → hitl
+        11-23 10:00 escalate breach resolution #1 level-2 → hitl
         11-23 10:00 unanswered checkpoint cp2 #1
-        11-23 13:00 executive-update acme-42 #8 → vp-customer-support
+        11-23 10:00 executive-update acme-42 #8 → vp-customer-support
+        11-23 10:15 remind breach resolution #1 level-2 → hitl
+        11-23 11:00 unanswered breach resolution #1
+        11-23 14:00 executive-update acme-42 #9 → vp-customer-support
         """
     )
     s.at("2026-12-23T14:00:00Z")

@@ -94,9 +94,19 @@ def a_task_that_will_miss_its_limit(s: Stage) -> None:
         09:00 move T1 #1 in_progress
         09:00 assign T2 a1 → technical-writer
         09:00 move T2 #1 in_progress
+        20:55 warn resolution T1 #1 50% → support-analyst
+        20:55 warn resolution T2 #1 50% → technical-writer
         11-21 02:50 relieve T1 a1 → support-analyst
         11-21 02:50 keep T1 a1
         11-21 02:50 assign T1 a2 → support-quality-analyst
+        11-21 02:52:30 warn resolution T1 #1 75% → support-quality-analyst
+        11-21 02:52:30 warn resolution T1 #1 75%-manager → support-manager
+        11-21 02:52:30 warn resolution T2 #1 75% → technical-writer
+        11-21 02:52:30 warn resolution T2 #1 75%-manager → support-manager
         11-21 05:50 overload T2 a1 → support-manager
+        11-21 06:27 warn resolution T1 #1 90% → support-quality-analyst
+        11-21 06:27 warn resolution T1 #1 90%-manager → support-manager
+        11-21 06:27 warn resolution T2 #1 90% → technical-writer
+        11-21 06:27 warn resolution T2 #1 90%-manager → support-manager
         """
     )

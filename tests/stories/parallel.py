@@ -229,9 +229,39 @@ def who_has_no_room_in_time_is_passed_over(s: Stage) -> None:
     s.expect(
         """
         09:50 relieve T1 a1 → support-manager
+        09:50 proactive #1
+        09:50 expedite #1 → support-manager
+        10:20 warn resolution #1 50% → support-manager
+        10:25 warn resolution T1 #1 50% → clerk
+        10:50 warn response #1 50% → support-manager
         10:50 assign T2 a1 → technical-support-engineer
         10:50 move T2 #1 in_progress
+        11:00 warn response T1 a1 #1 50% → clerk
+        11:05 warn resolution #1 75% → support-manager
+        11:05 warn resolution #1 75%-manager → vp-customer-support
+        11:07:30 warn resolution T1 #1 75% → clerk
+        11:07:30 warn resolution T1 #1 75%-manager → support-manager
+        11:20 warn resolution T2 #1 50% → technical-support-engineer
+        11:32 warn resolution #1 90% → support-manager
+        11:32 warn resolution #1 90%-manager → vp-customer-support
+        11:33 warn resolution T1 #1 90% → clerk
+        11:33 warn resolution T1 #1 90%-manager → support-manager
+        11:35 warn resolution T2 #1 75% → technical-support-engineer
+        11:35 warn resolution T2 #1 75%-manager → escalation-manager
+        11:44 warn resolution T2 #1 90% → technical-support-engineer
+        11:44 warn resolution T2 #1 90%-manager → escalation-manager
+        11:50 remind expedite #1 → support-manager
         11:50 remind overload T1 a1 → support-manager
+        11:50 breach resolution #1
+        11:50 ask breach resolution #1 → vp-customer-support
+        11:50 breach resolution T1 #1
+        11:50 ask breach resolution T1 #1 → support-manager
+        11:50 breach resolution T2 #1
+        11:50 ask breach resolution T2 #1 → escalation-manager
+        11:50 warn response #1 75% → support-manager
+        11:50 warn response #1 75%-manager → vp-customer-support
+        12:00 warn response T1 a1 #1 75% → clerk
+        12:00 warn response T1 a1 #1 75%-manager → support-manager
         """
     )
     s.says(f"_communication/inbox/{ENGINEER}/acme-42.T2.a1.delegation.yaml", instead_of="clerk")
@@ -256,6 +286,7 @@ def two_cases_share_an_agent(s: Stage) -> None:
     s.at("09:20").drop("completion", "clerk", case=None, summary="done", output="filed")
     s.expect(
         """
+        09:05 [beta-7] warn response #1 target → support-manager
         09:10 [beta-7] file 01-completion.yaml #1
         09:10 [beta-7] result T1 a1
         09:10 [beta-7] move T1 #2 completed

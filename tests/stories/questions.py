@@ -110,9 +110,35 @@ def an_escalation_nobody_acknowledges_climbs_to_hitl(s: Stage) -> None:
     s.at("2026-11-23T12:00:00Z")
     s.expect(
         """
+        11-23 09:00 warn response #1 50%
         11-23 09:00 remind escalation T1 #1
+        11-23 09:00 warn response #1 75%
+        11-23 09:00 warn response #1 75%-manager
+        11-23 09:00 warn response #1 90%
+        11-23 09:00 warn response #1 90%-manager
+        11-23 09:00 breach response #1
+        11-23 09:00 ask breach response #1 → vp-customer-support
         11-23 09:00 escalate T1 #1 level-2
         11-23 09:00 escalate T1 #1 level-3 → hitl
+        11-23 09:00 warn resolution #1 50%
+        11-23 09:00 warn resolution T1 #1 50%
+        11-23 09:00 warn resolution T1 #1 target
+        11-23 09:00 warn resolution #1 75%
+        11-23 09:00 warn resolution #1 75%-manager
+        11-23 09:00 proactive #1
+        11-23 09:00 warn resolution T1 #1 75%
+        11-23 09:00 warn resolution T1 #1 75%-manager
+        11-23 09:00 warn resolution #1 90%
+        11-23 09:00 warn resolution #1 90%-manager
+        11-23 09:00 warn resolution T1 #1 90%
+        11-23 09:00 warn resolution T1 #1 90%-manager
+        11-23 09:00 breach resolution #1
+        11-23 09:00 ask breach resolution #1 → vp-customer-support
+        11-23 09:00 breach resolution T1 #1
+        11-23 09:00 ask breach resolution T1 #1 → vp-customer-support
+        11-23 11:00 remind breach resolution #1 → vp-customer-support
+        11-23 11:00 remind breach resolution T1 #1 → vp-customer-support
+        11-23 11:00 remind breach response #1 → vp-customer-support
         11-23 11:00 remind escalation T1 #1 level-3 → hitl
         """
     )

@@ -84,6 +84,7 @@ def tier_1_owes_the_customer_an_update(s: Stage) -> None:
         """
         09:00 open acme-42
         09:00 admit T1 #1
+        09:00 ask update #1 → customer-success-manager
         09:00 assign T1 a1 → customer-support-rep
         09:00 move T1 #1 in_progress
         """

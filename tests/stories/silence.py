@@ -21,7 +21,21 @@ def a_worker_that_never_answers(s: Stage) -> None:
         09:00 admit T1 #1
         09:00 assign T1 a1 → technical-support-engineer
         09:00 move T1 #1 in_progress
+        10:50 warn response #1 50% → support-manager
+        11:00 warn response T1 a1 #1 50% → technical-support-engineer
+        11:50 warn response #1 75% → support-manager
+        11:50 warn response #1 75%-manager → vp-customer-support
+        12:00 warn response T1 a1 #1 75% → technical-support-engineer
+        12:00 warn response T1 a1 #1 75%-manager → escalation-manager
+        12:26 warn response #1 90% → support-manager
+        12:26 warn response #1 90%-manager → vp-customer-support
+        12:36 warn response T1 a1 #1 90% → technical-support-engineer
+        12:36 warn response T1 a1 #1 90%-manager → escalation-manager
+        12:50 breach response #1
+        12:50 ask breach response #1 → vp-customer-support
         13:00 remind T1 a1 #1 → technical-support-engineer
+        13:00 breach response T1 a1 #1
+        13:00 ask breach response T1 a1 #1 → escalation-manager
         13:07:30 status check T1 a1 #1 → technical-support-engineer
         13:11:15 finalize T1 a1 #1 → technical-support-engineer
         13:15 time out T1 a1 #1
@@ -40,19 +54,63 @@ def a_worker_that_never_answers(s: Stage) -> None:
     s.has("T1 escalated")
     s.expect(
         """
+        14:50 remind breach response #1 → vp-customer-support
+        15:00 remind breach response T1 a1 #1 → escalation-manager
+        15:15 warn response T1 a2 #1 50% → customer-support-rep
+        16:15 warn response T1 a2 #1 75% → customer-support-rep
+        16:15 warn response T1 a2 #1 75%-manager → support-manager
+        16:50 escalate breach response #1 level-2 → hitl
+        16:51 warn response T1 a2 #1 90% → customer-support-rep
+        16:51 warn response T1 a2 #1 90%-manager → support-manager
+        17:00 escalate breach response T1 a1 #1 level-2 → vp-customer-support
         17:15 remind T1 a2 #1 → customer-support-rep
+        17:15 breach response T1 a2 #1
+        17:15 ask breach response T1 a2 #1 → support-manager
         17:22:30 status check T1 a2 #1 → customer-support-rep
         17:26:15 finalize T1 a2 #1 → customer-support-rep
         17:30 time out T1 a2 #1
         17:30 escalate T1 #1 → support-manager
         17:30 keep T1 a2
         17:30 notice T1 timed-out-a2 → customer-support-rep
+        18:50 remind breach response #1 level-2 → hitl
         19:30 remind escalation T1 #1 → support-manager
+        20:50 unanswered breach response #1
         21:30 escalate T1 #1 level-2 → vp-customer-support
         23:30 remind escalation T1 #1 level-2 → vp-customer-support
         11-21 01:30 escalate T1 #1 level-3 → hitl
         11-21 03:30 remind escalation T1 #1 level-3 → hitl
         11-21 05:30 unanswered escalation T1 #1
+        11-21 08:50 warn resolution #1 50% → support-manager
+        11-21 08:55 warn resolution T1 #1 50% → support-manager
+        11-21 09:00 warn resolution T1 #1 target → support-manager
+        11-21 20:50 warn resolution #1 75% → support-manager
+        11-21 20:50 warn resolution #1 75%-manager → vp-customer-support
+        11-21 20:50 proactive #1
+        11-21 20:50 expedite #1 → support-manager
+        11-21 20:52:30 warn resolution T1 #1 75% → support-manager
+        11-21 20:52:30 warn resolution T1 #1 75%-manager → vp-customer-support
+        11-21 22:50 remind expedite #1 → support-manager
+        11-22 00:50 escalate expedite #1 level-2 → vp-customer-support
+        11-22 02:50 remind expedite #1 level-2 → vp-customer-support
+        11-22 04:02 warn resolution #1 90% → support-manager
+        11-22 04:02 warn resolution #1 90%-manager → vp-customer-support
+        11-22 04:03 warn resolution T1 #1 90% → support-manager
+        11-22 04:03 warn resolution T1 #1 90%-manager → vp-customer-support
+        11-22 04:50 escalate expedite #1 level-3 → hitl
+        11-22 06:50 remind expedite #1 level-3 → hitl
+        11-22 08:50 unanswered expedite #1
+        11-22 08:50 breach resolution #1
+        11-22 08:50 ask breach resolution #1 → vp-customer-support
+        11-22 08:50 breach resolution T1 #1
+        11-22 08:50 ask breach resolution T1 #1 → vp-customer-support
+        11-22 10:50 remind breach resolution #1 → vp-customer-support
+        11-22 10:50 remind breach resolution T1 #1 → vp-customer-support
+        11-22 12:50 escalate breach resolution #1 level-2 → hitl
+        11-22 12:50 escalate breach resolution T1 #1 level-2 → hitl
+        11-22 14:50 remind breach resolution #1 level-2 → hitl
+        11-22 14:50 remind breach resolution T1 #1 level-2 → hitl
+        11-22 16:50 unanswered breach resolution #1
+        11-22 16:50 unanswered breach resolution T1 #1
         """
     )
     s.at("2026-12-23T09:00:00Z")
@@ -182,6 +240,30 @@ def three_days_of_downtime_close_nobody_unasked(s: Stage) -> None:
         """
         11-23 09:00 file 03-progress.yaml #1
         11-23 09:00 status check T1 a1 #1 → technical-support-engineer
+        11-23 09:00 warn resolution #1 50%
+        11-23 09:00 warn resolution T1 #1 50%
+        11-23 09:00 warn resolution T2 #1 50%
+        11-23 09:00 warn resolution T1 #1 target
+        11-23 09:00 warn resolution T2 #1 target
+        11-23 09:00 warn resolution #1 75%
+        11-23 09:00 warn resolution #1 75%-manager
+        11-23 09:00 proactive #1
+        11-23 09:00 warn resolution T1 #1 75%
+        11-23 09:00 warn resolution T1 #1 75%-manager
+        11-23 09:00 warn resolution T2 #1 75%
+        11-23 09:00 warn resolution T2 #1 75%-manager
+        11-23 09:00 warn resolution #1 90%
+        11-23 09:00 warn resolution #1 90%-manager
+        11-23 09:00 warn resolution T1 #1 90%
+        11-23 09:00 warn resolution T1 #1 90%-manager
+        11-23 09:00 warn resolution T2 #1 90%
+        11-23 09:00 warn resolution T2 #1 90%-manager
+        11-23 09:00 breach resolution #1
+        11-23 09:00 ask breach resolution #1 → vp-customer-support
+        11-23 09:00 breach resolution T1 #1
+        11-23 09:00 ask breach resolution T1 #1 → escalation-manager
+        11-23 09:00 breach resolution T2 #1
+        11-23 09:00 ask breach resolution T2 #1 → support-manager
         11-23 09:15 finalize T1 a1 #1 → technical-support-engineer
         11-23 09:30 remind T2 a1 #2 → technical-writer
         11-23 09:30 time out T1 a1 #1

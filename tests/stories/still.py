@@ -39,7 +39,7 @@ def on_hold_until_released_or_72_hours_are_over(s: Stage) -> None:
         09:40 admit T3 #1
         """
     )
-    assert s.agenda() == "11-23 09:30 release acme-42 #1"
+    assert "11-23 09:30 release acme-42 #1" in s.agenda().splitlines()
     s.at("2026-11-23T09:29:59Z")
     s.expect("")
     s.at("2026-11-23T09:31:00Z")

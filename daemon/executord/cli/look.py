@@ -91,7 +91,7 @@ def list_(context: typer.Context) -> None:
     """One line per instruction: id, phase, percent, title."""
     here = frame(context)
     service, now, _ = _look(here)
-    found = [overview.instruction(service, i) for i in sorted({*service.cases, *service.broken})]
+    found = [overview.instruction(service, i, now) for i in sorted({*service.cases, *service.broken})]
     rows = [{key: each[key] for key in ("id", "phase", "percent", "title")} for each in found]
     _say_if_down(here)
     head = ("INSTRUCTION", "PHASE", "%", "TITLE")
@@ -106,7 +106,7 @@ def show(context: typer.Context, instruction: Id) -> None:
     plan = case.head.plan if case is not None else None
     report = {
         "at": stamp(now),
-        **overview.instruction(service, case_id),
+        **overview.instruction(service, case_id, now),
         "plan": dict(plan.data) if plan is not None else None,
         "files": shelves.outputs(here.memory, case_id),
     }

@@ -11,6 +11,7 @@ from executord.letters import word
 from executord.messages.base import Incoming as Incoming
 from executord.messages.base import Taken as Taken
 from executord.messages.blockers import BlockedMessage, Unblocked
+from executord.messages.customer import CustomerReply, CustomerUpdate, SlaExtension
 from executord.messages.decisions import (
     AcceptLate,
     Cancel,
@@ -40,14 +41,14 @@ from executord.messages.questions import (
 from executord.messages.work import (
     Acknowledgement,
     Completion,
-    CustomerUpdate,
     Declined,
     Failed,
     Progress,
 )
 
 _ACTED: tuple[type[Incoming], ...] = (
-    Acknowledgement, Progress, Completion, BlockedMessage, Unblocked, Failed, Declined, CustomerUpdate, PriorityChange,
+    Acknowledgement, Progress, Completion, BlockedMessage, Unblocked, Failed, Declined, CustomerUpdate, CustomerReply,
+    SlaExtension, PriorityChange,
     Reassign, Retry, Defer, Cancel, HoldMessage, Release, AcceptLate, Tell, PlanReady, Pause, Resume, Status,
     MuteMessage, UnmuteMessage,
     EscalationMessage, ConsultationMessage, ReviewRequest, ConsultationResponse, ReviewResponse, Decision, HitlDecision,

@@ -12,7 +12,7 @@ from typing import Any
 
 from executord.asking import acknowledged, answered
 from executord.blocking import unblock
-from executord.case import Ask, Owed, Task, owe
+from executord.case import Ask, Owed, Task, Workaround, owe
 from executord.casebook import Case
 from executord.evolve import replace
 from executord.messages.arrived import arrived
@@ -92,6 +92,20 @@ def not_a_decision(case: Case, task_id: str | None, ask: Ask, taken: Taken) -> b
     return False
 
 
+def offer(case: Case, task_id: str | None, ask: Ask, taken: Taken) -> bool:
+    """The answer to a workaround request: what it says is offered to the customer [SLA-9]."""
+    said = taken.facts.get("workaround") or taken.facts.get("answer")
+    if not said:
+        return False
+    found = Workaround(str(said), taken.at)
+    task = case.tasks.get(task_id or "")
+    if task is not None:
+        case.put(replace(task, workaround=found))
+    else:
+        case.set_head(replace(case.head, workaround=found))
+    return True
+
+
 #: First word of the subject → what its answer does.
 ANSWERED: Mapping[str, Callable[[Case, str | None, Ask, Taken], bool]] = {
     "blocker": blocker_answered,
@@ -99,4 +113,5 @@ ANSWERED: Mapping[str, Callable[[Case, str | None, Ask, Taken], bool]] = {
     "checkpoint": not_a_decision,
     "escalation": not_a_decision,
     "question": question_answered,
+    "workaround": offer,
 }

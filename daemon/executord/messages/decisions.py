@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from executord.blocking import unblock
-from executord.case import HOLD_AT_MOST, Claim, Closed, Ended, Hold, Letter, Owed, Task, owe
+from executord.case import HOLD_AT_MOST, Claim, Closed, Ended, Hold, Letter, Owed, Repriced, Task, owe
 from executord.casebook import Case
 from executord.errors import Finding
 from executord.evolve import replace
@@ -14,6 +14,7 @@ from executord.letters import note_of, scalar
 from executord.messages.base import Incoming, Taken, not_ended
 from executord.policy import Policy
 from executord.reading import find, text_of
+from executord.terms import priority_of
 from executord.transitions import close_attempt, end_task, late_path, notice, release_instruction, release_task
 from executord.values import agent_name, priority
 
@@ -42,20 +43,23 @@ class PriorityChange(Incoming):
     def facts(cls, case: Case, task: Task | None, letter: Letter, policy: Policy) -> dict[str, Any]:
         value = priority(find(letter.body, cls.needs[0]).value)
         then = task.spec.priority if task is not None else case.head.spec.priority
-        return {"priority": value, "then": then}
+        return {"priority": value, "then": then, "was": priority_of(case.head, task)}
 
     @classmethod
     def take(cls, case: Case, task: Task | None, taken: Taken) -> None:
         value, then = taken.facts["priority"], taken.facts.get("then")  # a None is not noted
+        change = Repriced(taken.at, taken.facts.get("was") or "medium")
         if task is None:
             k = case.head.repriorities + 1
-            case.set_head(replace(case.head, priority=(value, then), repriorities=k))
+            repriced = (*case.head.repriced, change)
+            case.set_head(replace(case.head, priority=(value, then), repriorities=k, repriced=repriced))
             for each in list(case.tasks.values()):
                 if each.live is not None and not each.spec.priority:
                     text = f"the priority of {case.id} is {value} now, by {taken.sender}"
                     case.put(owe(each, notice(each, f"#{k} instruction-priority", taken.at, each.live.agent, text)))
             return
-        task = replace(task, overrides=(*task.overrides, ("priority", value, then)))
+        overrides = (*task.overrides, ("priority", value, then))
+        task = replace(task, overrides=overrides, repriced=(*task.repriced, change))
         if task.live is not None:
             text = f"the priority of {task.id} is {value} now, by {taken.sender}"
             k = sum(key == "priority" for key, _, _ in task.overrides)

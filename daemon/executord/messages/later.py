@@ -26,8 +26,6 @@ def _later(
 
 
 NOT_YET: tuple[type[Incoming], ...] = (
-    _later("customer_reply", senders=("liaison", "holder", "authority")),
-    _later("sla_extension", needs=(("approved_by",), ("new_limit", "add")), senders=("liaison", "authority")),
     _later("skip", needs=(("reason",),), senders=("authority",)),
     _later("waive", needs=(("standard", "component"), ("reason",)), senders=("authority",)),
     _later("archive", senders=("authority",)),

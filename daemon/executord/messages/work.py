@@ -7,17 +7,14 @@ from typing import Any, ClassVar
 
 from executord.asking import acknowledged
 from executord.blocking import unblock
-from executord.case import Claim, Ended, FileFact, Letter, Owed, Task, owe
+from executord.case import Attempt, Claim, Ended, FileFact, Letter, Owed, Task, owe
 from executord.casebook import Case
-from executord.errors import Finding
 from executord.evolve import replace
-from executord.letters import NOTE_LENGTH, note_of
-from executord.messages.base import TYPE_WORDS, Incoming, Taken
+from executord.letters import NOTE_LENGTH, moment, note_of
+from executord.messages.base import Incoming, Taken
 from executord.policy import Policy
 from executord.reading import find, text_of
-from executord.routes import way_of
 from executord.transitions import close_attempt, keep_late, record_update, spend, with_attempt
-from executord.updates import missing_contents
 from executord.values import read_moment, stamp
 from executord.verification import verify
 
@@ -49,7 +46,7 @@ class Acknowledgement(Incoming):
                 task,
                 accepted_at=task.live.accepted_at or taken.at,
                 sign_at=max(filter(None, (task.live.sign_at, taken.at))),
-                eta=taken.facts.get("eta") or task.live.eta,
+                **_eta_at(taken, task.live),
             )
         )
 
@@ -58,6 +55,12 @@ def _eta(letter: Letter, policy: Policy) -> dict[str, Any]:
     value = find(letter.body, ("eta", "expected_completion", "estimated_completion")).value
     at = read_moment(value, policy.zone, bare="end") if value is not None else None
     return {"eta": stamp(at)} if at is not None else {}
+
+
+def _eta_at(taken: Taken, live: Attempt) -> dict[str, Any]:
+    """When the holder said by when it will be done: the last time that he named another moment."""
+    eta = taken.facts.get("eta")
+    return {"eta": eta, "eta_at": taken.at} if eta is not None and eta != live.eta else {}
 
 
 class Progress(Incoming):
@@ -99,7 +102,7 @@ class Progress(Incoming):
                 working=live.working or own,
                 percent=taken.facts.get("percent", live.percent),
                 note=taken.facts.get("note", live.note),
-                eta=taken.facts.get("eta", live.eta),
+                **_eta_at(taken, live),
             )
         )
 
@@ -132,9 +135,18 @@ class Completion(Incoming):
             case.put(keep_late(case, task, n, taken.at, taken.path, taken.sender, summary, facts.get("files", [])))
             return
         task = record_update(
-            case, task, facts.get("update"), taken.at, taken.path, taken.sender, bool(facts.get("nested")),
+            case,
+            task,
+            facts.get("update"),
+            taken.at,
+            taken.path,
+            taken.sender,
+            bool(facts.get("nested")),
+            moment(facts, "promised"),
+            moment(facts, "overdue_at"),
+            facts.get("round", 0),
             facts.get("way"),
-        )  # fmt: skip
+        )
         if task.live is None:
             return
         claim = Claim(
@@ -182,50 +194,6 @@ class Completion(Incoming):
                 task,
                 Owed(f"rework {task.id} a{live.n} #{k}", "rework", taken.at, {"points": list(points), "k": k}),
             )
-        case.put(task)
-
-
-class CustomerUpdate(Incoming):
-    """An update was sent to the customer."""
-
-    type = "customer_update"
-    aliases = ("client_update", "customer_communication")
-    senders = ("holder", "supporter", "liaison", "authority")
-    about = "either"
-    own_task = True
-    example: ClassVar[Mapping[str, Any]] = {
-        "status": "The cause is found: our payment gateway ran out of connections.",
-        "next_steps": "The limit is raised tonight at 22:00 CET.",
-        "blockers": "none",
-        "expect_next": "A confirmation tomorrow by 09:00 CET.",
-        "contact": "Mia Chen, mia@support.example",
-    }
-
-    @classmethod
-    def check(cls, letter: Letter) -> Finding | None:
-        missing = missing_contents(letter.body, frozenset(TYPE_WORDS))
-        if missing:
-            return Finding(
-                "SLA-15",
-                f"the update lacks {', '.join(missing)}",
-                f"send it again with {', '.join(missing)} filled in (blockers: none is valid)",
-                field=missing[0],
-            )
-        return None
-
-    @classmethod
-    def facts(cls, case: Case, task: Task | None, letter: Letter, policy: Policy) -> dict[str, Any]:
-        return {"update": case.head.updates + 1, "way": way_of(case, letter, letter.body, policy)}
-
-    @classmethod
-    def take(cls, case: Case, task: Task | None, taken: Taken) -> None:
-        number, way = taken.facts.get("update"), taken.facts.get("way")
-        if task is None:
-            record_update(case, None, number, taken.at, taken.path, taken.sender, False, way)
-            return
-        task = record_update(case, task, number, taken.at, taken.path, taken.sender, False, way)
-        if task.live is not None and task.live.agent == taken.sender:
-            task = with_attempt(task, sign_at=taken.at)
         case.put(task)
 
 

@@ -16,13 +16,16 @@ from executord.rules import (
     asks,
     dispatch,
     executive,
+    forecast,
     opening,
     outbox,
     overload,
     owed,
     results,
     silence,
+    sla,
     standstill,
+    updates,
 )
 
 #: In the order of speech: of lines due at one instant, the earlier subject speaks first.
@@ -35,6 +38,8 @@ TASK_RULES: tuple[TaskRule, ...] = (
     standstill.task_lines,
     overload.lines,
     dispatch.lines,
+    sla.task_lines,
+    forecast.task_lines,
 )
 CASE_RULES: tuple[CaseRule, ...] = (
     arrival.case_lines,
@@ -43,6 +48,9 @@ CASE_RULES: tuple[CaseRule, ...] = (
     outbox.lines,
     asks.case_lines,
     standstill.case_lines,
+    sla.case_lines,
+    updates.lines,
+    forecast.case_lines,
     executive.lines,
 )
 

@@ -22,9 +22,11 @@ from executord.posts import impact
 from executord.rules.asking import Asking, priority_of
 from executord.rules.blockers import BLOCKER
 from executord.rules.escalation import ESCALATION
+from executord.rules.forecast import EXPEDITE, WORKAROUND
 from executord.rules.outbox import DELIVERY
 from executord.rules.overload import OVERLOAD
 from executord.rules.questions import QUESTION
+from executord.rules.sla import BREACH
 from executord.rules.standstill import CHECKPOINT
 from executord.values import stamp
 
@@ -38,6 +40,9 @@ ASKS: Mapping[str, Asking] = {
     "escalation": ESCALATION,
     "checkpoint": CHECKPOINT,
     "delivery": DELIVERY,
+    "breach": BREACH,
+    "expedite": EXPEDITE,
+    "workaround": WORKAROUND,
     "overload": OVERLOAD,
     "question": QUESTION,
 }

@@ -20,6 +20,7 @@ from executord.letters import (
     Subject,
     answered_by,
     event_time,
+    note_of,
     put_to_others,
     replied_to,
     scalar,
@@ -27,6 +28,7 @@ from executord.letters import (
     times_apart,
 )
 from executord.messages import MESSAGES, Incoming, type_of
+from executord.messages.pausing import pause_facts
 from executord.pen import printable
 from executord.policy import Policy
 from executord.transitions import attempt_of
@@ -103,6 +105,12 @@ def line(case: Case, letter: Letter, policy: Policy, sender_known: bool) -> Due:
             if judged.answers is not None:
                 facts["answers"] = judged.answers.subject
             facts |= judged.kind.facts(case, judged.task, letter, policy)
+            pause = pause_facts(case, judged.task, judged.kind.type, letter, facts, policy)
+            if pause is not None:
+                facts["pause"] = pause
+            workaround = note_of(letter.body, "workaround")
+            if workaround is not None:
+                facts["workaround"] = workaround
     return Due(
         letter.at,
         f"file {shown} #{count + 1}",

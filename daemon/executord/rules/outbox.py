@@ -17,7 +17,6 @@ from executord.case import Ask, Outcome, Sending, Task
 from executord.casebook import Case
 from executord.policy import Policy
 from executord.posts import impact
-from executord.routes import liaison_of
 from executord.rules.asking import Asking, managers
 from executord.values import stamp
 
@@ -121,7 +120,7 @@ def _stands(case: Case, _task: Task | None, ask: Ask) -> bool:
 
 
 def _chain(case: Case, _task: Task | None, ask: Ask, policy: Policy) -> tuple[str, ...]:
-    return managers(policy, liaison_of(case))
+    return managers(policy, case.head.liaison)
 
 
 def _body(case: Case, _task: Task | None, ask: Ask, policy: Policy) -> Mapping[str, Any]:

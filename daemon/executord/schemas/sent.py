@@ -417,6 +417,110 @@ class LateResult(Sent):
     reply_with: str
 
 
+class Draft(Ours):
+    """The facts for the five contents, as they are; the words are the liaison's."""
+
+    status: list[str]
+    next_steps: list[str]
+    blockers: list[str]
+    expect_next: list[str]
+    contact: list[str]
+
+
+class UpdateAsked(Ours):
+    """What an update must hold, and how it is answered [SLA-14]."""
+
+    contents: dict[str, str]
+    draft: Draft
+    tone: list[str]
+    customer: dict[str, str | None] | None
+    reply_with: str
+    delivery: str = Field(description="Who brings it to the customer.")
+
+
+class UpdateFacts(UpdateAsked):
+    """The update that is asked for."""
+
+    text: str
+    number: int
+    due: Moment
+    due_local: str
+    last_update_at: Moment | None
+    promised_by: str
+
+
+class UpdateRequest(Sent, UpdateFacts):
+    """The customer is to hear from us [SLA-14]."""
+
+
+class Left(Ours):
+    """What is left up to a limit, as of the instant at which the message was noted."""
+
+    business_s: int
+    real_s: int
+    text: str
+
+
+class ClockFacts(Ours):
+    """A clock, as every message about it names it."""
+
+    clock: str
+    about: str
+    started: Moment
+    target: Moment | None
+    due: Moment | None
+    due_local: str | None
+    calendar: str
+    promised_by: str
+
+
+class SlaWarning(Sent, ClockFacts):
+    """A limit that comes nearer [SLA-8]; to the liaison, of a response clock, also what an update request holds."""
+
+    text: str
+    marks: list[str] = Field(min_length=1)
+    left: Left
+    internal_limit: Moment | None = None
+    contents: dict[str, str] | None = None
+    draft: Draft | None = None
+    tone: list[str] | None = None
+    customer: dict[str, str | None] | None = None
+    reply_with: str | None = None
+    delivery: str | None = None
+
+
+class SlaBreach(Asked):
+    """A limit that has passed [SLA-10]."""
+
+    text: str
+    clock: str
+    about: str
+    due: Moment | None
+    effective_at: Moment
+    cause: str
+    holder: str
+    decision_needed: str
+    reply_with: str
+
+
+class ProactiveNotice(Sent, ClockFacts, UpdateAsked):
+    """It will be late: the customer hears it before, with the time that is expected instead [SLA-9]."""
+
+    text: str
+    why: str
+    because: str
+    revised_at: Moment
+    revised_before: Moment | None
+    workaround: str = Field(description="What the customer can do meanwhile; `none known yet` where nobody knows.")
+
+
+class WorkaroundRequest(Asked):
+    """What can the customer do until it is resolved [SLA-9]."""
+
+    text: str
+    reply_with: str
+
+
 #: Kind → its shape. A kind of `posts.KINDS` that is missing here has no published schema.
 SHAPES: dict[str, type[Sent]] = {
     "delegation": Delegation,
@@ -427,6 +531,11 @@ SHAPES: dict[str, type[Sent]] = {
     "consultation": Consultation,
     "executive_update": ExecutiveUpdate,
     "reminder": Reminder,
+    "customer_update_request": UpdateRequest,
+    "sla_warning": SlaWarning,
+    "sla_breach": SlaBreach,
+    "proactive_notice": ProactiveNotice,
+    "workaround_request": WorkaroundRequest,
     "status_check": StatusCheck,
     "finalize": Finalize,
     "checkpoint": CheckpointReached,

@@ -13,9 +13,11 @@ from typing import Any
 from executord.case import SEQUENTIAL_TIERS, Attempt, Task
 from executord.casebook import Case, Gate
 from executord.policy import ATTEMPTS, REWORKS, Policy, instruction_limit, task_limit
+from executord.promises import Clock
 from executord.standing import Standing
 from executord.values import stamp
 from executord.views import awaited
+from executord.views.clockfaces import own_clocks, segment_words, task_clocks, why_due
 from executord.views.obstacles import freed_by
 from executord.views.outlook import Prospect
 from executord.views.overview import percent, phase, stands
@@ -103,8 +105,24 @@ def task_answers(
         line = book.last("assign", "file", "remind", "status", "finalize", task=task.id, attempt=task.attempt)
         found.append(_say("what if nothing is heard", quiet[0], "EXE-16", line, **quiet[1]))
     found.append(_deadline(case, task, policy, book))
+    found += [_clock(clock, book) for clock in task_clocks(case, task, policy)]
     found += _frees(case, task, policy)
     return found
+
+
+def _clock(clock: Clock, book: Book) -> Answer:
+    """A due time in counted, closed and paused segments [SLA-20]."""
+    text, data = why_due(clock)
+    words = segment_words(data)
+    line = None
+    if clock.breaches:
+        line = book.last("breach", task=clock.task, has={"key": clock.breaches[-1].clock})
+    elif clock.task is not None:
+        line = book.last("assign", task=clock.task, attempt=clock.attempt)
+    if line is None and clock.task is None:
+        line = book.last("open")
+    rule = "SLA-21" if clock.kind == "customer_update" else "SLA-3"
+    return _say(f"why is {clock.kind} due then", f"{text}. {words}" if words else text, rule, line, **data)
 
 
 def _here(case: Case, task: Task, book: Book) -> Answer:
@@ -325,6 +343,7 @@ def case_answers(case: Case, entries: Sequence[Entry], policy: Policy) -> list[A
         created = stamp(head.created) if head.created else None
         text = f"{stamp(limit.at)}, from the {_source(limit.source)}"
         found.append(_say("what is its deadline", text, "SLA-2", book.last("open"), created=created))
+    found += [_clock(clock, book) for clock in own_clocks(case, policy)]
     found += _case_stands(case, "why not started" if head.opened_at is None else "what stops it", book)
     found += _waiting(case, book)
     found += _awaited(case, None, policy, book)

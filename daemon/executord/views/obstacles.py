@@ -15,6 +15,7 @@ from executord.errors import Finding
 from executord.messages import MESSAGES
 from executord.policy import Policy
 from executord.standing import Standing, held_because
+from executord.views.clockfaces import impossible
 
 DECISIONS = ("retry", "reassign", "defer", "cancel")
 _KEYS = ("severity", "code", "path", "line", "column", "field", "message", "fix")
@@ -26,9 +27,9 @@ def finding_view(found: Finding) -> dict[str, Any]:
     return {key: data[key] for key in _KEYS}
 
 
-def problems(case: Case) -> list[dict[str, Any]]:
+def problems(case: Case, policy: Policy) -> list[dict[str, Any]]:
     """What is odd in a case's files, ordered by path and line [CON-8]."""
-    found = dict.fromkeys(_found(case))
+    found = dict.fromkeys((*_found(case), *impossible(case, policy)))
     return [finding_view(f) for f in sorted(found, key=lambda f: (f.path or "", f.line or 0, f.message))]
 
 

@@ -25,6 +25,7 @@ from executord.store import Store
 from executord.values import stamp
 from executord.views import awaited, shelves
 from executord.views.awaited import blocker_asked
+from executord.views.clockfaces import faces, faces_text, next_update
 from executord.views.obstacles import broken, freed_by, problems
 
 PHASES = ("waiting", "executing", "gate", "handed_off", "rework", "blocked", "closed", "parked", "not_ours")
@@ -147,17 +148,16 @@ def progress(case: Case, agenda: Agenda, policy: Policy) -> bytes:
     todos += [_todo(content, status, active) for (content, active), status in zip(_STEPS, _steps(case), strict=True)]
     upcoming = [line for line in agenda.lines() if line.place is None][:SHOWN_NEXT]
     head = {"schema_version": 1, "instruction_id": case.id, "phase": phase(case), "percent": percent(case)}
+    middle = {"blockers": blockers(case)}
     tail = {
-        "blockers": blockers(case),
-        "clocks": [],
-        "next_update": {"ask": None, "due": None},
+        "next_update": next_update(case, policy, None),
         "next": [{"at": stamp(line.at), "what": line.name} for line in upcoming],
         "generated_by": "executord",
         "generated_at": stamp(case.last_at) if case.last_at else None,
         "event": case.n,
     }
     tasks = [b"tasks:\n", *(_task_state(t.id, state) for t, state in states)] if states else [dump({"tasks": {}})]
-    return b"".join((dump(head), b"todos:\n", *todos, *tasks, dump(tail)))
+    return b"".join((dump(head), b"todos:\n", *todos, *tasks, dump(middle), faces_text(case, policy), dump(tail)))
 
 
 def _task_todo(task: Task, state: str) -> tuple[str, str, str]:
@@ -212,7 +212,7 @@ def task_view(case: Case, task: Task, now: Standing) -> dict[str, Any]:
     }
 
 
-def case_view(case: Case, agenda: Agenda, policy: Policy, *, all_paused: bool = False) -> dict[str, Any]:
+def case_view(case: Case, agenda: Agenda, policy: Policy, now: datetime, *, all_paused: bool = False) -> dict[str, Any]:
     """An instruction as `status` shows it [CON-8]."""
     head = case.head
     standings = {t.id: stands(case, t) for t in case.in_order()}
@@ -228,12 +228,12 @@ def case_view(case: Case, agenda: Agenda, policy: Policy, *, all_paused: bool = 
         "deliverable_type": head.deliverable_type,
         "percent": percent(case),
         "tasks": [task_view(case, case.tasks[i], now) for i, now in standings.items()],
-        "clocks": [],
+        "clocks": faces(case, policy, now),
         "blockers": blockers(case),
         "awaited": awaited.rows(case),
-        "next_update": {"ask": None, "due": None, "silence_debt_s": None},
+        "next_update": next_update(case, policy, now),
         "next": {"at": stamp(first.at), "name": first.name} if first is not None else {"at": None, "name": None},
-        "problems": problems(case),
+        "problems": problems(case, policy),
         "freed_by": freed_by(case, standings, policy, all_paused=all_paused),
     }
 
@@ -261,18 +261,18 @@ def broken_view(case_id: str, text: str) -> dict[str, Any]:
     }
 
 
-def instruction(tree: Tree, case_id: str) -> dict[str, Any]:
+def instruction(tree: Tree, case_id: str, now: datetime) -> dict[str, Any]:
     """One instruction of a tree, readable or not. Raises `KeyError` for an id that is not there."""
     case = tree.cases.get(case_id)
     if case is None:
         return broken_view(case_id, tree.broken[case_id][0])
-    return case_view(case, tree.agendas[case_id], tree.policy, all_paused=tree.places.all_paused)
+    return case_view(case, tree.agendas[case_id], tree.policy, now, all_paused=tree.places.all_paused)
 
 
 def status(tree: Tree, now: datetime, ids: Collection[str] = ()) -> dict[str, Any]:
     """The whole of `status` [CON-8]; with `ids` the instructions, counts and late results are those of these ids."""
     wanted = [i for i in sorted({*tree.cases, *tree.broken}) if not ids or i in ids]
-    instructions = [instruction(tree, i) for i in wanted]
+    instructions = [instruction(tree, i, now) for i in wanted]
     return {
         "at": stamp(now),
         "memory": tree.root,

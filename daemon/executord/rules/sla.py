@@ -1,0 +1,220 @@
+"""Warnings before a limit, the record and the ladder of a breach, pauses that come to their cap [SLA-7, SLA-8, SLA-10].
+
+Counterparts: `promises.py`, the clocks; `reckoning.py`, what these lines mean. What was told stands in the case as a
+fact (`warned`, `breaches`), so a limit that moves warns of nothing twice [SLA-11].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from executord.actions import Record, Rendered, Send
+from executord.agenda import Due
+from executord.case import Ask, Head, Paused, Task
+from executord.casebook import Case
+from executord.policy import Policy
+from executord.promises import (
+    Clock,
+    marks,
+    next_responses,
+    resolution,
+    response,
+    share_at,
+    task_resolution,
+    task_response,
+)
+from executord.rules.asking import Asking
+from executord.terms import at_work, terms
+from executord.tidings import breach, cause_of, late_by, local_words, noted_at, subject_words, warning
+from executord.values import stamp
+
+ORDER = 80
+TO_MANAGER_FROM = 75  # per cent of the limit [SLA-8]
+
+
+def task_lines(case: Case, task: Task, policy: Policy) -> Iterator[Due]:
+    """Of a task that was given out: its response and its resolution clock."""
+    head = case.head
+    if not task.attempts or head.opened_at is None or head.parked is not None:
+        return
+    last = task.attempts[-1]
+    if last.accepted_at is None or task.ended is not None or last.closed_at is not None:
+        yield from _clock(case, task, task_response(case, task, last, policy), policy)
+    elif not any(b.clock == f"response a{last.n}#1" for b in task.breaches):
+        yield from _breach(case, task, task_response(case, task, last, policy), policy)
+    clock = task_resolution(case, task, policy)
+    if clock is not None:
+        yield from _clock(case, task, clock, policy)
+    yield from _caps(task, task.pauses)
+
+
+def case_lines(case: Case, policy: Policy) -> Iterator[Due]:
+    """The instruction's clocks; the same lines as long as nothing changes that they are made from."""
+    head = case.head
+    if head.opened_at is None or head.parked is not None:
+        return
+    clocks = [response(case, policy), resolution(case, policy), *next_responses(case, policy, past=False)]
+    key = (policy, head.spec, tuple(clocks), head.warned, head.breaches, head.pauses)
+    kept = case.memo.get("sla lines")
+    if kept is None or kept[0] != key:
+        found = [line for clock in clocks if clock is not None for line in _clock(case, None, clock, policy)]
+        kept = case.memo["sla lines"] = (key, (*found, *_caps(None, head.pauses)))
+    yield from kept[1]
+
+
+def _clock(case: Case, task: Task | None, clock: Clock, policy: Policy) -> Iterator[Due]:
+    """The marks and the breach of one clock."""
+    if clock.stopped is None:
+        yield from _warnings(case, task, clock, policy)
+    yield from _breach(case, task, clock, policy)
+
+
+# --- warnings --------------------------------------------------------------------------------------------------------
+
+
+def _warnings(case: Case, task: Task | None, clock: Clock, policy: Policy) -> Iterator[Due]:
+    if clock.due is None or clock.recorded:
+        return
+    warn = terms(policy, case.head, clock.priority).warn
+    found = marks(clock, policy, warn)
+    if not found:
+        return
+    owner: Task | Head = task if task is not None else case.head
+    yield from _told(case, owner, clock, found, clock.holder, policy, manager=False)
+    manager = policy.manager(clock.holder)
+    if manager != clock.holder:
+        late = [(at, mark) for at, mark in found if _late(clock, at, mark)]
+        yield from _told(case, owner, clock, late, manager, policy, manager=True)
+
+
+def _late(clock: Clock, at: datetime, mark: str) -> bool:
+    """Whether the manager hears of a mark too: from 75 % of the limit on, also of marks that are no share."""
+    if mark.endswith("%"):
+        return int(mark[:-1]) >= TO_MANAGER_FROM
+    late = share_at(clock, TO_MANAGER_FROM / 100)
+    return late is not None and at >= late
+
+
+def _told(
+    case: Case,
+    owner: Task | Head,
+    clock: Clock,
+    found: list[tuple[datetime, str]],
+    to: str,
+    policy: Policy,
+    *,
+    manager: bool,
+) -> Iterator[Due]:
+    """One line for each instant at which marks are told: in the hours of who is told, but for critical [SLA-8]."""
+    suffix = " manager" if manager else ""
+    groups: dict[datetime, list[str]] = {}
+    for at, mark in found:
+        if f"{clock.key} {mark}{suffix}" in owner.warned:
+            continue
+        when = at if clock.priority == "critical" else at_work(policy, to, at)
+        if clock.due is not None and when < clock.due:  # what opens after the limit only has the breach to tell
+            groups.setdefault(when, []).append(mark)
+    times = sorted(groups)
+    asks = clock.kind in ("response", "next_response") and clock.task is None and clock.audience == "customer"
+    for k, at in enumerate(times):
+        said = tuple(groups[at])
+        name = _highest(said)
+        yield Due(
+            at,
+            f"warn {clock.name} {name}{'-manager' if manager else ''}",
+            "SLA-8",
+            Send(to, "sla_warning", warning(case, clock, said, asks=asks and not manager)),
+            clock.task,
+            clock.attempt,
+            why=f"{clock.kind} of {subject_words(case, clock.task)}: {', '.join(said)}, due {stamp(clock.due or at)}",
+            facts={"clock": clock.key, "marks": list(said), "manager": manager or None},
+            order=ORDER,
+            until=times[k + 1] if k + 1 < len(times) else clock.breach_at,
+        )
+
+
+def _highest(said: tuple[str, ...]) -> str:
+    """The mark that names a message for several: the highest share, else the last one."""
+    shares = sorted((int(m[:-1]), m) for m in said if m.endswith("%"))
+    return shares[-1][1] if shares else said[-1].lstrip("-").replace(" ", "")
+
+
+# --- breaches --------------------------------------------------------------------------------------------------------
+
+
+def _breach(case: Case, task: Task | None, clock: Clock, policy: Policy) -> Iterator[Due]:
+    """The record of a limit that has passed: also of a clock that stopped after it [SLA-10]."""
+    at = clock.breach_at
+    if at is None or clock.recorded or (clock.stopped is not None and clock.stopped <= at):
+        return
+    runs = clock.stopped is None
+    chain = breach_chain(policy, clock.holder)
+    about: dict[str, Any] = {
+        "clock": clock.kind,
+        "key": clock.key,
+        "due": stamp(clock.due) if clock.due is not None else None,
+        "due_local": local_words(clock.due or at, clock.calendar),
+        "effective_at": stamp(at),
+        "stopped_at": stamp(clock.stopped) if clock.stopped is not None else None,
+        "detected_at": Rendered(noted_at),
+        "late_by_s": Rendered(late_by, (at,)),
+        "cause": Rendered(cause_of, (clock.kind, clock.task)),
+        "holder": clock.holder,
+        "told": [chain[0]] if runs else [],
+        "policy": clock.source,
+        "calendar": clock.calendar.name,
+    }
+    yield Due(
+        at, f"breach {clock.name}", "SLA-10", Record(), clock.task, clock.attempt,
+        why=f"the {clock.kind} limit of {subject_words(case, clock.task)} has passed", facts=about, order=ORDER,
+    )  # fmt: skip
+
+
+def breach_chain(policy: Policy, holder: str) -> tuple[str, ...]:
+    """The holder's manager → escalation-manager → vp-customer-support, each once, never the holder [SLA-10]."""
+    manager = policy.manager(holder)
+    above = manager in ("vp-customer-support", "hitl")  # nobody below is told after who is above
+    names = (manager,) if above else (manager, "escalation-manager", "vp-customer-support")
+    return tuple(dict.fromkeys(n for n in names if n != holder)) or ("hitl",)
+
+
+def _chain(case: Case, task: Task | None, ask: Ask, policy: Policy) -> tuple[str, ...]:
+    return breach_chain(policy, str(ask.facts.get("holder") or ""))
+
+
+def _body(case: Case, task: Task | None, ask: Ask, policy: Policy) -> Mapping[str, Any]:
+    return breach(case, task, ask.facts)
+
+
+def _stands(case: Case, task: Task | None, ask: Ask) -> bool:
+    """Whether the clock still runs: who was late and has done it by now needs no boss."""
+    kind = ask.facts.get("clock")
+    if task is not None:
+        live = task.live
+        return task.ended is None if kind == "resolution" else live is not None and live.accepted_at is None
+    if kind == "resolution":
+        return case.resolved_at is None
+    if kind == "next_response":
+        return case.head.waiting_reply is not None
+    return (case.head.first_counted if case.head.spec.customer is not None else case.sums.first_ack) is None
+
+
+BREACH = Asking("SLA-10", "sla_breach", _body, chain=_chain, stands=_stands)
+
+
+# --- pauses ----------------------------------------------------------------------------------------------------------
+
+
+def _caps(task: Task | None, pauses: tuple[Paused, ...]) -> Iterator[Due]:
+    """A pause that has come to its cap: the clock runs on [SLA-7]."""
+    for k, pause in enumerate(pauses, 1):
+        if pause.end is None and pause.cap is not None:
+            subject = f"resolution {task.id} #{k}" if task is not None else f"resolution #{k}"
+            yield Due(
+                pause.cap, f"run-on {subject} {pause.reason}", "SLA-7", Record(), task.id if task is not None else None,
+                (task.attempt or None) if task is not None else None,
+                why=f"{pause.reason} since {stamp(pause.start)} has come to its cap: the clock runs on",
+                facts={"start": stamp(pause.start), "reason": pause.reason}, order=ORDER,
+            )  # fmt: skip
