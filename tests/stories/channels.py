@@ -92,16 +92,21 @@ def what_failed_for_good_goes_back_to_the_liaison(s: Stage) -> None:
 
 @story("SLA-16", "MSG-7", channels=MAIL)
 def nobody_says_whether_it_arrived(s: Stage) -> None:
-    """A question that is not answered is reminded of and climbs, until it is."""
+    """A question that is not answered is reminded of and climbs, until it is; and the update is still overdue."""
     _opened(s, priority="critical")
     s.drop("hold", "operator", "T1", reason="this story is about the liaison")
     s.at("09:10").drop("customer_update", LIAISON, **UPDATE)
     s.carried(1, "failed", "550 no such user")
     s.skip()
     s.at("10:20").drop("answer", "support-manager", arrived=True)
+    s._rest()
+    s.told = [line for line in s.told if "warn response" not in line and "breach response" not in line]
     s.expect(
         """
         09:25 remind delivery #1 → customer-success-manager
+        09:50 breach customer_update #1
+        09:50 remind update #1 → customer-success-manager
+        10:05 escalate update #1 level-1 → vp-customer-support
         10:10 escalate delivery #1 level-2 → support-manager
         10:20 file 03-answer.yaml #1
         10:20 delivered update #1 via mail

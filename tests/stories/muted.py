@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.stories.kit import ENGINEER, Stage, story
+from tests.stories.kit import ENGINEER, UPDATE, Stage, story
 
 LIAISON = "customer-success-manager"
 
@@ -44,7 +44,9 @@ def a_muted_case_reminds_nobody_and_makes_up_for_nothing(s: Stage) -> None:
         """
         12:00 escalate blocker T1 #1 level-4 → hitl
         12:15 remind blocker T1 #1 level-4 → hitl
+        12:50 warn resolution #1 target → support-manager
         13:00 unanswered blocker T1 #1
+        13:00 warn resolution T1 #1 target → technical-support-engineer
         """
     )
 
@@ -94,7 +96,23 @@ def muted_the_taking_away_ladder_goes_on(s: Stage) -> None:
     s.expect(
         """
         09:05 file 01-mute.yaml #1
+        09:05 warn response #1 target
+        09:15 warn response T1 a1 #1 target
+        09:20 warn response #1 50%
+        09:30 warn response T1 a1 #1 50%
+        09:35 warn response #1 75%
+        09:35 warn response #1 75%-manager
+        09:44 warn response #1 90%
+        09:44 warn response #1 90%-manager
+        09:45 warn response T1 a1 #1 75%
+        09:45 warn response T1 a1 #1 75%-manager
+        09:50 breach response #1
+        09:50 ask breach response #1
+        09:54 warn response T1 a1 #1 90%
+        09:54 warn response T1 a1 #1 90%-manager
         10:00 remind T1 a1 #1 → technical-support-engineer
+        10:00 breach response T1 a1 #1
+        10:00 ask breach response T1 a1 #1
         10:07:30 status check T1 a1 #1 → technical-support-engineer
         10:11:15 finalize T1 a1 #1 → technical-support-engineer
         10:15 time out T1 a1 #1
@@ -164,3 +182,30 @@ def who_may_not_mute_and_what_says_too_little(s: Stage) -> None:
         "it says neither which instruction nor which agent",
         "technical-support-engineer may not send mute",
     ]
+
+
+@story("OPS-15", "SLA-14", "SLA-17", channels={"mail": {"type": "email"}})
+def muted_the_customers_updates_go_on(s: Stage) -> None:
+    """The liaison is asked for them and they are delivered; only that they are overdue is said to nobody."""
+    customer = {"name": "Acme", "contact": "ops@acme.example"}
+    s.case({"T1": {"assigned_to": ENGINEER}}, tier=1, priority="critical", customer=customer)
+    s.drop("hold", "operator", "T1", reason="this story is about the customer")
+    s.skip()
+    s.at("09:01").drop("mute", "support-manager", **{"for": "3h"})
+    s.at("09:10").drop("customer_update", LIAISON, **UPDATE)
+    s.carried(1)
+    s.at("10:30")
+    s.expect(
+        """
+        09:01 file 02-mute.yaml #1
+        09:05 warn response #1 target
+        09:10 file 03-customer_update.yaml #1
+        09:10 update #1
+        09:10 send update #1 via mail
+        09:10 delivered update #1 via mail
+        09:58 ask update #2 → customer-success-manager
+        10:10 breach customer_update #2
+        10:10 remind update #2
+        10:25 escalate update #2 level-1
+        """
+    )
