@@ -24,6 +24,7 @@ FLOORS = """
 4  repair
 4  doctor | fsck | loop | rehearsal
 4  service
+4  digests
 4  house
 4  demo | views
 3  checking | deliveries | hands | notices | postbox

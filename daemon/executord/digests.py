@@ -24,14 +24,15 @@ from executord.house import House
 from executord.pen import dump
 from executord.policy import Policy
 from executord.store import Store
-from executord.values import stamp
+from executord.values import read_stamp, stamp
 from executord.views.sla_report import Tally, silent, unanswered
 
 Period = Literal["daily", "weekly"]
 PERIODS: tuple[Period, ...] = get_args(Period)
 SPANS = {"daily": timedelta(days=1), "weekly": timedelta(days=7)}
 READER = "support-manager"
-AT_ONCE = 50  # cases counted in one turn
+AT_ONCE = 10  # cases counted in one turn
+AFTER_START = timedelta(seconds=3)
 ARCHIVE = "_archive"
 
 
@@ -54,7 +55,7 @@ class _Work:
     period: Period
     at: datetime
     tally: Tally
-    left: deque[str]
+    left: deque[str] | None
     archived: deque[str]
     unanswered: list[dict[str, Any]] = field(default_factory=list)
 
@@ -72,7 +73,7 @@ class Digests:
     # -- when ----------------------------------------------------------------------------------------------
 
     def due(self, period: Period, at: datetime, now: datetime) -> None:
-        """It is time for one, or was at `at` while the daemon was down; each time is answered once."""
+        """It is time for one at `now`, or was at `at` while the daemon was down; each time is answered once."""
         last = self._last.get(period)
         if last is not None and last >= at:
             return
@@ -81,28 +82,33 @@ class Digests:
         home = self._home
         archived = _archived(home.root, begin)
         tally = Tally(home.policy, now, begin=begin, end=now)
-        self._work.append(_Work(period, now, tally, deque(sorted(home.cases)), deque(archived)))
+        self._work.append(_Work(period, now, tally, None, deque(archived)))
 
     def missed(self, period: Period, at: datetime, now: datetime) -> None:
         """At a start: the last time at which one was due. Of what nobody remembers none is sent."""
         if period in self._last:
-            self.due(period, at, now)
+            self.due(period, at, now + self._home.policy.settle + AFTER_START)  # till then files are not yet read
         else:
             self._last[period] = at
             self._write()
 
-    @property
-    def busy(self) -> bool:
+    def busy(self, now: datetime) -> bool:
         """Whether one is being put together."""
-        return bool(self._work)
+        return bool(self._work) and self._work[0].at <= now
+
+    def next_at(self) -> datetime | None:
+        """When the next one is begun that waits."""
+        return self._work[0].at if self._work else None
 
     # -- a turn --------------------------------------------------------------------------------------------
 
-    def turn(self) -> bool:
-        """Count the next cases; what is whole is sent. True: there is more to do."""
-        if not self._work:
-            return False
+    def turn(self, now: datetime) -> None:
+        """Count the next cases; what is whole is sent."""
+        if not self.busy(now):
+            return
         work = self._work[0]
+        if work.left is None:
+            work.left = deque(sorted(self._home.cases))
         for _ in range(AT_ONCE):
             if work.left:
                 case = self._home.cases.get(work.left.popleft())
@@ -116,7 +122,6 @@ class Digests:
                 self._send(work)
                 self._write()
                 break
-        return bool(self._work)
 
     def _add_archived(self, work: _Work, case_id: str) -> None:
         """What ended in the period and was archived since counts as well."""
@@ -160,8 +165,6 @@ class Digests:
     # -- what is remembered --------------------------------------------------------------------------------
 
     def _read(self) -> None:
-        from executord.values import read_stamp
-
         if self._path is None:
             return
         with contextlib.suppress(OSError, ValueError, TypeError, AttributeError, ExecutordError):

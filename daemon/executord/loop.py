@@ -17,7 +17,9 @@ from loguru import logger
 
 from executord.bells import PROBE, Bells, Ring
 from executord.clock import WallClock
+from executord.crontab import cron, last_before
 from executord.deaths import Deaths
+from executord.digests import PERIODS
 from executord.disk import INBOX, OWN_INBOXES
 from executord.errors import BadConfiguration, ExecutordError, NotFound, TimedOut
 from executord.hands import Entry
@@ -36,6 +38,7 @@ from executord.tree import Limits
 SLICE = 400  # lines between two looks at the queue
 MARK_EVERY_S = 1.0
 LONGEST_SLEEP_S = 30.0
+SLICE_S = 2.0
 DAY_S = 86_400.0
 ONCE_S = 60.0  # how long one look waits for what it has sent
 
@@ -109,6 +112,7 @@ class Loop:
             on_event=self._event,
             on_progress=self._alive,
             outbox=self._outbox,
+            state=self._state,
         )
         return service
 
@@ -140,6 +144,7 @@ class Loop:
             service.open(self._clock.now())
             self._outbox.start()
             self._watch(bells, service)
+            self._announce_digests(bells, service)
             bells.every("round", self._settings.round_s)
             bells.every("retention", DAY_S)
             self._queue.put(Ring("", "alarm", "retention"))
@@ -204,11 +209,25 @@ class Loop:
         rings = Rings()
         try:
             if wait:
-                self._put(rings, self._queue.get(timeout=self._sleep(service, bells, order, started)), service, bells)
+                self._put(rings, self._wait(self._sleep(service, bells, order, started)), service, bells)
             while True:
                 self._put(rings, self._queue.get_nowait(), service, bells)
         except queue.Empty:
             return rings
+
+    def _wait(self, seconds: float) -> Ring | str:
+        """What rings next. Raises `queue.Empty` after so many seconds.
+
+        In slices: a signal that comes just before the wait begins is only heard when it ends.
+        """
+        end = self._clock.monotonic() + seconds
+        while True:
+            left = end - self._clock.monotonic()
+            try:
+                return self._queue.get(timeout=max(min(left, SLICE_S), 0.0))
+            except queue.Empty:
+                if left <= SLICE_S:
+                    raise
 
     def _sleep(self, service: Service, bells: Bells, order: Order | None, started: float) -> float:
         span = LONGEST_SLEEP_S
@@ -227,7 +246,7 @@ class Loop:
     def _put(self, rings: Rings, ring: Ring | str, service: Service, bells: Bells) -> None:
         if isinstance(ring, str):
             if ring == "reload":
-                self._reconfigure(service)
+                self._reconfigure(service, bells)
             else:
                 self._stop = ring
             return
@@ -248,6 +267,9 @@ class Loop:
             self._notices.settle(self._clock.now())
             self._check_root(bells)
             rings.everything = True
+        elif name.startswith("digest "):
+            now = self._clock.now()
+            service.digests.due("weekly" if name.endswith("weekly") else "daily", now, now)
         elif name == "retention":
             try:
                 for stream in pack(service.disk, self._clock.now()):
@@ -263,6 +285,16 @@ class Loop:
                 bells.probe(lambda: service.disk.touch(PROBE))
             except OSError as error:
                 logger.warning("the canary could not be written: {}", error)
+
+    def _announce_digests(self, bells: Bells, service: Service) -> None:
+        """Ring for the digests from now on; one that came due while we were down is sent now [SLA-18]."""
+        now = self._clock.now()
+        for period in PERIODS:
+            expression = getattr(self._settings.digests, period)
+            bells.cron(f"digest {period}", expression, service.policy.zone)
+            at = last_before(cron(expression, service.policy.zone), now) if expression is not None else None
+            if at is not None:
+                service.digests.missed(period, at, now)
 
     def _check_root(self, bells: Bells) -> None:
         """A memory that is gone or another one is never "everything deleted" [MEM-25, REL-6]."""
@@ -317,7 +349,7 @@ class Loop:
     def _saying(self, word: str) -> Callable[[int, object], None]:
         return lambda _number, _frame: self._queue.put(word)
 
-    def _reconfigure(self, service: Service) -> None:
+    def _reconfigure(self, service: Service, bells: Bells) -> None:
         """All or nothing: a bad new configuration keeps the old one and says so [OPS-9]."""
         self._notify.reloading()
         try:
@@ -330,6 +362,7 @@ class Loop:
             service.use(policy)
             self._outbox.use(rows_of(settings.channels, settings.notify))
             self._notices.use(settings.notify)
+            self._announce_digests(bells, service)
             self._queue.put(Ring("", "overflow", "configuration read again"))
             logger.info("the configuration was read again")
         self._notify.ready()

@@ -22,6 +22,7 @@ from executord.case import Letter
 from executord.casebook import Case
 from executord.deaths import Deaths
 from executord.deliveries import Carrier, Deliveries
+from executord.digests import Digests
 from executord.disk import Disk
 from executord.errors import BadInput, CannotWrite, ExecutordError, Finding, NotOurs
 from executord.evolve import replace
@@ -76,6 +77,7 @@ class Service:
         deaths: Deaths | None = None,
         limits: Limits | None = None,
         outbox: Carrier | None = None,
+        state: str | None = None,
         before: Callable[[str, str], None] | None = None,
         on_entry: Callable[[str, Entry], None] | None = None,
         on_event: Callable[[str, str], None] | None = None,
@@ -97,6 +99,7 @@ class Service:
         self.broken: dict[str, tuple[str, datetime]] = {}  # case → what is wrong, when to try again
         self.cannot_write: str | None = None
         self.house = House(self)
+        self.digests = Digests(self, state)
         self._on_entry = on_entry or (lambda _case, _entry: None)
         self._event = on_event or (lambda _what, _text: None)
         self._progress = on_progress or (lambda: None)
@@ -234,7 +237,8 @@ class Service:
             touched |= self.deliveries.take(self.cases)
         unfinished = self._settle(now, touched | looked, budget)
         self._write_views(now)
-        return unfinished or bool(self._round_left)
+        self._guarded(None, now, partial(self.digests.turn, now))
+        return unfinished or bool(self._round_left) or self.digests.busy(now)
 
     @staticmethod
     def _due(heap: list[tuple[datetime, str]], now: datetime) -> list[tuple[datetime, str]]:
@@ -627,6 +631,7 @@ class Service:
         times += [t for t in (self._mail_later, self.lineup.next_slack()) if t is not None]
         times += list(self._views.values())
         times += [again for _, again in self.broken.values()]
+        times += [at for at in (self.digests.next_at(),) if at is not None]
         return min(times, default=None)
 
     def idle(self) -> bool:

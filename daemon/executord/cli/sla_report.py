@@ -19,7 +19,7 @@ from executord.cli.boards import table, when
 from executord.cli.frame import Frame, frame, say
 from executord.errors import UsageError
 from executord.service import Service
-from executord.values import read_moment
+from executord.values import read_moment, read_stamp
 from executord.views.sla_report import BY, By, sla_report
 
 ARCHIVE = "_archive"
@@ -95,9 +95,9 @@ def lines(found: Mapping[str, Any]) -> Iterator[str]:
     if found["breaches"]:
         yield "Breaches"
         yield from table(
-            ("due", "instruction", "task", "clock", "late", "cause", "told"),
+            ("due", "instruction", "task", "clock", "late by", "cause", "told"),
             (
-                (when(b["due"]), b["instruction_id"], b["task"], b["kind"], _span(b["late_by_s"]), b["cause"],
+                (when(b["due"]), b["instruction_id"], b["task"], b["kind"], _late(b, found["at"]), b["cause"],
                  ", ".join(b["told"]) or None)
                 for b in found["breaches"]
             ),
@@ -123,6 +123,13 @@ def _row(by: str | None, group: Mapping[str, Any]) -> tuple[object, ...]:
         *(f"{shares[p]:.0%}" if shares[p] is not None else None for p in ("p50", "p90", "p99")),
         group["updates"]["sent"], group["updates"]["on_time"],
     )  # fmt: skip
+
+
+def _late(breach: Mapping[str, Any], at: str) -> str:
+    """How late it was in the end, or is so far."""
+    end = read_stamp(breach["ended_at"] or at)
+    late = _span(max(int((end - read_stamp(breach["due"])).total_seconds()), 0))
+    return late if breach["ended_at"] else f"{late}, still open"
 
 
 def _span(seconds: int) -> str:

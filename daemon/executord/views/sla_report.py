@@ -128,32 +128,50 @@ class Tally:
 
     def _clock(self, case: Case, clock: Clock, seen: set[tuple[str, datetime, str]]) -> None:
         group = self._group(case, agent_of(case, clock), clock.priority, clock.source)
-        state = clock.state_at(self._at)
-        at = clock.stopped
-        if state == "breached":
-            if not clock.breaches and self._within(clock.breach_at):  # it is not noted yet: the daemon is down
-                self._row(case, clock.task, clock.kind, clock.breach_at or self._at, clock, group)
-            if not self._within(clock.breaches[0].due if clock.breaches else clock.breach_at):
+        at = self._stopped(clock)
+        if at is not None and clock.over is None and self._within(at):
+            share = _share(clock, at)
+            if share is not None:
+                group.shares.append(share)
+        broken = clock.breaches[0].due if clock.breaches else clock.breach_at
+        if clock.breaches or (broken is not None and (at or self._until) > broken):
+            if not self._within(broken):
                 return
+            if not clock.breaches and broken is not None:  # it is not noted yet: the daemon is down
+                self._row(case, clock, broken, at, group)
         elif not self._within(at):
             return
         elif clock.over is not None:
             group.over += 1
-        elif state == "approved_extension":
+        elif clock.approved and clock.original is not None and at is not None and at > clock.original:
             group.approved_extension += 1
         else:
             group.met += 1
-        if at is not None and clock.over is None:
-            share = _share(clock, at)
-            if share is not None:
-                group.shares.append(share)
         for pause in clock.pauses:
-            self._pause(pause, clock, seen, group)
+            self._pause(pause, clock, at, seen, group)
 
-    def _pause(self, pause: Paused, clock: Clock, seen: set[tuple[str, datetime, str]], group: Group) -> None:
+    @property
+    def _until(self) -> datetime:
+        """Up to when this report looks: what comes later does not change it."""
+        return min(self._at, self._end) if self._end is not None else self._at
+
+    def _stopped(self, clock: Clock) -> datetime | None:
+        """When a clock ended as it stood at the end of the period; what was opened again since had ended then."""
+        for pause in clock.pauses:
+            if (
+                pause.source == "ended"
+                and pause.start < self._until
+                and (pause.end is None or pause.end >= self._until)
+            ):
+                return pause.start
+        return clock.stopped if clock.stopped is not None and clock.stopped <= self._until else None
+
+    def _pause(
+        self, pause: Paused, clock: Clock, stopped: datetime | None, seen: set[tuple[str, datetime, str]], group: Group
+    ) -> None:
         """A pause that holds up a task's clock and its instruction's is one."""
         key = (pause.source, pause.start, pause.reason)
-        end = min(t for t in (_end(pause), clock.stopped, self._end, self._at) if t is not None)
+        end = min(t for t in (_end(pause), stopped, self._until) if t is not None)
         seconds = int((end - max(pause.start, clock.start)).total_seconds())
         if key not in seen and seconds > 0:
             seen.add(key)
@@ -181,17 +199,32 @@ class Tally:
             "late_by_s": breach.late_by_s,
             "cause": breach.cause,
             "told": list(breach.told),
+            "ended_at": stamp(ended) if (ended := self._ended(case, clock, breach)) is not None else None,
         }
         self._breaches.append(((breach.due, case.id, task_id or "", kind), row))
 
-    def _row(self, case: Case, task_id: str | None, kind: str, due: datetime, clock: Clock, group: Group) -> None:
+    def _row(self, case: Case, clock: Clock, due: datetime, stopped: datetime | None, group: Group) -> None:
         group.breached += 1
-        late = clock.late_by_s(self._at)
         row: dict[str, Any] = {
-            "instruction_id": case.id, "task": task_id, "kind": kind, "due": stamp(due), "detected_at": None,
-            "late_by_s": late if late is not None else 0, "cause": None, "told": [],
-        }  # fmt: skip
-        self._breaches.append(((due, case.id, task_id or "", kind), row))
+            "instruction_id": case.id,
+            "task": clock.task,
+            "kind": clock.kind,
+            "due": stamp(due),
+            "detected_at": None,
+            "late_by_s": int(((stopped or self._until) - due).total_seconds()),
+            "cause": None,
+            "told": [],
+            "ended_at": stamp(stopped) if stopped is not None else None,
+        }
+        self._breaches.append(((due, case.id, clock.task or "", clock.kind), row))
+
+    def _ended(self, case: Case, clock: Clock | None, breach: Breach) -> datetime | None:
+        """When the clock of a breach ended; a late update ends its own."""
+        if clock is not None:
+            return self._stopped(clock)
+        counts = (u.counts_at for u in case.head.sent_updates if u.counts_at is not None)
+        end = min((at for at in counts if at >= breach.due), default=None)
+        return end if end is not None and end <= self._until else None
 
     def result(self) -> dict[str, Any]:
         """The report, in the shape of the contract, without `schema_version`."""
