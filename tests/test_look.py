@@ -198,6 +198,12 @@ def by_id(status: dict, name: str) -> dict:
     return found
 
 
+def timeless(instruction: dict) -> dict:
+    """Without what goes on from second to second: how late what is late is."""
+    clocks = [{k: v for k, v in each.items() if k != "late_by_s"} for each in instruction["clocks"]]
+    return {**instruction, "clocks": clocks, "next_update": {**instruction["next_update"], "silence_debt_s": None}}
+
+
 def task(status: dict, path: str) -> dict:
     case_id, task_id = path.split("/")
     (found,) = [t for t in by_id(status, case_id)["tasks"] if t["id"] == task_id]
@@ -383,7 +389,7 @@ def test_the_message_that_is_named_frees_it(tmp_path: Path):
         case_id, row = rows[0]
         text = {"type": row["type"], "from": row["from"][0], "instruction_id": case_id, **more}
         memory.say(f"free-{round_}.yaml", dump({**text, "task_id": row["task"]} if row["task"] else text).decode())
-        after = overview.instruction(memory.service, case_id)["freed_by"]
+        after = overview.instruction(memory.service, case_id, memory.now)["freed_by"]
         assert row not in after, (case_id, row)
         seen.add(row["type"])
     assert seen >= {"release", "unblocked", "defer"}
@@ -490,7 +496,7 @@ def test_show_is_one_element_of_status_with_plan_and_files(root: Path, status: d
     """The same keys, and the plan as read, and everything under outputs/ with its hash."""
     found = ask(root, "show", "acme-42")
     assert list(found) == ["schema_version", "at", *INSTRUCTION, "plan", "files"]
-    assert {k: found[k] for k in INSTRUCTION} == by_id(status, "acme-42")
+    assert timeless({k: found[k] for k in INSTRUCTION}) == timeless(by_id(status, "acme-42"))
     assert found["plan"] == {"tier": 2, "tasks": ["T1", "T2", "T3", "T4"]}
     files = {f["path"]: f for f in found["files"]}
     assert {"outputs/partial/T1.yaml", "outputs/partial/journal.yaml", "outputs/partial/progress.yaml"} <= set(files)
@@ -516,9 +522,9 @@ def test_agenda_shows_the_lines_to_come(root: Path):
     assert ("hold-1", "release hold-1 #1", "record") in names
     assert ("new-1", "open new-1", "record") in names
     only = ask(root, "agenda", "hold-1")["lines"]
-    assert [x["case"] for x in only] == ["hold-1"]
+    assert {x["case"] for x in only} == {"hold-1"}
     text = run(root, "agenda", "hold-1").stdout
-    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d  release hold-1 #1\n", text)
+    assert re.search(r"(?m)^\d{4}-\d\d-\d\d \d\d:\d\d  release hold-1 #1$", text)
 
 
 @pytest.mark.spec("CON-7", "EXE-10")
@@ -573,7 +579,7 @@ def answers(root: Path, target: str) -> dict[str, list[dict]]:
         ("acme-42/T1", "why is it completed", "EXE-13", "the claim of technical-support-engineer", "result T1 a1"),
         ("acme-42/T2", "why this agent", "EXE-10", "attempt 2 went to support-trainer", "assign T2 a2"),
         ("acme-42/T2", "why reset", "MSG-5", "attempt 1 of technical-writer is over: reassigned", "file again.yaml #1"),
-        ("acme-42/T2", "what is its deadline", "SLA-6", "policy for high (24 h - 48 h)", "open acme-42"),
+        ("acme-42/T2", "what is its deadline", "SLA-6", "default for high (24 h - 48 h)", "open acme-42"),
         ("acme-42/T3", "why is it held", "MEM-10", "template not filled in", "notice T3 held-"),
         ("acme-42/T3", "why not started", "EXE-5", "T2 comes first and is assigned", "assign T2 a2"),
         ("acme-42/T4", "why is it here", "EXE-23", "no file in tasks/ carries its id", "open acme-42"),

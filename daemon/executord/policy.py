@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
 from typing import Any
 
-from executord.case import Customer, Head, InstructionSpec, Task
+from executord.case import Customer, Head, Task
 from executord.clocks import BUSINESS, Calendar, amount_due, calendar_from
 from executord.escalations import BUILT_IN, Escalation, read_rows
 from executord.ladders import BUILT_IN as SILENCE
@@ -124,10 +124,6 @@ class Policy:
     escalations: tuple[Escalation, ...] = BUILT_IN
     routes: tuple[Route, ...] = ()
     ladders: Mapping[str, Ladder] = field(default_factory=dict)
-    # Case → what its limit was made from, and the limit: every task of a case asks for the same one [PERF-4].
-    _limits: dict[str, tuple[LimitFrom, Limit | None]] = field(
-        default_factory=dict, init=False, repr=False, compare=False
-    )
     _terms: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)  # by kind of case
 
     def calendar(self, name: str) -> Calendar:
@@ -347,54 +343,6 @@ def _from(text: Any, start: datetime, policy: Policy, calendar: Calendar) -> dat
     if target is None or isinstance(target, datetime):
         return target
     return amount_due(calendar, start, target.limit, ()).due if target.limit is not None else None
-
-
-LimitFrom = tuple[InstructionSpec, datetime, int | None, str]
-
-
-def instruction_limit(head: Head, policy: Policy) -> Limit | None:
-    """When the instruction's resolution is promised [SLA-2, SLA-6]; None before it is opened."""
-    if head.created is None:
-        return None
-    made_from = (head.spec, head.created, head.tier, head.priority_now)
-    kept = policy._limits.get(head.id)
-    if kept is not None and kept[0][0] is head.spec and kept[0][1:] == made_from[1:]:
-        return kept[1]
-    limit = _instruction_limit(head, head.created, policy)
-    policy._limits[head.id] = (made_from, limit)
-    return limit
-
-
-def _instruction_limit(head: Head, created: datetime, policy: Policy) -> Limit | None:
-    _, resolution, name = _row(policy, head, head.priority_now)
-    calendar = policy.calendar(name) if name in policy.calendars else policy.calendar("24x7")
-    if head.spec.resolution is not None:
-        own = _from(head.spec.resolution, created, policy, calendar)
-        if own is not None:
-            return Limit(own, f"resolution of the instruction ({text_of_span(head.spec.resolution)})")
-    due = _from(resolution, created, policy, calendar)
-    return Limit(due, f"policy for {head.priority_now} ({resolution})") if due is not None else None
-
-
-def text_of_span(value: Any) -> str:
-    """A span or a moment as it was written."""
-    return str(value)
-
-
-def task_limit(head: Head, task: Task, policy: Policy, capped: Limit | None) -> Limit | None:
-    """When the task's resolution is promised: its own word, else its instruction's, which caps it [SLA-6]."""
-    own = task.field("resolution")
-    if own is None or head.created is None:
-        return capped
-    start = task.attempts[0].at if task.attempts else (head.opened_at or head.created)
-    _, _, name = _row(policy, head, task.field("priority") or head.priority_now)
-    calendar = policy.calendar(name) if name in policy.calendars else policy.calendar("24x7")
-    due = _from(own, start, policy, calendar)
-    if due is None:
-        return capped
-    if capped is not None and capped.at < due:
-        return Limit(capped.at, f"{capped.source}, which caps the task's own ({own})")
-    return Limit(due, f"resolution of the task ({own})")
 
 
 _WORD = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")

@@ -14,7 +14,8 @@ from typing import Any
 from executord.actions import Embed
 from executord.case import Attempt, Customer, Task
 from executord.casebook import Case
-from executord.policy import ATTEMPTS, REWORKS, Limit, Policy, instruction_limit, task_limit
+from executord.policy import ATTEMPTS, REWORKS, Limit, Policy
+from executord.promises import promised, promised_task
 from executord.standing import standing
 from executord.updates import UPDATE_CONTENTS
 from executord.values import stamp
@@ -285,8 +286,8 @@ def finalize(case: Case, task: Task, live: Attempt, heard: datetime | None, then
 
 def impact(case: Case, task: Task | None, policy: Policy) -> dict[str, Any]:
     """What waits behind a task, and what was promised and runs on meanwhile [EXE-18, EXE-20]."""
-    capped = instruction_limit(case.head, policy)
-    limit = task_limit(case.head, task, policy, capped) if task is not None else None
+    capped = promised(case, policy)
+    limit = promised_task(case, task, policy) if task is not None else None
     clocks = [("resolution", task.id if task is not None else None, limit)] if limit != capped else []
     clocks.append(("resolution", None, capped))
     return {
@@ -326,6 +327,10 @@ def escalation(case: Case, task: Task, why: str, policy: Policy) -> dict[str, An
             {"type": "defer", "means": "put off, with a reason"},
             {"type": "cancel", "means": "not to be done, with a reason"},
         ],
+        "reply_with": (
+            f'type: decision\nfrom: <you>\ninstruction_id: "{case.id}"\ntask_id: "{task.id}"\n'
+            "decision: reassign\nto: <agent>\nreason: …\n"
+        ),
     }
 
 

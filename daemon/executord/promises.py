@@ -326,7 +326,7 @@ def resolution(case: Case, policy: Policy) -> Clock | None:
         return None
     key = (
         policy, head.spec, head.created, head.tier, head.priority, head.repriced, head.extensions, head.pauses,
-        head.breaches, head.closed, case.sums.version, case.resolved_at,
+        head.breaches, head.closed, case.sums.still, case.resolved_at,
     )  # fmt: skip
     clock: Clock | None = _kept(case, "resolution", key, lambda: _resolution(case, policy))
     return clock
@@ -442,6 +442,24 @@ def promised(case: Case, policy: Policy) -> Limit | None:
     return Limit(clock.due, clock.source) if clock is not None and clock.due is not None else None
 
 
+def promised_task(case: Case, task: Task, policy: Policy) -> Limit | None:
+    """When a task's resolution is promised; of one that nobody has yet, when it would be [SLA-6, EXE-11]."""
+    if task.attempts:
+        clock = task_resolution(case, task, policy)
+        return Limit(clock.due, clock.source) if clock is not None and clock.due is not None else None
+    head, capped = case.head, promised(case, policy)
+    own, priority = task.field("resolution"), priority_of(head, task)
+    start = head.opened_at or head.created
+    if start is None or (own is None and priority == head.priority_now):
+        return capped
+    row = terms(policy, head, priority)
+    aim = _aim(policy, row.on_resolution, start, own, row.resolution, "the task's own", row.source)
+    at = aim.limit(_NONE)
+    if at is None or (capped is not None and capped.at <= at):
+        return Limit(capped.at, f"{capped.source}, which caps the task's own") if capped is not None else None
+    return Limit(at, aim.source)
+
+
 def response(case: Case, policy: Policy) -> Clock | None:
     """The instruction's response clock: to the first complete update, without a customer to the first
     acknowledgement of one of its delegations [SLA-2]."""
@@ -524,7 +542,7 @@ def cadence(case: Case, policy: Policy) -> Cadence | None:
     if head.created is None or head.opened_at is None or head.spec.customer is None:
         return None
     key = (
-        policy, head.spec, head.created, head.tier, head.priority, head.counted, head.pauses, case.sums.version,
+        policy, head.spec, head.created, head.tier, head.priority, head.counted, head.pauses, case.sums.still,
         head.repriced,
     )  # fmt: skip
     found: Cadence | None = _kept(case, "cadence", key, lambda: _cadence(case, policy))

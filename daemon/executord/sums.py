@@ -52,7 +52,8 @@ class Sums:
         self.etas: dict[str, datetime] = {}  # of live tasks
         self.updated: dict[str, datetime] = {}  # live tasks → when their holder named that time
         self.workarounds: dict[str, Workaround] = {}  # named in messages about tasks
-        self.version = 0  # goes on with every change that a forecast or a clock of the instruction depends on
+        self.version = 0  # goes on with every change that a forecast depends on
+        self.still = 0  # … that a clock of the instruction depends on
         self._efforts: dict[str, int] = {}  # open tasks with something left
         self._total = 0
         self._by_agent: dict[str, int] = {}
@@ -70,14 +71,14 @@ class Sums:
         if was is not now or old is None:
             self._end_known = False
             if self.reopened:
-                self.version += 1
+                self.still += 1
         self._effort(old, new)
         if new.workaround is not None and self.workarounds.get(new.id) is not new.workaround:
             self.workarounds[new.id] = new.workaround
             self.version += 1
         if new.pauses is (old.pauses if old is not None else ()):
             return False
-        self.version += 1
+        self.still += 1
         resolved = tuple(p for p in new.pauses if p.source == "ended")
         still = tuple(p for p in new.pauses if p.source != "ended")
         for kept, found in ((self.reopened, resolved), (self.pauses, still)):
@@ -91,10 +92,9 @@ class Sums:
             if at is not None and (self.first_ack is None or at < self.first_ack):
                 self.first_ack = at
         live = new.live
-        if live is not None:
-            self.live.add(new.id)
-        else:
-            self.live.discard(new.id)
+        if (live is not None) != (new.id in self.live):
+            self.version += 1
+            (self.live.add if live is not None else self.live.discard)(new.id)
         eta = eta_of(new)
         if eta is not None and live is not None and live.eta_at is not None:
             if self.etas.get(new.id) != eta:

@@ -18,7 +18,7 @@ for _folder in (REPOSITORY, REPOSITORY / "daemon"):
         sys.path.insert(0, str(_folder))
 os.environ["PYTHONPATH"] = os.pathsep.join([str(REPOSITORY / "daemon"), str(REPOSITORY)])
 
-from tests.bench import burst, cycles, latency, scale, start  # noqa: E402
+from tests.bench import burst, clocks, cycles, latency, scale, start  # noqa: E402
 from tests.bench.measures import Row, as_json, machine, table  # noqa: E402
 from tests.bench.places import Place, Places  # noqa: E402
 from tests.bench.trees import AGENTS  # noqa: E402
@@ -34,6 +34,7 @@ def steps(*, quick: bool, full: bool) -> dict[str, Callable[[Place], list[Row]]]
         "cycles": partial(cycles.measure, quick=quick),
         "scale": partial(scale.measure, quick=quick, full=full),
         "start": partial(start.measure, quick=quick, full=full),
+        "clocks": partial(clocks.measure, quick=quick),
     }
 
 

@@ -42,7 +42,7 @@ def information_is_missing_and_arrives(s: Stage) -> None:
         assert asked["blocker"]["kind"] == "missing_information"
         assert asked["blocker"]["for_the_customer"] is True
         assert asked["impact"]["waiting"] == ["T2"]
-        assert asked["impact"]["clocks"][0]["due"] == "2026-11-22T08:50:00Z"
+        assert asked["impact"]["clocks"][0]["due"] == "2026-11-29T08:50:00Z"  # at the latest: it pauses
         assert asked["attempted_recovery"] == "read the ticket twice"
         assert asked["question"]["description"] == "which region is it?"
         assert asked["answer_by"] == "2026-11-20T13:10:00Z"
@@ -232,6 +232,8 @@ def a_technical_dependency_over_three_days_of_downtime(s: Stage) -> None:
         11-23 11:30 remind breach response #1 → support-manager
         """
     )
+    s.says(f"{INBOX}/hitl/acme-42.T1.a1.escalation-2.yaml", level=4,
+           late={"due": "2026-11-20T21:10:00Z", "late_by_s": 217200})  # fmt: skip
     s.drop("resolved", ENGINEER, "T1", resolution="a restart helped")
     s.at("2026-11-23T12:01:00Z")
     s.has("T1 accepted")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from tests.stories.kit import ENGINEER, WRITER, Stage, story
 
 BOSS = "support-manager"
@@ -208,5 +210,79 @@ def a_checkpoints_reviewer_is_followed_up(s: Stage) -> None:
         13:40 file 04-review_response.yaml #1
         13:40 assign T2 a1 → technical-writer
         13:40 move T2 #1 in_progress
+        """
+    )
+
+
+@story("EXE-10", "MSG-6", "EXE-9")
+def an_agent_on_nobodys_roster(s: Stage) -> None:
+    """A name that nobody has goes to the next best, saying so; one with an inbox of his own is known and may work."""
+    os.makedirs(f"{s.root}/{INBOX}/freelancer", exist_ok=True)
+    s.case({"T1": {"assigned_to": "nobody-at-all"}, "T2": {"assigned_to": "freelancer"}}, tier=3)
+    s.at("09:05")
+    s.expect(
+        """
+        09:00 open acme-42
+        09:00 admit T1 #1
+        09:00 admit T2 #1
+        09:00 assign T1 a1 → customer-support-rep
+        09:00 move T1 #1 in_progress
+        09:00 assign T2 a1 → freelancer
+        09:00 move T2 #1 in_progress
+        """
+    )
+    s.says(f"{INBOX}/customer-support-rep/acme-42.T1.a1.delegation.yaml", instead_of="nobody-at-all")
+    s.drop("blocked", "freelancer", "T2", description="no access to the api")
+    s.drop("consultation", "nobody-at-all", "T1", question="may I?", topic="resources")
+    s.drop("blocked", "customer-support-rep", "T1", description="whose account is it?", ask="the-ghost")
+    s.at("09:06")
+    s.expect(
+        """
+        09:05 file 01-blocked.yaml #1
+        09:05 file 02-consultation.yaml #1
+        09:05 file 03-blocked.yaml #1
+        09:05 ask blocker T1 #1 → customer-success-manager
+        09:05 ask blocker T2 #1 → technical-support-engineer
+        09:05 ask question T1 #1 → support-manager
+        """
+    )
+    s.drop("consultation_response", "support-manager", None, answer="who are you?",
+           in_reply_to="acme-42.T1.a1.consultation-2")  # fmt: skip
+    s.at("09:07")
+    s.expect("09:06 file 04-consultation_response.yaml #1")
+    s.holds(f"{INBOX}/nobody-at-all")
+
+
+@story("EXE-6", "MSG-6")
+def a_reviewer_nobody_knows(s: Stage) -> None:
+    """Nothing is dropped into the void: what is for a name that nobody has goes to support-manager, saying so."""
+    s.case(
+        {"T1": {"assigned_to": ENGINEER}, "T2": {"assigned_to": WRITER}},
+        plan={"tier": 3, "checkpoints": [{"id": "cp1", "after": ["T1"], "before": ["T2"], "review": "the-ghost"}]},
+    )
+    s.at("09:10").done(ENGINEER, "T1")
+    s.at("09:11")
+    s.skip()
+    s.says(f"{INBOX}/{BOSS}/acme-42.checkpoint.yaml", meant_for="the-ghost", checkpoint="cp1")
+    s.drop("release", BOSS, None, checkpoint="cp1")
+    s.has("T2 assigned")
+    s.holds(f"{INBOX}/the-ghost")
+    s.skip()
+
+
+@story("MSG-1", "MSG-4")
+def an_answer_without_its_case_finds_the_question(s: Stage) -> None:
+    """Who was asked one thing only need not say in which instruction; his own work in another is not meant."""
+    s.case({"T1": {"assigned_to": ENGINEER}}, tier=3)
+    s.case({"T1": {"assigned_to": BOSS}}, case="beta-7", tier=3)
+    s.at("09:05").drop("consultation", ENGINEER, "T1", topic="resources", question="a second engineer?")
+    s.at("09:06")
+    s.skip()
+    s.drop("consultation_response", BOSS, None, case=None, answer="yes")
+    s.at("09:07")
+    s.expect(
+        """
+        09:06 file 02-consultation_response.yaml #1
+        09:06 answer question T1 #1 → technical-support-engineer
         """
     )

@@ -16,7 +16,7 @@ import typer
 
 from executord.casebook import Case
 from executord.pen import dump
-from executord.policy import instruction_limit
+from executord.promises import promised
 from executord.values import read_stamp
 from executord.views.overview import Tree
 
@@ -78,7 +78,7 @@ def _paint(text: str, cell: str) -> str:
 
 def slack(case: Case, tree: Tree) -> datetime | None:
     """The limit less the work still to be done: the instant at which it becomes late if nobody works on it."""
-    limit = instruction_limit(case.head, tree.policy)
+    limit = promised(case, tree.policy)
     if limit is None or case.head.closed is not None:
         return None
     left = sum(t.spec.effort_s or 0 for t in case.tasks.values() if t.ended is None)

@@ -6,10 +6,12 @@ Add a subject: one file here and its word in `TASK_RULES` or `CASE_RULES`.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from executord.actions import Send
 from executord.agenda import Agenda, CaseRule, Due, TaskRule, only_highest
 from executord.casebook import Case
+from executord.evolve import replace
 from executord.policy import Policy
 from executord.rules import (
     arrival,
@@ -27,6 +29,9 @@ from executord.rules import (
     standstill,
     updates,
 )
+from executord.values import stamp
+
+LATE = timedelta(minutes=1)
 
 #: In the order of speech: of lines due at one instant, the earlier subject speaks first.
 TASK_RULES: tuple[TaskRule, ...] = (
@@ -59,12 +64,23 @@ def spoken(case: Case, line: Due, policy: Policy, now: datetime) -> Due:
     """The line as it is noted now: what depends on that instant is made here, once."""
     line = only_highest(line, now)
     if line.ask is not None:
-        return asks.spoken(case, line, policy, now)
-    if "silence" in line.facts:
-        return silence.spoken(case, line, policy, now)
-    if "executive" in line.facts:
-        return executive.spoken(case, line, policy)
-    return line
+        line = asks.spoken(case, line, policy, now)
+    elif "silence" in line.facts:
+        line = silence.spoken(case, line, policy, now)
+    elif "executive" in line.facts:
+        line = executive.spoken(case, line, policy)
+    elif line.order < sla.ORDER:
+        return line
+    return said_late(line, now)
+
+
+def said_late(line: Due, now: datetime) -> Due:
+    """What is done late says so [EXE-26]."""
+    late = now - line.at
+    if late < LATE or not isinstance(line.action, Send):
+        return line
+    body = {**line.action.body, "late": {"due": stamp(line.at), "late_by_s": int(late.total_seconds())}}
+    return replace(line, action=Send(line.action.to, line.action.kind, body))
 
 
 def agenda_of(case: Case, policy: Policy) -> Agenda:

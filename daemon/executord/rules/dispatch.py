@@ -10,8 +10,9 @@ from executord.agenda import Due, Place
 from executord.case import Task
 from executord.casebook import Case
 from executord.places import Choice
-from executord.policy import PRIORITIES, Policy, instruction_limit, task_limit
+from executord.policy import PRIORITIES, Policy
 from executord.posts import delegation, handoff, stem, upstream_of
+from executord.promises import promised_task
 from executord.standing import freed_at, standing
 
 ORDER = 60
@@ -30,7 +31,7 @@ def lines(case: Case, task: Task, policy: Policy) -> Iterator[Due]:
         return
     if task.forced and (task.hold or head.hold or any(f.severity == "error" for f in task.file.faults)):
         return
-    limit = task_limit(head, task, policy, instruction_limit(head, policy))
+    limit = promised_task(case, task, policy)
     effort = timedelta(seconds=task.spec.effort_s or 0)
     priority = task.field("priority") or head.priority_now
     age = task.since or head.opened_at
@@ -65,7 +66,7 @@ def dispatch(case: Case, task: Task, line: Due, choice: Choice, policy: Policy) 
                 line.at, name, "EXE-5", Send(choice.agent, "handoff", handoff(case, each, task)), task.id, n,
                 why=f"{task.id} builds on {each.id}", order=ORDER,
             )  # fmt: skip
-    limit = task_limit(case.head, task, policy, instruction_limit(case.head, policy))
+    limit = promised_task(case, task, policy)
     body = delegation(case, task, choice.agent, choice.why, n, upstream, limit, policy)
     yield Due(
         line.at, line.name, "EXE-10", Send(choice.agent, "delegation", body), task.id, n, why=choice.why, order=ORDER

@@ -14,7 +14,8 @@ from executord.agenda import Due
 from executord.blocking import open_blockers
 from executord.casebook import Case
 from executord.evolve import replace
-from executord.policy import Policy, escalation_row, instruction_limit
+from executord.policy import Policy, escalation_row
+from executord.promises import promised
 from executord.standing import standing
 from executord.values import stamp
 
@@ -65,7 +66,7 @@ def spoken(case: Case, line: Due, policy: Policy) -> Due:
     states: dict[str, list[str]] = {}
     for task in case.in_order():
         states.setdefault(standing(case, task).state, []).append(task.id)
-    limit = instruction_limit(head, policy)
+    limit = promised(case, policy)
     total = case.planned_total
     body = {
         "title": head.title,

@@ -16,8 +16,9 @@ from executord.agenda import Due
 from executord.case import Ask, Attempt, Task
 from executord.casebook import Case
 from executord.evolve import replace
-from executord.policy import Policy, instruction_limit, task_limit
+from executord.policy import Policy
 from executord.posts import attempts_so_far, impact
+from executord.promises import promised_task
 from executord.rules.asking import Asking, managers
 from executord.values import stamp
 
@@ -66,7 +67,7 @@ def lines(case: Case, task: Task, policy: Policy) -> Iterator[Due]:
     effort = task.spec.effort_s
     if live is None or not effort:
         return
-    limit = task_limit(case.head, task, policy, instruction_limit(case.head, policy))
+    limit = promised_task(case, task, policy)
     names = (f"relieve {task.id} a{live.n}", f"overload {task.id} a{live.n}")
     if limit is None or any(name in task.done for name in names):
         return

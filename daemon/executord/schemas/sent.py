@@ -30,6 +30,13 @@ class Marked(Ours):
     event: int | None = Field(description="The number of the journal's line; null where no case has it.")
 
 
+class Late(Ours):
+    """What is done late says so [EXE-26]."""
+
+    due: str = Field(json_schema_extra={"format": "date-time"})
+    late_by_s: int = Field(ge=0)
+
+
 class Sent(Marked):
     """A message of the daemon [CON-4]."""
 
@@ -44,6 +51,9 @@ class Sent(Marked):
     priority: Priority | None = None
     in_reply_to: str | None = None
     filed_as: str | None = Field(default=None, description="Where the message lies that this one answers.")
+    late: Late | None = Field(
+        default=None, description="When it was due, where it is sent a minute after that or later."
+    )
     meant_for: str | None = Field(default=None, description="Whom it was for, where that name is not known [MSG-6].")
 
 

@@ -12,8 +12,8 @@ from typing import Any
 
 from executord.case import SEQUENTIAL_TIERS, Attempt, Task
 from executord.casebook import Case, Gate
-from executord.policy import ATTEMPTS, REWORKS, Policy, instruction_limit, task_limit
-from executord.promises import Clock
+from executord.policy import ATTEMPTS, REWORKS, Policy
+from executord.promises import Clock, promised, promised_task
 from executord.standing import Standing
 from executord.values import stamp
 from executord.views import awaited
@@ -294,7 +294,7 @@ def _awaited(case: Case, task: Task | None, policy: Policy, book: Book) -> Itera
 
 def _deadline(case: Case, task: Task, policy: Policy, book: Book) -> Answer:
     head = case.head
-    limit = task_limit(head, task, policy, instruction_limit(head, policy))
+    limit = promised_task(case, task, policy)
     line = book.last("file", task=task.id, types=("priority_change",)) or book.last("open")
     inputs = {
         "written": str(task.field("resolution")) if task.field("resolution") is not None else None,
@@ -338,7 +338,7 @@ def case_answers(case: Case, entries: Sequence[Entry], policy: Policy) -> list[A
         text = f"{head.deliverable_type}, {_from(head.type_why)}"
         found.append(_say("why this deliverable type", text, "DEL-6", opened))
     found.append(_priority(case, book))
-    limit = instruction_limit(head, policy)
+    limit = promised(case, policy)
     if limit is not None:
         created = stamp(head.created) if head.created else None
         text = f"{stamp(limit.at)}, from the {_source(limit.source)}"

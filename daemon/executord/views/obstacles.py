@@ -17,6 +17,8 @@ from executord.policy import Policy
 from executord.standing import Standing, held_because
 from executord.views.clockfaces import impossible
 
+#: Type of message → what was asked of those who may answer with it and so free a case.
+ANSWERS = {"release": "checkpoint", "unblocked": "blocker", "decision": "escalation"}
 DECISIONS = ("retry", "reassign", "defer", "cancel")
 _KEYS = ("severity", "code", "path", "line", "column", "field", "message", "fix")
 
@@ -77,7 +79,8 @@ def senders(case: Case, task: Task | None, kind: str, policy: Policy) -> list[st
         elif role == "holder" and live is not None:
             names.add(live.agent)
         elif role == "addressee":
-            names.update(n for a in (task.asks if task is not None else case.head.asks) for n in a.told)
+            asks = task.asks if task is not None else case.head.asks
+            names.update(n for a in asks if a.about == ANSWERS.get(kind) for n in a.told)
         elif role == "supporter" and live is not None and task is not None:
             names.update(task.spec.supporting)
     return sorted(names)
