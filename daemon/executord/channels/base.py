@@ -17,8 +17,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
-from executord.errors import ExecutordError
-
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
@@ -45,8 +43,15 @@ class Receipt:
         return {"said": self.said} | ({"id": self.id} if self.id else {})
 
 
-class NotCarried(ExecutordError):
-    """The try did not end with a receipt."""
+class NotCarried(Exception):
+    """The try did not end with a receipt: why, and what a person can do about it."""
+
+    def __init__(self, message: str, *, fix: str | None = None) -> None:
+        super().__init__(message)
+        self.message, self.fix = message, fix
+
+    def __str__(self) -> str:
+        return f"{self.message}; {self.fix}" if self.fix else self.message
 
 
 class NotTaken(NotCarried):
