@@ -97,7 +97,7 @@ def test_a_task_for_the_executor_itself_goes_to_somebody_who_can_do_it(act):
     """Our own inbox is no agent: the case is not parked by it."""
     got = act(one(assigned_to="executor"))
     assert got.end["cases"][0]["phase"] == "executing"
-    (letter,) = [each for each in got.letters(ENGINEER) if each["type"] == "delegation"]
+    (letter,) = (each for each in got.letters(ENGINEER) if each["type"] == "delegation")
     assert "executor is not known" in letter["instead_of"] or "executor" in letter["why_you"]
 
 

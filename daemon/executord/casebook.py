@@ -156,6 +156,9 @@ class Case:
             return
         if task.pauses or (old is not None and old.ended is not None and task.ended is None):
             task = self._standing_still(task, old)
+        if task.owed and task.live is None and any(o.kind == "rework" for o in task.owed):
+            # what was to be mended was handed in again, or the attempt is over, before it was sent
+            task = replace(task, owed=tuple(o for o in task.owed if o.kind != "rework"))
         if task.asks and len(asks := still_asked(task)) < len(task.asks):
             task = replace(task, asks=asks)
         self.tasks[task.id] = task

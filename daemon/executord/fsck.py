@@ -25,6 +25,7 @@ from executord.marks import Marks
 from executord.paper import Limits
 from executord.policy import Policy
 from executord.posts import result_path
+from executord.rules.arrival import GONE_ORDER
 from executord.service import Service
 from executord.standing import standing
 from executord.views.overview import progress
@@ -285,8 +286,10 @@ def _case_faults(service: Service, case: Case, now: datetime) -> Iterator[Fault]
         text = f"parked: {case.head.parked.reason}"
         fix = "put the files back and send resume, or cancel it"
         yield Fault(Finding("MEM-25", text, fix, "warning", path=case.id))
-    due = any(line.at <= now and line.place is None for line in lines)
-    if case.n and not due and not any(_pending(task) for task in case.tasks.values()):
+    unseen = any(
+        line.at <= now and line.order <= GONE_ORDER for line in lines
+    )  # what is due besides changes no view yet
+    if case.n and not unseen and not any(_pending(task) for task in case.tasks.values()):
         yield from _view_fault(service, case)
 
 

@@ -74,12 +74,11 @@ class House:
             answered = [c for c in service.cases if reply.startswith(c + ".")]
             if answered:
                 return max(answered, key=len), letter
-        asked = self._by_ask(letter)
-        roles = kind.senders
-        if asked is not None and "addressee" in roles and "holder" not in roles:
+        asked = self._by_ask(letter) if "addressee" in kind.senders else None
+        if asked is not None and "holder" not in kind.senders:
             return asked, letter
         case_id, found = self._by_sender(letter)
-        if case_id is None and asked is not None and "addressee" in roles:
+        if case_id is None and asked is not None:
             return asked, letter
         return case_id, found
 

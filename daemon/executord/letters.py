@@ -156,13 +156,15 @@ def answered_by(letter: Letter, case: Case, kind: str) -> Put:
     return Put(several=tuple(ask.letters[-1] for _, ask in found if ask.letters))
 
 
-def put_to_others(letter: Letter, case: Case) -> Put:
+def put_to_others(letter: Letter, case: Case, kind: str) -> Put:
     """What authority answers for those who were asked: by `in_reply_to`, or the only thing asked about its subject."""
     reply = scalar(letter.body.get("in_reply_to"))
     if reply is not None:
         name = reply.removesuffix(".yaml")
         return next((Put(t, ask) for t, ask in case.asks() if name in ask.letters), Put())
     task = subject_of(letter, case, about_task=True, needs_task=False).task
+    if kind == "acknowledgement" and task is not None and task.live is not None and task.live.agent == letter.sender:
+        return Put()  # of his own delegation
     owner = case.head if task is None else task
     if len(owner.asks) == 1 and owner.asks[0].letters:
         return Put(task.id if task is not None else None, owner.asks[0])

@@ -36,7 +36,8 @@ from executord.paper import Limits
 from executord.places import Lineup, Places
 from executord.policy import Policy
 from executord.postbox import Postbox
-from executord.rules import agenda_of, dispatch, mail, overload, spoken
+from executord.prompter import Prompter
+from executord.rules import agenda_of, dispatch, mail
 from executord.rules.opening import starts_at
 from executord.rules.results import set_aside, with_path
 from executord.sendings import of_outbox
@@ -91,6 +92,7 @@ class Service:
         self.hands = Hands(self.store, self.disk)
         self.places = Places(policy, self.store.has_inbox)
         self.lineup = Lineup(self.places)
+        self.prompter = Prompter(self.store, self.places)
         self.marks = marks or Marks(None)
         self.deaths = deaths or Deaths(None)
         self.deliveries = Deliveries(self.store, outbox) if outbox is not None else None
@@ -448,8 +450,7 @@ class Service:
 
     def _note(self, batch: Batch, line: Due, now: datetime) -> Entry:
         case = batch.case
-        line = self._relieved(case, self._salvaged(case, self._hushed(case, line, now)))
-        line = self._to_somebody(spoken(case, line, self.policy, now))
+        line = self.prompter.complete(case, self._hushed(case, line, now), self.policy, now)
         if isinstance(line.action, Write):
             away = self.hands.occupant(f"{case.id}/{line.action.path}")
             if away is not None:
@@ -462,24 +463,6 @@ class Service:
         """What is muted is noted and not sent."""
         to = line.action.to if isinstance(line.action, Send) else None
         return hushed(line, now, (case.head.mute, self.house.mutes.get(to or "")))
-
-    def _salvaged(self, case: Case, line: Due) -> Due:
-        """The line that closes a silent worker's attempt, with what lies in his folder [EXE-16]."""
-        if line.facts.get("do") != "time_out" or line.task is None:
-            return line
-        folder = f"outputs/partial/{line.task}"
-        files = self.store.evidence.file_facts(case.id, line.task, [folder], missing=False)
-        kept = [{"path": f.path, "size": f.size, "sha256": f.sha256} for f in files if f.sha256]
-        return replace(line, facts={**line.facts, "files": kept})
-
-    def _to_somebody(self, line: Due) -> Due:
-        """Nothing is dropped into the void: what is for a name that nobody has goes to support-manager [MSG-6]."""
-        action = line.action
-        if not isinstance(action, Send) or self.places.known(action.to):
-            return line
-        body = {**action.body, "meant_for": action.to}
-        why = f"{action.to} is not known; {line.why}"
-        return replace(line, action=Send("support-manager", action.kind, body), why=why)
 
     def _give_places(self, batches: dict[str, Batch], now: datetime, room: int) -> None:
         while room > 0:
@@ -505,31 +488,8 @@ class Service:
 
     def _relieve_crowded(self, batches: dict[str, Batch], now: datetime) -> None:
         """Who holds more than his capacity gives what he has not accepted to a colleague [EXE-12]."""
-        if self.places.all_paused:
-            return
-        for agent in self.places.crowded():
-            held = [(self.cases[c], self.cases[c].tasks[t]) for c, t in sorted(self.places.held[agent])]
-            mine = [(case, task, live) for case, task in held if (live := overload.movable(case, task)) is not None]
-            mine.sort(key=lambda each: (each[2].accepted_at is None, each[2].at, each[1].key, each[1].id), reverse=True)
-            left = self.places.excess(agent)
-            why = f"{agent} holds more than he can ({self.places.said(agent)})"
-            for case, task, live in mine[:left]:
-                names = (f"relieve {task.id} a{live.n}", f"overload {task.id} a{live.n}")
-                if any(name in task.done for name in names):
-                    continue
-                make = overload.relief_of if live.accepted_at is None else overload.consult_of
-                batch = batches.setdefault(case.id, Batch(case))
-                self._note(batch, make(task, live.at, why), now)
-
-    def _relieved(self, case: Case, line: Due) -> Due:
-        """The line that relieves an overloaded agent, with who takes the task from him [EXE-12]."""
-        task = case.tasks.get(line.task or "")
-        if "relieve" not in line.facts or task is None or task.live is None:
-            return line
-        colleague = self.places.colleague(case, task, task.live.agent)
-        return overload.relieved(
-            line, task, colleague, f"{colleague}: {self.places.said(colleague)}" if colleague else ""
-        )
+        for case, line in self.prompter.relief(self.cases):
+            self._note(batches.setdefault(case.id, Batch(case)), line, now)
 
     def _commit(self, batches: list[Batch], now: datetime) -> None:
         try:

@@ -303,6 +303,8 @@ class Stage(Rehearsal):
     def holder(self, task_id: str, case: str = CASE) -> str:
         """Who holds a task now, empty if nobody does."""
         self._rest()
+        if self.service is None and not self.strict:
+            return ""  # it is down, and nobody can say
         assert self.service is not None
         live = self.service.cases[case].tasks[task_id].live
         return live.agent if live is not None else ""
@@ -342,6 +344,8 @@ class Stage(Rehearsal):
     def agenda(self, case: str = CASE) -> str:
         """What is still to come, as text."""
         self._rest()
+        if self.service is None and not self.strict:
+            return ""
         assert self.service is not None
         return "\n".join(
             f"{_clock(line.at)} {line.name}" for line in self.service.agendas[case].lines() if line.place is None

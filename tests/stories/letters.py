@@ -145,3 +145,24 @@ def a_file_that_is_still_being_written_is_waited_for(s: Stage) -> None:
         09:20:01 move T1 #2 completed
         """
     )
+
+
+@story("EXE-13", "MSG-11", "REL-4")
+def a_refused_claim_and_a_better_one_in_one_look(s: Stage) -> None:
+    """Both were in the box: what was to be mended is handed in already, so nothing is sent back, and nothing breaks."""
+    s.case({"T1": {"assigned_to": ENGINEER}}, tier=1)
+    s.at("09:01")
+    s.skip()
+    s.down("+10m")
+    s.at("09:05").drop("completion", ENGINEER, "T1", summary="done")
+    s.at("09:06").done(ENGINEER, "T1")
+    s.at("09:20")
+    s.has("T1 completed")
+    s.expect(
+        """
+        09:11 file 01-completion.yaml #1
+        09:11 file 02-completion.yaml #1
+        09:11 result T1 a1
+        09:11 move T1 #2 completed
+        """
+    )

@@ -286,3 +286,35 @@ def an_answer_without_its_case_finds_the_question(s: Stage) -> None:
         09:06 answer question T1 #1 → technical-support-engineer
         """
     )
+
+
+@story("MSG-4", "EXE-20")
+def authority_acknowledges_for_others(s: Stage) -> None:
+    """The only thing that is asked about a task is meant; whoever holds it himself means his delegation."""
+    s.case({"T1": {"assigned_to": WRITER}, "T2": {"assigned_to": BOSS}}, tier=3)
+    s.at("09:05").drop("blocked", WRITER, "T1", description="no staff")
+    s.drop("blocked", BOSS, "T2", description="no staff")
+    s.at("09:06")
+    s.skip()
+    s.drop("ack", "operator", "T1")
+    s.drop("ack", BOSS, "T2")
+    s.drop("decision", "operator", "T1", decision="take Joe")
+    s.at("14:00")
+    s.expect(
+        """
+        09:06 file 03-ack.yaml #1
+        09:06 file 04-ack.yaml #1
+        09:06 file 05-decision.yaml #1
+        09:06 answer T1 #1 → technical-writer
+        10:06 remind T1 a1 #1 → technical-writer
+        10:36 status check T1 a1 #1 → technical-writer
+        10:51 finalize T1 a1 #1 → technical-writer
+        11:05 remind blocker T2 #1 → vp-customer-support
+        11:06 time out T1 a1 #1
+        11:06 keep T1 a1
+        11:06 notice T1 timed-out-a1 → technical-writer
+        11:06 assign T1 a2 → customer-support-rep
+        13:05 escalate blocker T2 #1 level-2 → hitl
+        13:06 warn response T1 a2 #1 50% → customer-support-rep
+        """
+    )

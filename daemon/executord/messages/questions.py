@@ -218,7 +218,9 @@ class _Decides(Incoming):
     def _put(cls, case: Case, letter: Letter, policy: Policy) -> Put:
         put = answered_by(letter, case, cls.type)
         return (
-            put if put.ask is not None or not policy.may(letter.sender or "", cls.type) else put_to_others(letter, case)
+            put
+            if put.ask is not None or not policy.may(letter.sender or "", cls.type)
+            else put_to_others(letter, case, cls.type)
         )
 
     @classmethod

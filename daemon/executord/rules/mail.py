@@ -171,7 +171,7 @@ def judge(case: Case, letter: Letter, policy: Policy) -> Judgement:
     needs_task = kind.about == "task"
     put = answered_by(letter, case, kind.type) if "addressee" in kind.senders else Put()
     if put.ask is None and kind.for_others and policy.may(letter.sender, kind.type):
-        put = put_to_others(letter, case)
+        put = put_to_others(letter, case, kind.type)
     if put.ask is not None:
         subject = Subject(case.tasks.get(put.task or ""))
     else:

@@ -1,0 +1,73 @@
+"""What a line needs when it is noted and only the service knows: who has room, who is known, what lies in a folder.
+
+Counterparts: `rules/`, which make the lines; `service.py`, which notes them. It asks and changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+
+from executord.actions import Send
+from executord.agenda import Due
+from executord.casebook import Case
+from executord.evolve import replace
+from executord.places import Places
+from executord.policy import Policy
+from executord.rules import overload, spoken
+from executord.store import Store
+
+
+class Prompter:
+    """Completes lines for one tree."""
+
+    def __init__(self, store: Store, places: Places) -> None:
+        self._store, self._places = store, places
+
+    def complete(self, case: Case, line: Due, policy: Policy, now: datetime) -> Due:
+        """The line as it is noted now."""
+        line = self._relieved(case, self._salvaged(case, line))
+        return self._to_somebody(spoken(case, line, policy, now))
+
+    def _salvaged(self, case: Case, line: Due) -> Due:
+        """The line that closes a silent worker's attempt, with what lies in his folder [EXE-16]."""
+        if line.facts.get("do") != "time_out" or line.task is None:
+            return line
+        folder = f"outputs/partial/{line.task}"
+        files = self._store.evidence.file_facts(case.id, line.task, [folder], missing=False)
+        kept = [{"path": f.path, "size": f.size, "sha256": f.sha256} for f in files if f.sha256]
+        return replace(line, facts={**line.facts, "files": kept})
+
+    def _relieved(self, case: Case, line: Due) -> Due:
+        """The line that relieves an overloaded agent, with who takes the task from him [EXE-12]."""
+        task = case.tasks.get(line.task or "")
+        if "relieve" not in line.facts or task is None or task.live is None:
+            return line
+        colleague = self._places.colleague(case, task, task.live.agent)
+        load = f"{colleague}: {self._places.said(colleague)}" if colleague else ""
+        return overload.relieved(line, task, colleague, load)
+
+    def _to_somebody(self, line: Due) -> Due:
+        """Nothing is dropped into the void: what is for a name that nobody has goes to support-manager [MSG-6]."""
+        action = line.action
+        if not isinstance(action, Send) or self._places.known(action.to):
+            return line
+        body = {**action.body, "meant_for": action.to}
+        why = f"{action.to} is not known; {line.why}"
+        return replace(line, action=Send("support-manager", action.kind, body), why=why)
+
+    def relief(self, cases: Mapping[str, Case]) -> Iterator[tuple[Case, Due]]:
+        """The lines that relieve those who hold more than their capacity, the last one given first [EXE-12]."""
+        if self._places.all_paused:
+            return
+        for agent in self._places.crowded():
+            held = [(cases[c], cases[c].tasks[t]) for c, t in sorted(self._places.held[agent])]
+            mine = [(case, task, live) for case, task in held if (live := overload.movable(case, task)) is not None]
+            mine.sort(key=lambda each: (each[2].accepted_at is None, each[2].at, each[1].key, each[1].id), reverse=True)
+            why = f"{agent} holds more than he can ({self._places.said(agent)})"
+            for case, task, live in mine[: self._places.excess(agent)]:
+                names = (f"relieve {task.id} a{live.n}", f"overload {task.id} a{live.n}")
+                if any(name in task.done for name in names):
+                    continue
+                make = overload.relief_of if live.accepted_at is None else overload.consult_of
+                yield case, make(task, live.at, why)
