@@ -27,7 +27,7 @@ FLOORS = """
 4  digests
 4  house
 4  demo | views
-3  checking | deliveries | hands | notices | postbox | prompter
+3  checking | carriage | hands | notices | postbox | prompter
 3  ledger | store
 3  bells | dropping | evidence | journal | lock
 3  outbox | paper | script

@@ -88,13 +88,13 @@ class Loop:
             self._outbox.start()
             service.everything(self._clock.now())
             self._outbox.drain(ONCE_S)
-            self._end_deliveries(service)
+            self._end_carriage(service)
             service.finish(self._clock.now())
             return 0
         finally:
             self._lock.release()
 
-    def _end_deliveries(self, service: Service) -> None:
+    def _end_carriage(self, service: Service) -> None:
         """No more tries; how the last ones ended is noted."""
         self._outbox.stop()
         service.turn(self._clock.now(), Rings())
@@ -154,7 +154,7 @@ class Loop:
         finally:
             self._notify.stopping("stopping")
             bells.stop()
-            self._end_deliveries(service)
+            self._end_carriage(service)
             service.finish(self._clock.now())
             for number, old in restore:
                 signal.signal(number, old)

@@ -23,7 +23,7 @@ from typing import Any
 
 from executord.casebook import Case
 from executord.clock import SetClock
-from executord.deliveries import Carrier
+from executord.carriage import Carrier
 from executord.disk import INBOX, OWN_INBOXES
 from executord.errors import BadInput, CannotWrite, ExecutordError, Finding, NotOurs
 from executord.hands import Entry

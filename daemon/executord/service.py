@@ -21,7 +21,7 @@ from executord.agenda import Agenda, Due
 from executord.case import Letter
 from executord.casebook import Case
 from executord.deaths import Deaths
-from executord.deliveries import Carrier, Deliveries
+from executord.carriage import Carrier, Carriage
 from executord.digests import Digests
 from executord.disk import Disk
 from executord.errors import BadInput, CannotWrite, ExecutordError, Finding, NotOurs
@@ -95,7 +95,7 @@ class Service:
         self.prompter = Prompter(self.store, self.places)
         self.marks = marks or Marks(None)
         self.deaths = deaths or Deaths(None)
-        self.deliveries = Deliveries(self.store, outbox) if outbox is not None else None
+        self.carriage = Carriage(self.store, outbox) if outbox is not None else None
         self.cases: dict[str, Case] = {}
         self.agendas: dict[str, Agenda] = {}
         self.broken: dict[str, tuple[str, datetime]] = {}  # case → what is wrong, when to try again
@@ -124,8 +124,8 @@ class Service:
             self._load(case_id, now, first=True)
             self._progress()
         self.house.recover()
-        if self.deliveries is not None:
-            self.deliveries.sweep(self.cases, self.broken)
+        if self.carriage is not None:
+            self.carriage.sweep(self.cases, self.broken)
 
     def load_all(self, now: datetime) -> None:
         """Every case as it lies there, without changing anything; for those who only look."""
@@ -153,8 +153,8 @@ class Service:
             self.deaths.working(None)
         self.broken.pop(case_id, None)
         self._keep(case)
-        if self.deliveries is not None and not self._only_looks:
-            self.deliveries.recover(case, now)
+        if self.carriage is not None and not self._only_looks:
+            self.carriage.recover(case, now)
         if first and case.n and self.store.progress_event(case_id) != case.n:
             self._views.setdefault(case_id, now)  # it died between the lines and their view
         return case
@@ -235,8 +235,8 @@ class Service:
         elif rings.named:
             touched |= self._read_mail(*self.postbox.letters_named(now, self._waiting_letters, rings.named), now)
         touched |= {case_id for _, case_id in self._due(self._deadlines, now) if case_id in self.cases}
-        if self.deliveries is not None:
-            touched |= self.deliveries.take(self.cases)
+        if self.carriage is not None:
+            touched |= self.carriage.take(self.cases)
         unfinished = self._settle(now, touched | looked, budget)
         self._write_views(now)
         self._guarded(None, now, partial(self.digests.turn, now))
@@ -519,16 +519,16 @@ class Service:
 
     def _deliver(self, batches: list[Batch], *, before: bool) -> None:
         """What the lines of these batches send: kept before they are on disk, carried after [SLA-16]."""
-        if self.deliveries is None:
+        if self.carriage is None:
             return
         for batch in batches:
             for noted in batch.noted:
                 if not of_outbox(noted.entry):
                     continue
                 if not before:
-                    self.deliveries.noted(batch.case, noted.entry)
+                    self.carriage.noted(batch.case, noted.entry)
                 elif noted.entry["action"] == "send":
-                    self.deliveries.put(batch.case, noted.entry)
+                    self.carriage.put(batch.case, noted.entry)
 
     def _arm(self, touched: set[str], now: datetime) -> None:
         for case_id in touched:
@@ -600,7 +600,7 @@ class Service:
             return False
         return not any(
             case.counts["in_progress"]
-            or (self.deliveries is not None and any(s.state in ("owed", "sent") for s in case.head.outbox))
+            or (self.carriage is not None and any(s.state in ("owed", "sent") for s in case.head.outbox))
             or (case.head.opened_at is None and starts_at(case, self.policy) is not None)
             for case in self.cases.values()
         )

@@ -47,7 +47,7 @@ class Carrier(Protocol):
         """All parcels that are kept."""
 
 
-class Deliveries:
+class Carriage:
     """The parcels of all cases of one tree."""
 
     def __init__(self, store: Store, carrier: Carrier) -> None:
