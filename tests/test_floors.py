@@ -24,23 +24,24 @@ FLOORS = """
 4  repair
 4  doctor | fsck | loop | rehearsal
 4  service
-4  attendance | treasury
+4  attendance | digests | treasury
 4  house
 4  demo | views
 3  checking
 3  sessions
-3  hands | postbox | prompter
+3  carriage | hands | notices | postbox | prompter
 3  ledger | store
 3  bells | dropping | evidence | journal | lock | runners | survey
-3  paper | script
-3  retention | schemas | tree
+3  outbox | paper | script
+3  channels | retention | schemas | tree
 3  clock | deaths | disk | gate | inotify | log | machine | marks | mend | oddities | sdnotify | settings
+3  crontab
 2  rules | team
 1  finals | fold
 1  completeness | messages | news | posts | tidings
 1  standards | verification
-1  reckoning
-1  letters | places | processes | promises | updates
+1  reckoning | routes | sendings
+1  hush | letters | places | processes | promises | updates
 1  agenda | reading | terms | transitions
 1  blocking | deliveries | incidents
 1  parcel

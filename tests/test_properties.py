@@ -42,7 +42,7 @@ SENDERS = ("holder", "holder", "holder", "asked", "asked", ENGINEER, WRITER, "su
 KINDS = (
     "acknowledgement", "progress", "completion", "completion", "blocked", "unblocked", "failed", "declined",
     "customer_update", "priority_change", "reassign", "retry", "defer", "cancel", "hold", "release", "accept_late",
-    "tell", "plan_ready", "pause", "resume", "status", "nonsense", "verdict", "escalation", "consultation",
+    "tell", "plan_ready", "pause", "resume", "mute", "unmute", "status", "nonsense", "verdict", "escalation", "consultation",
     "review_request", "consultation_response", "review_response", "decision", "hitl_decision", "blocked",
     "customer_reply", "sla_extension", "expected_late", "customer_update", "promising", "unpriced",
     "whole", "whole", "verdict", "verdict", "fixable", "fixable", "stopped", "waive", "answered", "incident", "incident_update",
@@ -57,6 +57,7 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
     "priority_change": {"priority": "critical"},
     "reassign": {"to": WRITER},
     "tell": {"text": "mind the gap"},
+    "mute": {"for": "2h"},
     "escalation": {"topic": "scope"},
     "consultation": {"question": "a second engineer?", "ask": WRITER},
     "review_request": {"question": "is it right?"},
@@ -131,6 +132,11 @@ event = st.one_of(
         {"do": st.just("plan"), "tasks": st.permutations(IDS).map(lambda p: list(p[:3])), "tier": st.integers(1, 4),
          "gate": st.booleans()}
     ),
+    st.fixed_dictionaries(
+        {"do": st.just("carried"), "how": st.sampled_from(("delivered", "failed", "doubtful")),
+         "number": st.integers(1, 3)}
+    ),
+    st.fixed_dictionaries({"do": st.just("arrived"), "yes": st.booleans()}),
     st.fixed_dictionaries({"do": st.just("restart"), "kill": st.booleans()}),
     st.fixed_dictionaries(
         {"do": st.just("behave"), "how": st.sampled_from(sorted(HABITS)), "lasts": st.sampled_from(("1s", "5m", "3h")),
@@ -146,6 +152,7 @@ beginning = st.fixed_dictionaries(
         "specs": st.lists(st.integers(0, len(SPECS) - 1), min_size=1, max_size=3),
         "customer": st.booleans(),
         "programs": st.booleans(),
+        "channel": st.sampled_from((None, None, "at_least_once", "at_most_once")),
     }
 )
 
@@ -156,10 +163,11 @@ class Chance:
     def __init__(self, given: Mapping[str, Any]) -> None:
         base = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
         self.folder = tempfile.mkdtemp(prefix="chance-", dir=base)
-        self.stage = Stage(f"{self.folder}/stage")
+        way = {"mail": {"type": "email", "delivery": given["channel"]}} if given["channel"] else {}
+        self.stage = Stage(f"{self.folder}/stage", {"channels": way})
         self.pretend = programs(self.stage) if given.get("programs") else None
         tasks = {f"T{k}": SPECS[n] for k, n in enumerate(given["specs"], 1)}
-        more = {"customer": "Acme"} if given["customer"] else {}
+        more = {"customer": {"name": "Acme", "contact": "ops@acme.example"}} if given["customer"] else {}
         self.stage.case(tasks, plan={"tasks": list(IDS[:3])} if given["plan"] else {}, tier=given["tier"], **more)
         self.check()
 
@@ -216,6 +224,12 @@ class Chance:
         if gate:
             plan["checkpoints"] = [{"id": "cp1", "after": tasks[:1], "before": tasks[1:], "review": "support-manager"}]
         self.stage.put(f"{CASE}/workflow/plan.yaml", plan)
+
+    def _carried(self, how: str, number: int) -> None:
+        self.stage.carried(number, how)
+
+    def _arrived(self, yes: bool) -> None:
+        self.stage.drop("answer", "customer-success-manager", arrived=yes)
 
     def _restart(self, kill: bool) -> None:
         if kill:

@@ -116,7 +116,7 @@ def test_the_keys_are_those_of_the_contract():
     """None is missing, none is more."""
     assert set(Settings.model_fields) == words(
         "memory state timezone domains durability settle round verification authority senders calendars policies "
-        "roster escalations ladders channels sessions budgets limits notify metrics"
+        "roster escalations ladders channels digests sessions budgets limits notify metrics"
     )
     assert set(settings.AgentRow.model_fields) == words("expertise capacity escalates_to hours runner silence")
     assert set(settings.Sessions.model_fields) == words(

@@ -71,6 +71,22 @@ class Write:
 
 
 @dataclass(frozen=True, slots=True)
+class Amend:
+    """A YAML file of ours under `outputs/` with other values under some keys; what else stands in it stays [MEM-12]."""
+
+    word: ClassVar[str] = "write"
+    path: str
+    body: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Deliver:
+    """A customer update handed to the outbox, which carries it through a channel outside the loop [SLA-16]."""
+
+    word: ClassVar[str] = "send"
+
+
+@dataclass(frozen=True, slots=True)
 class File:
     """An inbox message moved to `.processed/` or `.rejected/` [MEM-20, CON-5]."""
 
@@ -144,4 +160,4 @@ class Reply:
     body: Mapping[str, Any]
 
 
-Action = Send | Move | Write | File | Explain | Archive | Record | Start | Tell | Stop | Reply
+Action = Send | Move | Write | Amend | Deliver | File | Explain | Archive | Record | Start | Tell | Stop | Reply

@@ -17,7 +17,7 @@ import errno
 import os
 import threading
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from functools import partial
 from typing import Any, Final, Literal, NamedTuple
 
@@ -28,6 +28,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 from loguru import logger
 
 from executord.clock import Clock, WallClock
+from executord.crontab import cron
 from executord.inotify import Emitter, Happening, InotifyEmitter, PollingEmitter, untold
 from executord.paper import is_left_alone
 
@@ -298,6 +299,13 @@ class Bells:
         """Ring the alarm `name` every so many seconds; again with another span changes it."""
         self._alarms.put(name, partial(self._say, Ring("", "alarm", name)), seconds, "interval", seconds=seconds)
 
+    def cron(self, name: str, expression: str | None, zone: tzinfo) -> None:
+        """Ring the alarm `name` by a cron expression; another one changes it, None ends it. Raises `BadInput`."""
+        if expression is None:
+            self._alarms.drop(name)
+        else:
+            self._alarms.put_cron(name, partial(self._say, Ring("", "alarm", name)), cron(expression, zone))
+
     def _deadline(self) -> None:
         with self._lock:
             self._armed = None
@@ -483,6 +491,7 @@ class _Alarms(BackgroundScheduler):  # type: ignore[misc]
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._spans: dict[str, timedelta] = {}
+        self._crons: set[str] = set()
         self.beat = clock.monotonic()
         super().__init__(
             timezone=UTC,
@@ -496,10 +505,25 @@ class _Alarms(BackgroundScheduler):  # type: ignore[misc]
         made = _TRIGGERS[trigger](timezone=UTC, **when)
         self.add_job(do, made, id=name, name=name, replace_existing=True)
 
+    def put_cron(self, name: str, do: Callable[[], None], trigger: Any) -> None:
+        """Set or replace a job that rings at times of the wall clock."""
+        self._crons.add(name)
+        self.add_job(do, trigger, id=name, name=name, replace_existing=True)
+
+    def drop(self, name: str) -> None:
+        """Take a job away, if there is one."""
+        self._crons.discard(name)
+        if self.get_job(name) is not None:
+            self.remove_job(name)
+
     def _process_jobs(self) -> float:
         now = self._clock.now()
         for job in self.get_jobs():
             span = self._spans.get(job.id)
+            if job.id in self._crons and job.next_run_time is not None:
+                at = job.trigger.get_next_fire_time(None, now)
+                if at is not None and at < job.next_run_time:  # the clock was set back
+                    job.modify(next_run_time=at)
             if span is None or job.next_run_time is None:
                 continue
             if job.next_run_time > now + span + timedelta(seconds=1):

@@ -310,6 +310,44 @@ class Owed:
 
 
 @dataclass(frozen=True, slots=True)
+class Sending:
+    """An accepted customer update that is not delivered yet [SLA-16].
+
+    `state`: `owed`, to be sent from `at` on; `sent`, with the outbox; `failed` and `doubtful`, the liaison is asked;
+    `told`, he has said that the customer has it.
+    """
+
+    number: int
+    channel: str
+    delivery: str  # at_least_once at_most_once
+    at: datetime
+    to: tuple[str, ...] = ()
+    state: str = "owed"
+    sends: int = 0
+    sent_at: datetime | None = None  # the last `send` line
+    key: str = ""
+    tried_at: datetime | None = None  # when the try began of which nobody knows how it ended
+    reason: str | None = None
+    fix: str | None = None
+    told_by: str | None = None
+    told_via: str | None = None
+    delivered_at: datetime | None = None  # as the liaison says
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """How the outbox ended with an update: `delivered`, `failed` or `doubtful`, and in whose words."""
+
+    how: str
+    at: datetime
+    tries: int
+    said: str = ""
+    fix: str | None = None
+    id: str | None = None
+    tried_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Paused:
     """A time in which resolution clocks stand still [SLA-7]: from `start` until it ended, at the latest until `cap`.
 
@@ -559,6 +597,20 @@ class Closed:
 
 
 @dataclass(frozen=True, slots=True)
+class Mute:
+    """From `at` until `until` reminders and notifications are not sent, and not made up for: by whom, and why."""
+
+    by: str
+    at: datetime
+    until: datetime
+    reason: str | None = None
+
+    def covers(self, at: datetime) -> bool:
+        """Whether this instant lies in it."""
+        return self.at <= at < self.until
+
+
+@dataclass(frozen=True, slots=True)
 class Parked:
     """Nothing is done until the cause is gone or a person decides [MEM-25]."""
 
@@ -599,10 +651,12 @@ class Head:
     hold: Hold | None = None
     holds: int = 0
     paused: str | None = None  # who paused it
+    mute: Mute | None = None  # the last one; it may be over
     closed: Closed | None = None
     parked: Parked | None = None
     parks: int = 0
     updates: int = 0
+    outbox: tuple[Sending, ...] = ()  # accepted updates that are not delivered yet
     sent_updates: tuple[Update, ...] = ()
     counted: Update | None = None  # the last one that counts, by its time
     first_counted: datetime | None = None

@@ -18,6 +18,7 @@ from executord.case import (
     SEQUENTIAL_TIERS,
     UNPLANNED,
     Ask,
+    Carried,
     Checkpoint,
     Ended,
     Head,
@@ -47,6 +48,7 @@ class Case:
         self.mail_ids: set[str] = set()
         self.sent: dict[tuple[str, int, str], int] = {}  # (task, attempt, kind) → how many
         self.asked: dict[str, set[tuple[str | None, str]]] = {}  # agent → (task, subject) of what he was asked [MSG-4]
+        self.outcomes: dict[tuple[int, int], Carried] = {}  # (update, send) → how the outbox ended; not yet noted
         self.asides: dict[str, int] = {}  # names of ours that somebody's file lay on → how often [MEM-23]
         self.plan_sha: str | None = None
         self.plan_seen: datetime | None = None
@@ -213,6 +215,11 @@ class Case:
             self.gone += 1 if task.gone_at is not None else -1
             self.gone_since = max(filter(None, (self.gone_since, task.gone_at)), default=None) if self.gone else None
             self.weigh_gone()
+        self.head_dirty = True
+
+    def ended_outside(self, number: int, ordinal: int, outcome: Carried) -> None:
+        """The outbox has ended with this send of an update."""
+        self.outcomes[(number, ordinal)] = outcome
         self.head_dirty = True
 
     def _standing_still(self, task: Task, old: Task | None) -> Task:

@@ -193,6 +193,15 @@ def update(case: Case, entry: Entry, at: datetime) -> None:
         changed(case, at, update_files=files)
 
 
+def amended(case: Case, number: int, facts: Mapping[str, Any], at: datetime) -> None:
+    """The file of an update says now how it was delivered: it has another hash."""
+    key = str(number)
+    old = case.head.delivery.update_files.get(key)
+    if old is not None and "sha256" in facts:
+        new = replace(old, sha256=facts["sha256"], size=facts["size"])
+        changed(case, at, update_files={**case.head.delivery.update_files, key: new})
+
+
 def gather(case: Case, entry: Entry, at: datetime) -> None:
     """The components of an answer lie in a file of ours."""
     changed(case, at, answers=case.head.delivery.answers + 1)

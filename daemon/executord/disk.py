@@ -146,7 +146,7 @@ class Disk:
             raise _cannot(target, error) from error
 
     def rename_over(self, source: str, target: str) -> None:
-        """Put a new part of our journal in the place of the one that has its own name now."""
+        """Put a new part of our journal, or a file of ours with more in it, in the place of the old one."""
         self.guard(target)
         self._before("replace", target)
         try:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from executord import lock
+from executord.channels.reach import obstacles
 from executord.disk import INBOX
 from executord.errors import Finding
 from executord.inotify import untold
@@ -78,7 +79,7 @@ def examine(service: Service, settings: Settings, notes: list[Finding], state: s
         *_cases(service),
         *_agents(service, now),
         *_programs(settings),
-        *_secrets(settings),
+        *_channels(settings),
     ]
 
 
@@ -330,7 +331,6 @@ def _programs(settings: Settings) -> Iterator[Check]:
     if settings.sessions.worker is not None:
         named["sessions.worker"] = settings.sessions.worker.program
     named |= {f"sessions.roles.{role}": row.program for role, row in settings.sessions.roles.items()}
-    named |= {f"channels.{name}": row.program for name, row in settings.channels.items() if row.program is not None}
     missing = {key: program for key, program in named.items() if shutil.which(program) is None}
     for key, program in missing.items():
         yield Check("programs", "problem", f"{key}: {program} is no program here", "install it, or name it by its path")
@@ -338,11 +338,14 @@ def _programs(settings: Settings) -> Iterator[Check]:
         yield _fine("programs", f"{len(named)} named" if named else "none are named")
 
 
-def _secrets(settings: Settings) -> Iterator[Check]:
+def _channels(settings: Settings) -> Iterator[Check]:
+    """Whether what leaves the machine could; nothing is sent [SLA-16]."""
     rows = {f"channels.{n}": row for n, row in settings.channels.items()}
     rows |= {f"notify.{n}": row for n, row in settings.notify.items()}
+    fine = True
     for name, row in rows.items():
-        for key in ("url_file", "password_file", "secret_file"):
-            path = getattr(row, key)
-            if path is not None and not os.access(path, os.R_OK):
-                yield Check("channels", "problem", f"{name}.{key} cannot be read", "check path and permissions", path)
+        for each in obstacles(row, os.environ):
+            fine = False
+            yield Check("channels", "problem", f"{name}.{each.key}: {each.message}", each.fix, each.path)
+    if rows and fine:
+        yield _fine("channels", f"{len(rows)} could carry; `executord notify test` sends a test")

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from executord import deliveries, incidents, reckoning
+from executord import deliveries, incidents, reckoning, sendings
 from executord.asking import carried
 from executord.blocking import block, unblock
 from executord.case import Attempt, Claim, Ended, FileFact, Owed, Parked, Task, expected_spec, lasting, owe
@@ -417,6 +417,10 @@ FOLD: dict[str, Callable[[Case, Entry, datetime], None]] = {
     "checkpoint": _checkpoint,
     "release": _release,
     "park": _park,
+    "send": sendings.sent,
+    "delivered": sendings.delivered,
+    "failed": sendings.not_delivered,
+    "doubt": sendings.not_delivered,
     "warn": reckoning.warn,
     "breach": reckoning.breach,
     "proactive": reckoning.proactive,

@@ -18,8 +18,10 @@ from typing import Any, assert_never
 
 from executord import journal
 from executord.actions import (
+    Amend,
     Archive,
     Chronicle,
+    Deliver,
     Embed,
     Explain,
     File,
@@ -57,6 +59,7 @@ from executord.verification import OUTPUT, SUMMARY
 Entry = dict[str, Any]
 _OURS = b"\ngenerated_by: executord\n"  # as `pen` writes it [MEM-16]
 _WHOLE = 64 << 20  # bytes; what is larger is none of ours
+_MARKS = frozenset({"generated_by", "generated_at", "event"})
 _PLAIN = frozenset({str, int, bool, float})
 _UNTOLD = frozenset({"move", "admit", "reason", "write", "restore", "shelve"})  # what a chronicle needs not say
 
@@ -72,6 +75,7 @@ class Noted:
     action: Start | Tell | Stop | None = None  # what is done by the runners
     started: Started | None = None
     reply: bool = False  # a program's answer, for our own inbox
+    over: bool = False  # over the file of ours that lies there
 
 
 @dataclass(slots=True)
@@ -127,6 +131,14 @@ class Hands:
                 more["path"] = noted.target
                 more["facts"] = {"sha256": hashlib.sha256(noted.data).hexdigest(), "size": len(noted.data)}
                 self.store.remember(noted.target, body)
+            case Amend():
+                noted.target, noted.over = f"{case.id}/{action.path}", True
+                changed = {**self.store.body(noted.target), **action.body}
+                body = {k: v for k, v in changed.items() if k not in _MARKS} | _mark(case.n + 1, now)
+                noted.data = dump(body)
+                digest = hashlib.sha256(noted.data).hexdigest()
+                more = {"path": noted.target, "facts": {"over": True, "sha256": digest, "size": len(noted.data)}}
+                self.store.remember(noted.target, body)
             case Explain():
                 folder, name = action.rejected_path.rsplit("/", 1)
                 body = dict(action.body) | _mark(case.n + 1, now)
@@ -159,7 +171,7 @@ class Hands:
                 more = {"to": action.to, "type": action.kind}
             case Stop():
                 noted.action = action
-            case Record() | None:
+            case Record() | Deliver() | None:
                 pass
             case _:
                 assert_never(action)
@@ -457,7 +469,9 @@ class Hands:
         if source is None:
             folder = os.path.dirname(noted.target)
             dot = f"{folder}/{dot_name(case.id, noted.entry['name'])}"
-            if not self.disk.publish(dot, noted.target):
+            if noted.over:
+                self.disk.rename_over(dot, noted.target)
+            elif not self.disk.publish(dot, noted.target):
                 self._clashed(dot, noted.target)
             return
         done = self.disk.publish(source, noted.target)
@@ -519,7 +533,11 @@ class Hands:
                 continue
             if action in ("send", "write"):
                 dot = f"{os.path.dirname(path)}/{dot_name(case.id, entry['name'])}"
-                if os.path.lexists(f"{self.store.root}/{dot}") and not self.disk.publish(dot, path):
+                if not os.path.lexists(f"{self.store.root}/{dot}"):
+                    continue
+                if (entry.get("facts") or {}).get("over"):
+                    self.disk.rename_over(dot, path)
+                elif not self.disk.publish(dot, path):
                     self._clashed(dot, path)
                 if path.startswith(f"{INBOX}/{OWN_INBOXES[0]}/"):
                     self.answers.add(path.removeprefix(f"{INBOX}/"))

@@ -14,21 +14,23 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Protocol
 
-from executord.case import Letter
+from executord.case import Letter, Mute
 from executord.disk import DOT, INBOX, OWN_INBOXES, Disk, is_left_over
 from executord.errors import ExecutordError, Finding
 from executord.hands import Hands
-from executord.letters import open_tasks_of, scalar
+from executord.letters import note_of, open_tasks_of, scalar
 from executord.messages import MESSAGES, type_of
+from executord.messages.muting import mute_of, refused, window
 from executord.pen import dump
 from executord.posts import clarification, reason_file, rejection, stem
 from executord.reading import safe_stem, text_of
 from executord.rules.mail import Judgement, owed_to_house
 from executord.sessions.desk import Desk
-from executord.values import agent_name, stamp
+from executord.values import agent_name, read_moment, stamp
 from executord.views.overview import Tree, status_report
 
 _NO_DESK = Finding("SES-25", "a rehearsal runs no sessions", "send it to a daemon, or use `executord session run`")
+BEYOND = ("pause", "resume", "mute", "unmute")  # types that may be about more than one case
 PAUSES = f"{INBOX}/executor/.paused.yaml"
 
 
@@ -46,6 +48,7 @@ class House:
     def __init__(self, service: Home) -> None:
         self._service = service
         self.pauses: dict[str, Any] = {}
+        self.mutes: dict[str, Mute] = {}  # by agent
 
     # -- where a letter goes -------------------------------------------------------------------------------
 
@@ -67,7 +70,7 @@ class House:
                 if named in service.broken:
                     text = f"{named} is parked: {service.broken[named][0].splitlines()[0]}"
                 return None, replace(letter, refusal=Finding("MSG-1", text, "check instruction_id, or send it later"))
-        if kind.about == "house" or known in ("pause", "resume"):
+        if kind.about == "house" or known in BEYOND:
             return None, letter
         reply = scalar(letter.body.get("in_reply_to"))
         if reply is not None:
@@ -201,13 +204,15 @@ class House:
             self._open_box(letter.sender)  # it stands in the report: so also in one that is made again after a crash
             body = {"report": status_report(self._service, now)}
             return self._file(letter, now, ".processed", None, ("status_report", body))
-        if known in ("pause", "resume"):
+        if known in BEYOND:
             if not self._service.policy.may(letter.sender, known):
                 fault = Finding("MSG-4", f"{letter.sender} may not send {known}", "ask support-manager or the operator")
                 return self._reject(
                     letter, Judgement("rejected", "MSG-4", f"a {known} from authority", kind, finding=fault), now
                 )
-            return self._pause(letter, known, now)
+            if known in ("pause", "resume"):
+                return self._pause(letter, known, now)
+            return self._mute(letter, known, now)
         if not kind.acted:
             fault = Finding(
                 "MSG-5",
@@ -221,10 +226,7 @@ class House:
         return self._reject(letter, Judgement("rejected", "MSG-1", "instruction_id", kind, finding=fault), now)
 
     def _pause(self, letter: Letter, known: str, now: datetime) -> None:
-        raw = letter.body.get("target_agent") or letter.body.get("agent_name") or letter.body.get("who")
-        if raw is None and letter.body.get("from") is not None:
-            raw = letter.body.get("agent")
-        agent = agent_name(text_of(raw)) if raw is not None else None
+        agent = _target(letter)
         pauses = {k: dict(v) if isinstance(v, Mapping) else v for k, v in self.pauses.items()}
         row = {"by": letter.sender, "at": stamp(now), "reason": text_of(letter.body.get("reason")) or None}
         agents = dict(pauses.get("agents") or {})
@@ -248,16 +250,51 @@ class House:
         self._service.disk.replace(PAUSES, f"{INBOX}/executor/{DOT}paused", data)
         self._apply_pauses()
 
+    def _mute(self, letter: Letter, known: str, now: datetime) -> None:
+        """Mute an agent, or let him hear again; a case has a mute of its own."""
+        agent = _target(letter)
+        kind = MESSAGES[known]
+        policy = self._service.policy
+        fault = refused(letter, policy) if known == "mute" else None
+        if agent is None:
+            fault = Finding("MSG-1", "it says neither which instruction nor which agent", "add instruction_id or agent")
+        if fault is not None or agent is None:
+            assert fault is not None
+            return self._reject(
+                letter, Judgement("rejected", fault.code, f"a {known} that fits", kind, finding=fault), now
+            )
+        muted = {n: m for n, m in self.mutes.items() if m.until > now}
+        if known == "mute":
+            facts = {**(window(letter, policy) or {}), "reason": note_of(letter.body, "reason", "why", "note")}
+            muted[agent] = mute_of(facts, letter.sender or "", letter.at)
+        else:
+            muted.pop(agent, None)
+        pauses = {k: v for k, v in self.pauses.items() if k != "muted"}
+        if muted:
+            pauses["muted"] = {
+                name: {"by": m.by, "at": stamp(m.at), "until": stamp(m.until), "reason": m.reason}
+                for name, m in sorted(muted.items())
+            }
+        self.keep_pauses(pauses)
+        self._file(letter, now, ".processed", None, None)
+
     def read_pauses(self) -> None:
         """What is paused beyond one case."""
         body = self._service.store.body(PAUSES)
-        self.pauses = {k: v for k, v in body.items() if k in ("all", "agents", "budgets")}
+        self.pauses = {k: v for k, v in body.items() if k in ("all", "agents", "budgets", "muted")}
         self._apply_pauses()
 
     def _apply_pauses(self) -> None:
         places = self._service.places
         places.all_paused = bool(self.pauses.get("all"))
         places.paused = frozenset(self.pauses.get("agents") or {})
+        self.mutes = {}
+        muted = self.pauses.get("muted")
+        for name, row in muted.items() if isinstance(muted, Mapping) else ():
+            times = [read_moment(row.get(k), self._service.policy.zone) for k in ("at", "until")]
+            if None not in times:
+                at, until = (t for t in times if t is not None)
+                self.mutes[name] = Mute(str(row.get("by") or ""), at, until, text_of(row.get("reason")) or None)
 
     def _reject(self, letter: Letter, judged: Judgement, now: datetime) -> None:
         facts = dict(owed_to_house(letter, judged))
@@ -374,6 +411,14 @@ class House:
             service.disk.publish(f"{folder}/{DOT}{digest}", f"{folder}/{name}.yaml")
         except (OSError, ExecutordError):
             return  # it stands in `status` and in the log all the same
+
+
+def _target(letter: Letter) -> str | None:
+    """The agent that a message about more than one case means."""
+    raw = letter.body.get("target_agent") or letter.body.get("agent_name") or letter.body.get("who")
+    if raw is None and letter.body.get("from") is not None:
+        raw = letter.body.get("agent")
+    return agent_name(text_of(raw)) or None if raw is not None else None
 
 
 def _names(path: str) -> list[str]:

@@ -143,6 +143,12 @@ def answered_by(letter: Letter, case: Case, kind: str) -> Put:
     named = scalar(letter.body.get("checkpoint"))
     if kind == "release" or named is not None:
         found = [(t, a) for t, a in found if a.about == "checkpoint" and named in (None, a.facts.get("checkpoint"))]
+    if letter.body.get("arrived") is not None:
+        number = scalar(letter.body.get("update"))
+        found = [
+            (t, a) for t, a in found
+            if a.about == "delivery" and number in (None, str(a.facts.get("number")))
+        ]  # fmt: skip
     if letter.task is not None:
         found = [(t, a) for t, a in found if task is not None and t == task.id]
     if len(found) == 1:

@@ -17,7 +17,9 @@ from loguru import logger
 
 from executord.bells import PROBE, Bells, Ring
 from executord.clock import WallClock
+from executord.crontab import cron, last_before
 from executord.deaths import Deaths
+from executord.digests import PERIODS
 from executord.disk import INBOX, OWN_INBOXES
 from executord.downtime import Downtime, slept
 from executord.errors import BadConfiguration, ExecutordError, NotFound, TimedOut
@@ -25,6 +27,8 @@ from executord.hands import Entry
 from executord.lock import TreeLock
 from executord.log import log_event, log_line
 from executord.marks import Marks
+from executord.notices import Notices, rows_of
+from executord.outbox import Outbox
 from executord.policy import Policy
 from executord.retention import pack
 from executord.runners.workers import Workers
@@ -39,7 +43,9 @@ from executord.tree import Limits
 SLICE = 400  # lines between two looks at the queue
 MARK_EVERY_S = 1.0
 LONGEST_SLEEP_S = 30.0
+SLICE_S = 2.0
 DAY_S = 86_400.0
+ONCE_S = 60.0  # how long one look waits for what it has sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +80,12 @@ class Loop:
         )
         self._refused: str | None = None  # a configuration that was not taken
         self._down: Downtime | None = None  # what is being made up for
+        self._outbox = Outbox(rows_of(settings.channels, settings.notify), state, ring=self._carried, clock=self._clock)
+        self._notices = Notices(settings.notify, self._outbox)
+
+    def _carried(self) -> None:
+        """Called on the outbox's threads: something has ended."""
+        self._queue.put(Ring("", "alarm", "outbox"))
 
     def run(self, order: Order) -> int:
         """Run until told to stop; answers the exit code. Raises `Locked`, `TimedOut`, `NotFound`."""
@@ -89,8 +101,11 @@ class Loop:
         try:
             service = self._service()
             service.open(self._clock.now())
+            self._outbox.start()
             service.everything(self._clock.now())
             self._caught_up()
+            self._outbox.drain(ONCE_S)
+            self._end_carriage(service)
             service.finish(self._clock.now())
             return 0
         finally:
@@ -104,6 +119,11 @@ class Loop:
         if self._lock.left is not None and self._lock.left < now:
             self._down = Downtime(self._lock.left, now)
 
+    def _end_carriage(self, service: Service) -> None:
+        """No more tries; how the last ones ended is noted."""
+        self._outbox.stop()
+        service.turn(self._clock.now(), Rings())
+
     def _service(self) -> Service:
         settings = self._settings
         service = Service(
@@ -113,10 +133,12 @@ class Loop:
             marks=Marks(self._state),
             deaths=Deaths(self._state),
             limits=Limits(bytes=settings.limits.file_bytes, depth=settings.limits.yaml_depth),
-            on_entry=self._noted,
-            on_event=lambda what, text: logger.warning("{}: {}", what, text),
+            on_entry=lambda case_id, entry: self._noted(service, case_id, entry),
+            on_event=self._event,
             on_progress=self._alive,
             workers=self._workers,
+            outbox=self._outbox,
+            state=self._state,
         )
         programs = Programs(settings)
         self._crew = Processes(
@@ -127,7 +149,7 @@ class Loop:
             service.disk, service.store, service.policy, law_of(settings, asks=True), programs, self._crew,
             durable=settings.durability == "full",
             on_entry=lambda session_id, entry: log_line(entry, session_id),
-            on_event=lambda what, text: logger.warning("{}: {}", what, text),
+            on_event=self._event,
             tell_hitl=service.house.tell_hitl,
         )  # fmt: skip
         return service
@@ -138,8 +160,11 @@ class Loop:
             service.desk.ring(key.split("\0")[0])
         self._queue.put(Ring("", "alarm", "worker"))
 
-    def _noted(self, case_id: str, entry: Entry) -> None:
+    def _noted(self, service: Service, case_id: str, entry: Entry) -> None:
         log_line(entry, case_id)
+        case = service.cases.get(case_id)
+        if case is not None:
+            self._notices.line(case, entry, service.policy, self._clock.now())
         if self._down is not None:
             self._down.noted(entry)
 
@@ -149,6 +174,10 @@ class Loop:
         self._down = None
         if facts is not None:
             log_event("catchup", **facts)
+
+    def _event(self, what: str, text: str) -> None:
+        logger.warning("{}: {}", what, text)
+        self._notices.event(what, text.splitlines()[0] if text else what, self._clock.now())
 
     def _alive(self) -> None:
         """Long work tells that it goes on, by progress and never by a timer."""
@@ -166,7 +195,9 @@ class Loop:
         try:
             bells.start()
             service.open(self._clock.now())
+            self._outbox.start()
             self._watch(bells, service)
+            self._announce_digests(bells, service)
             bells.every("round", self._settings.round_s)
             bells.every("retention", DAY_S)
             self._queue.put(Ring("", "alarm", "retention"))
@@ -176,6 +207,7 @@ class Loop:
         finally:
             self._notify.stopping("stopping")
             bells.stop()
+            self._end_carriage(service)
             service.finish(self._clock.now())
             if self._crew is not None:
                 self._crew.close()
@@ -237,11 +269,25 @@ class Loop:
         rings = Rings()
         try:
             if wait:
-                self._put(rings, self._queue.get(timeout=self._sleep(service, bells, order, started)), service, bells)
+                self._put(rings, self._wait(self._sleep(service, bells, order, started)), service, bells)
             while True:
                 self._put(rings, self._queue.get_nowait(), service, bells)
         except queue.Empty:
             return rings
+
+    def _wait(self, seconds: float) -> Ring | str:
+        """What rings next. Raises `queue.Empty` after so many seconds.
+
+        In slices: a signal that comes just before the wait begins is only heard when it ends.
+        """
+        end = self._clock.monotonic() + seconds
+        while True:
+            left = end - self._clock.monotonic()
+            try:
+                return self._queue.get(timeout=max(min(left, SLICE_S), 0.0))
+            except queue.Empty:
+                if left <= SLICE_S:
+                    raise
 
     def _sleep(self, service: Service, bells: Bells, order: Order | None, started: float) -> float:
         span = LONGEST_SLEEP_S
@@ -265,7 +311,7 @@ class Loop:
     def _put(self, rings: Rings, ring: Ring | str, service: Service, bells: Bells) -> None:
         if isinstance(ring, str):
             if ring == "reload":
-                rings.everything |= self._reconfigure(service)
+                rings.everything |= self._reconfigure(service, bells)
             else:
                 self._stop = ring
             return
@@ -285,8 +331,12 @@ class Loop:
 
     def _alarm(self, rings: Rings, name: str, service: Service, bells: Bells) -> None:
         if name == "round":
+            self._notices.settle(self._clock.now())
             self._check_root(bells)
             rings.everything = True
+        elif name.startswith("digest "):
+            now = self._clock.now()
+            service.digests.due("weekly" if name.endswith("weekly") else "daily", now, now)
         elif name == "retention":
             for folder in self._workers.clean(self._clock.now()):
                 log_event("cleaned", folder=folder)
@@ -297,13 +347,23 @@ class Loop:
                 logger.warning("old days could not be packed: {}", error)
         elif name == "probe":
             if not bells.watcher_alive:
-                logger.warning("the watcher does not answer: it is started again, and everything is looked at")
+                self._event("stuck", "the watcher does not answer: it is started again, and everything is looked at")
                 bells.restart()
                 rings.everything = True
             try:
                 bells.probe(lambda: service.disk.touch(PROBE))
             except OSError as error:
                 logger.warning("the canary could not be written: {}", error)
+
+    def _announce_digests(self, bells: Bells, service: Service) -> None:
+        """Ring for the digests from now on; one that came due while we were down is sent now [SLA-18]."""
+        now = self._clock.now()
+        for period in PERIODS:
+            expression = getattr(self._settings.digests, period)
+            bells.cron(f"digest {period}", expression, service.policy.zone)
+            at = last_before(cron(expression, service.policy.zone), now) if expression is not None else None
+            if at is not None:
+                service.digests.missed(period, at, now)
 
     def _check_root(self, bells: Bells) -> None:
         """A memory that is gone or another one is never "everything deleted" [MEM-25, REL-6]."""
@@ -358,7 +418,7 @@ class Loop:
     def _saying(self, word: str) -> Callable[[int, object], None]:
         return lambda _number, _frame: self._queue.put(word)
 
-    def _reconfigure(self, service: Service) -> bool:
+    def _reconfigure(self, service: Service, bells: Bells) -> bool:
         """All or nothing: a bad one keeps the old one and says so [OPS-9]. Answers whether a new one counts."""
         self._notify.reloading()
         try:
@@ -374,6 +434,9 @@ class Loop:
             if service.desk is not None and self._crew is not None:
                 self._crew.programs = Programs(settings)
                 service.desk.use(policy, law_of(settings, asks=True), self._crew.programs)
+            self._outbox.use(rows_of(settings.channels, settings.notify))
+            self._notices.use(settings.notify)
+            self._announce_digests(bells, service)
             self._queue.put(Ring("", "overflow", "configuration read again"))
             logger.info("the configuration was read again")
         self._notify.ready(self._status(service))

@@ -127,6 +127,18 @@ class Budget:
 
 
 @dataclass(frozen=True, slots=True)
+class Route:
+    """A channel as the rules know it: which updates go through it, where to, and what a crash may do [SLA-16]."""
+
+    name: str
+    delivery: str = "at_least_once"
+    to: tuple[str, ...] = ()
+    needs_address: bool = True
+    match: Mapping[str, Any] = field(default_factory=dict)
+    on: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """What the rules may know of the configuration. Made once, replaced whole by a reload."""
 
@@ -141,6 +153,7 @@ class Policy:
     budgets: tuple[Budget, ...] = ()
     processes: bool = True  # whether processes are looked at; not in a rehearsal [OPS-7]
     escalations: tuple[Escalation, ...] = BUILT_IN
+    routes: tuple[Route, ...] = ()
     ladders: Mapping[str, Ladder] = field(default_factory=dict)
     _terms: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)  # by kind of case
 
@@ -201,6 +214,7 @@ def make_policy(
     policies: Iterable[Mapping[str, Any]] = (),
     budgets: Mapping[str, Mapping[str, Any]] | None = None,
     escalations: Iterable[Mapping[str, Any]] = (),
+    channels: Mapping[str, Mapping[str, Any]] | None = None,
     ladders: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Policy:
     """The policy of a configuration: what it says goes over the defaults. Raises `BadInput` for a bad calendar."""
@@ -239,6 +253,7 @@ def make_policy(
         calendars=named,
         rows=tuple(policies),
         escalations=(*read_rows(escalations), *BUILT_IN),
+        routes=tuple(_route(name, row) for name, row in (channels or {}).items()),
         ladders=read_ladders(ladders or {}),
         budgets=tuple(_budget(key, row) for key, row in (budgets or {}).items()),
     )
@@ -250,6 +265,17 @@ def _budget(key: str, row: Mapping[str, Any]) -> Budget:
     match = dict(parts) if all(len(part) == 2 for part in parts) else {}
     return Budget(
         key=key, agent=None if match else agent_name(key), match=match, usd=row.get("usd"), tokens=row.get("tokens")
+    )
+
+
+def _route(name: str, row: Mapping[str, Any]) -> Route:
+    return Route(
+        name,
+        str(row.get("delivery") or "at_least_once"),
+        tuple(row.get("to") or ()),
+        str(row.get("type", "email")).lower() in ("email", "mail", "smtp"),
+        {key: each for key, each in (row.get("match") or {}).items() if each},
+        tuple(str(word).lower().replace("-", "_") for word in row.get("on") or ()),
     )
 
 

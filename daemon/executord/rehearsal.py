@@ -21,6 +21,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from executord.carriage import Carrier
 from executord.casebook import Case
 from executord.clock import SetClock
 from executord.disk import INBOX, OWN_INBOXES
@@ -67,9 +68,12 @@ class Rehearsal:
         *,
         note: Callable[[str, Entry], None] | None = None,
         before: Callable[[str, str], None] | None = None,
+        outbox: Carrier | None = None,
     ) -> None:
+        """`outbox` is for tests, which carry by themselves; without one there are no channels."""
         self.root = os.path.realpath(root)
-        self.policy = as_inboxes(policy)
+        self.outbox = outbox
+        self.policy = as_inboxes(policy, channels=outbox is not None)
         self.began = start
         self.clock = SetClock(start)
         self.marks = Marks(None)
@@ -90,6 +94,7 @@ class Rehearsal:
         service = Service(
             self.root, self.policy, durable=False, marks=self.marks, before=self.before, on_entry=self._noted,
             workers=self.workers,
+            outbox=self.outbox,
         )  # fmt: skip
         service.store.began = self.began
         self.service = service
@@ -347,10 +352,10 @@ def text_of_line(at: datetime, name: str, to: str | None) -> str:
     return f"{at:%Y-%m-%d %H:%M}  {name}" + (f" → {to}" if to else "")
 
 
-def as_inboxes(policy: Policy) -> Policy:
-    """The policy with every agent served by his inbox: nothing is started in a rehearsal."""
+def as_inboxes(policy: Policy, *, channels: bool = False) -> Policy:
+    """The policy with every agent served by his inbox, and no channel: nothing is started or opened in a rehearsal."""
     roster = {name: replace(agent, runner="inbox", command=None) for name, agent in policy.roster.items()}
-    return replace(policy, roster=roster, processes=False)
+    return replace(policy, roster=roster, processes=False, routes=policy.routes if channels else ())
 
 
 def copy_memory(source: str, target: str) -> None:

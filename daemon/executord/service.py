@@ -18,15 +18,18 @@ from executord import journal
 from executord.actions import Move, Send, Write
 from executord.agenda import Agenda, Due
 from executord.attendance import Attendance
+from executord.carriage import Carriage, Carrier
 from executord.case import Letter
 from executord.casebook import Case
 from executord.deaths import Deaths
+from executord.digests import Digests
 from executord.disk import INBOX, Disk
 from executord.errors import BadInput, CannotStart, CannotWrite, ExecutordError, Finding, NotOurs
 from executord.evolve import replace
 from executord.gate import ours_to_mend
 from executord.hands import Batch, Entry, Hands
 from executord.house import House
+from executord.hush import hushed
 from executord.incidents import current
 from executord.marks import Marks
 from executord.paper import Limits
@@ -41,6 +44,7 @@ from executord.rules import agenda_of, dispatch, incident, mail
 from executord.rules.opening import starts_at
 from executord.rules.results import set_aside, with_path
 from executord.runners.workers import Workers
+from executord.sendings import of_outbox
 from executord.sessions.desk import Desk
 from executord.sight import see_still_gone
 from executord.store import Store
@@ -67,6 +71,8 @@ class Service:
         marks: Marks | None = None,
         deaths: Deaths | None = None,
         limits: Limits | None = None,
+        outbox: Carrier | None = None,
+        state: str | None = None,
         before: Callable[[str, str], None] | None = None,
         on_entry: Callable[[str, Entry], None] | None = None,
         on_event: Callable[[str, str], None] | None = None,
@@ -86,6 +92,7 @@ class Service:
         self.prompter = Prompter(self.store, self.places)
         self.marks = marks or Marks(None)
         self.deaths = deaths or Deaths(None)
+        self.carriage = Carriage(self.store, outbox) if outbox is not None else None
         self.cases: dict[str, Case] = {}
         self.agendas: dict[str, Agenda] = {}
         self.broken: dict[str, tuple[str, datetime]] = {}  # case → what is wrong, when to try again
@@ -96,6 +103,7 @@ class Service:
         self.desk: Desk | None = None  # team sessions; none in a rehearsal and for those who only look
         self.treasury = Treasury(self)
         self.attendance = Attendance(self, self._guarded)
+        self.digests = Digests(self, state)
         self._on_entry = on_entry or (lambda _case, _entry: None)
         self._event = on_event or (lambda _what, _text: None)
         self._progress = on_progress or (lambda: None)
@@ -123,6 +131,8 @@ class Service:
             self.desk.open(now)
         self.attendance.opened()
         self.treasury.check(now)
+        if self.carriage is not None:
+            self.carriage.sweep(self.cases, self.broken)
 
     def load_all(self, now: datetime) -> None:
         """Every case as it lies there, without changing anything; for those who only look."""
@@ -153,6 +163,8 @@ class Service:
             self.deaths.working(None)
         self.broken.pop(case_id, None)
         self._keep(case)
+        if self.carriage is not None and not self._only_looks:
+            self.carriage.recover(case, now)
         if first and case.n and self.store.progress_event(case_id) != case.n:
             self._views.setdefault(case_id, now)  # it died between the lines and their view
         return case
@@ -246,11 +258,14 @@ class Service:
         elif rings.named and not self._guarded(None, now, partial(self._named_mail, now, rings.named, touched)):
             self._mail_later = now + RETRY
         touched |= {case_id for _, case_id in self._due(self._deadlines, now) if case_id in self.cases}
+        if self.carriage is not None:
+            touched |= self.carriage.take(self.cases)
         unfinished = self._settle(now, touched | looked, budget)
         self._write_views(now)
         if self.desk is not None:
             self.desk.turn(now)
-        return unfinished or bool(self._round_left)
+        self._guarded(None, now, partial(self.digests.turn, now))
+        return unfinished or bool(self._round_left) or self.digests.busy(now)
 
     @staticmethod
     def _due(heap: list[tuple[datetime, str]], now: datetime) -> list[tuple[datetime, str]]:
@@ -507,7 +522,7 @@ class Service:
 
     def _note(self, batch: Batch, line: Due, now: datetime) -> Entry:
         case = batch.case
-        line = self.prompter.complete(case, line, self.policy, now)
+        line = self.prompter.complete(case, self._hushed(case, line, now), self.policy, now)
         if isinstance(line.action, Write):
             away = self.hands.occupant(f"{case.id}/{line.action.path}")
             if away is not None:
@@ -522,6 +537,11 @@ class Service:
             if copy is not None:
                 self.hands.note(batch, copy, now)
         return entry
+
+    def _hushed(self, case: Case, line: Due, now: datetime) -> Due:
+        """What is muted is noted and not sent."""
+        to = line.action.to if isinstance(line.action, Send) else None
+        return hushed(line, now, (case.head.mute, self.house.mutes.get(to or "")))
 
     def _give_places(self, batches: dict[str, Batch], now: datetime, room: int) -> None:
         while room > 0:
@@ -570,11 +590,13 @@ class Service:
     def _commit_step(self, batches: list[Batch], now: datetime) -> None:
         try:
             entries = [(b.case.id, n.entry) for b in batches for n in b.noted]
+            self._deliver(batches, before=True)
             self.hands.commit(batches)
         except Exception as error:
             self._fails(batches, error, now)
             return
         self.cannot_write = None
+        self._deliver(batches, before=False)
         for batch in batches:
             if batch.noted[-1].entry["name"].startswith("archive ") and not os.path.isdir(
                 f"{self.root}/{batch.case.id}"
@@ -595,6 +617,19 @@ class Service:
                 self._waiting_letters.pop(f"{facts.get('inbox', 'executor')}/{name}", None)
             self._on_entry(case_id, entry)
         self.treasury.heard(entries, now)
+
+    def _deliver(self, batches: list[Batch], *, before: bool) -> None:
+        """What the lines of these batches send: kept before they are on disk, carried after [SLA-16]."""
+        if self.carriage is None:
+            return
+        for batch in batches:
+            for noted in batch.noted:
+                if not of_outbox(noted.entry):
+                    continue
+                if not before:
+                    self.carriage.noted(batch.case, noted.entry)
+                elif noted.entry["action"] == "send":
+                    self.carriage.put(batch.case, noted.entry)
 
     def _arm(self, touched: set[str], now: datetime) -> None:
         for case_id in touched:
@@ -670,6 +705,7 @@ class Service:
         times += [again for _, again in self.broken.values()]
         if self.desk is not None and (at := self.desk.next_at()) is not None:
             times.append(at)
+        times += [at for at in (self.digests.next_at(),) if at is not None]
         return min(times, default=None)
 
     def idle(self) -> bool:
@@ -681,6 +717,7 @@ class Service:
         return not any(
             case.counts["in_progress"]
             or case.running
+            or (self.carriage is not None and any(s.state in ("owed", "sent") for s in case.head.outbox))
             or (case.head.opened_at is None and starts_at(case, self.policy) is not None)
             for case in self.cases.values()
         )

@@ -16,6 +16,7 @@ from executord.casebook import Case
 from executord.clocks import Calendar, active
 from executord.policy import Policy
 from executord.promises import Cadence, Clock, cadence, task_resolution
+from executord.routes import route_of
 from executord.updates import UPDATE_CONTENTS
 from executord.values import stamp
 
@@ -193,6 +194,13 @@ def asked_for(case: Case, due: datetime) -> dict[str, Any]:
 
 def delivery(case: Case, policy: Policy, now: datetime) -> str:
     """Who brings the update to the customer [SLA-16]."""
+    found = route_of(case, policy)
+    if found is not None:
+        route, to = found
+        whom = f" to {', '.join(to)}" if to else ""
+        return (
+            f"drop it in the executor's inbox: it is delivered via {route.name}{whom}, and counts when it is delivered"
+        )
     return "send it to the customer yourself, then drop it in the executor's inbox: your message says that it was sent"
 
 

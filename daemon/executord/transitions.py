@@ -5,16 +5,18 @@ Counterparts: `messages/`, what a message asks for; `fold.py`, what a line means
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, TypeVar
 
 from executord.asking import with_ask, without_asks
 from executord.blocking import unblock
-from executord.case import Ask, Attempt, Ended, FileFact, Owed, Task, Update, owe
+from executord.case import Ask, Attempt, Ended, FileFact, Owed, Sending, Task, Update, owe
 from executord.casebook import Case
 from executord.deliveries import changed, met
 from executord.evolve import replace
 from executord.policy import ATTEMPTS
+from executord.values import read_stamp
 
 _T = TypeVar("_T", Task, None)
 
@@ -117,16 +119,27 @@ def record_update(
     promised: datetime | None = None,
     due: datetime | None = None,
     asked_as: int = 0,
+    way: Mapping[str, Any] | None = None,
 ) -> _T:
-    """Note an accepted customer update and owe its file [SLA-15]; it counts at once, from when it was sent."""
+    """Take an accepted customer update and owe its file [SLA-15].
+
+    `way`: the channel by which it goes, or how it went already (`delivered_at`). Without one the liaison sends it, and
+    his message says so: then it counts at once, from when it was sent [SLA-16].
+    """
     if number is not None:
+        way = way or {}
         update = Update(number, at, by, task.id if task is not None else None, promised, None, due, asked_as)
         sent = (*case.head.sent_updates, update)
         case.set_head(replace(case.head, updates=number, sent_updates=sent))
-        count_update(case, number, at)
-        facts = {"number": number, "letter": letter, "by": by, "nested": nested}
+        facts = {"number": number, "letter": letter, "by": by, "nested": nested, **way}
         owed = Owed(f"update #{number}", "update", at, facts)
-        case.set_head(replace(case.head, owed=(*case.head.owed, owed)))
+        case.set_head(replace(case.head, updates=number, owed=(*case.head.owed, owed)))
+        if way.get("delivery"):
+            sending = Sending(number, way["channel"], way["delivery"], at, tuple(way.get("to") or ()))
+            case.set_head(replace(case.head, outbox=(*case.head.outbox, sending)))
+        else:
+            delivered = way.get("delivered_at")
+            count_update(case, number, read_stamp(delivered) if delivered else at)
         if task is not None:
             return replace(task, updates=(*task.updates, number))
     return task

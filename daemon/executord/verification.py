@@ -15,6 +15,7 @@ from executord.letters import note_of, word
 from executord.policy import REWORKS, Policy
 from executord.promises import cadence
 from executord.reading import find, text_of
+from executord.routes import way_of
 from executord.scalars import placeholder
 from executord.standing import communication_of as communication_of
 from executord.updates import missing_contents, promised_in
@@ -138,8 +139,7 @@ def verify(case: Case, task: Task, letter: Letter, policy: Policy) -> dict[str, 
             points.append(f"the customer_update in it lacks {', '.join(missing)}")
         else:
             recorded = True
-            facts["update"] = case.head.updates + 1
-            facts["nested"] = True
+            facts |= {"update": case.head.updates + 1, "nested": True, "way": way_of(case, letter, nested, policy)}
             found, promised = cadence(case, policy), promised_in(nested, policy.zone)
             facts["promised"] = stamp(promised) if promised is not None else None
             facts["overdue_at"] = stamp(found.late_from) if found is not None else None

@@ -20,6 +20,8 @@ FILES = (
     "delivery",
     "incident",
     "programs",
+    "channels",
+    "muted",
 )
 
 for _name in FILES:

@@ -19,6 +19,7 @@ from typing import Any
 
 from executord.disk import INBOX
 from executord.hands import Entry
+from executord.outbox import Ended, Job
 from executord.paper import parse
 from executord.pen import dump
 from executord.policy import make_policy
@@ -66,6 +67,61 @@ class Died(BaseException):
     """The daemon died at a failpoint. No `Exception`, so nothing on its way out can mistake it for a fault."""
 
 
+class Carrier:
+    """An outbox without channels: a story says how each parcel ends. What it knows survives the daemon's death."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, Job] = {}
+        self.gone: set[str] = set()  # noted, so they are being carried
+        self.ends: dict[str, Ended] = {}
+        self.told: list[Ended] = []
+
+    def lose(self) -> None:
+        """The state folder is lost."""
+        self.kept, self.gone, self.ends, self.told = {}, set(), {}, []
+
+    def put(self, job: Job) -> None:
+        """Keep it."""
+        self.kept.setdefault(job.key, job)
+
+    def go(self, key: str) -> None:
+        """Carry it."""
+        self.gone.add(key)
+
+    def known(self, key: str) -> Any:
+        """What is known of it."""
+        return self.ends.get(key) or ("waiting" if key in self.kept else None)
+
+    def doubt(self, job: Job, now: datetime) -> Ended:
+        """Nobody knows."""
+        self.kept[job.key] = job
+        self.ends[job.key] = Ended(job, "doubtful", now, 0, "the queue was lost")
+        return self.ends[job.key]
+
+    def ended(self) -> list[Ended]:
+        """What has ended since."""
+        found, self.told = self.told, []
+        return found
+
+    def forget(self, key: str) -> None:
+        """It is noted."""
+        for what in (self.kept, self.ends):
+            what.pop(key, None)
+        self.gone.discard(key)
+
+    def jobs(self) -> list[Job]:
+        """All of them."""
+        return [job for _, job in sorted(self.kept.items())]
+
+    def end(self, number: int, how: Any, said: str, at: datetime, **more: Any) -> None:
+        """The parcel of an update ends so."""
+        for key in sorted(self.gone):
+            job = self.kept[key]
+            if job.parcel.facts["number"] == number:
+                self.ends[key] = Ended(job, how, at, 1, said, **more)
+                self.told.append(self.ends[key])
+
+
 class Stage(Rehearsal):
     """Where a story is played."""
 
@@ -79,7 +135,10 @@ class Stage(Rehearsal):
     ) -> None:
         """Without `strict` what the story expects is not compared: a daemon that died has not told its lines."""
         os.makedirs(f"{root}/{INBOX}/executor")
-        super().__init__(str(root), make_policy(**(config or {})), START, note=self._told, before=failpoint)
+        self.carrier = Carrier()
+        super().__init__(
+            str(root), make_policy(**(config or {})), START, note=self._told, before=failpoint, outbox=self.carrier
+        )
         self.strict = strict
         self.told: list[str] = []
         self._drops = 0
@@ -206,6 +265,12 @@ class Stage(Rehearsal):
         body = {"type": kind, "from": sender, "instruction_id": case, "task_id": task_id, **fields}
         self.put(f"{INBOX}/executor/{name}", {k: v for k, v in body.items() if v is not None})
         return name
+
+    def carried(self, number: int, how: str = "delivered", said: str = "250 ok", **more: Any) -> None:
+        """The outbox has ended with an update."""
+        self._rest()
+        self.carrier.end(number, how, said, self.now, **more)
+        self._pending = True
 
     def done(self, sender: str, task_id: str | None = None, **fields: Any) -> str:
         """A completion with substance."""

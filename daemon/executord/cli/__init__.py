@@ -38,10 +38,12 @@ GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
     "rehearse": ("simulate",),
     "give": ("submit", "send", "respond"),
     "decide": (
-        "retry", "reassign", "defer", "cancel", "hold", "release", "pause", "resume", "priority", "ack", "accept-late",
+        "retry", "reassign", "defer", "cancel", "hold", "release", "pause", "resume", "mute", "unmute", "priority",
+        "ack", "accept-late",
     ),
     "outcome": ("gate", "report", "archive"),
     "incident": ("incident",),
+    "notify": ("notify",),
     "setup": ("init", "service"),
     "session": ("session",),
 }  # fmt: skip

@@ -20,6 +20,7 @@ from executord import doctor as physician
 from executord import settings as configuration
 from executord.cli import sla_due
 from executord.cli.frame import Frame, frame, say
+from executord.cli.sla_report import report as sla_report
 from executord.errors import BadConfiguration, BadInput, CannotWrite, Finding, NotFound, Unreadable, UsageError
 from executord.gate import open_file
 from executord.paper import Limits, parse
@@ -230,7 +231,10 @@ def generate_config(
         raise CannotWrite(f"cannot write: {error.strerror}", path=output, fix="name another file") from error
 
 
-# --- sla due ----------------------------------------------------------------------------------------------------------
+# --- sla report, sla due -------------------------------------------------------------------------------------------
+
+
+sla.command("report")(sla_report)
 
 
 @sla.command("due")

@@ -1,4 +1,5 @@
-"""The commands that decide: retry, reassign, defer, cancel, hold, release, pause, resume, priority, ack, accept-late.
+"""The commands that decide: retry, reassign, defer, cancel, hold, release, pause, resume, mute, unmute,
+priority, ack, accept-late.
 
 Each drops one message from `--as` (the operator) and waits for its receipt [OPS-4]; what it means, and who may send it,
 stands in `messages.py` [MSG-4, MSG-12].
@@ -30,7 +31,8 @@ from executord.cli.letterbox import (
     task_or_instruction,
     tell,
 )
-from executord.errors import UsageError
+from executord.errors import BadInput, UsageError
+from executord.values import cli_span, read_stamp, stamp
 from executord.values import priority as read_priority
 
 Task = Annotated[str, typer.Argument(metavar="TASK", help="ID/TASK, or TASK where only one instruction has it.")]
@@ -38,6 +40,7 @@ Either = Annotated[str, typer.Argument(metavar="ID|TASK", help="An instruction, 
 Targets = Annotated[
     list[str] | None, typer.Argument(metavar="all|agent A|ID", help="Everything, one agent, one instruction.")
 ]
+Muted = Annotated[list[str], typer.Argument(metavar="ID|agent A", help="One instruction, or one agent.")]
 SPAN = "60s"
 
 
@@ -211,6 +214,53 @@ def resume(
     report(here, [_halt(here, "resume", target or [], speaker(as_), reason, patience(no_wait, timeout))])
 
 
+def mute(
+    context: typer.Context,
+    target: Muted,
+    for_: Annotated[str | None, typer.Option("--for", metavar="SPAN", help="For how long, e.g. 4h.")] = None,
+    until: Annotated[str | None, typer.Option(metavar="T", help="Until when, e.g. 2026-11-20T18:00:00Z.")] = None,
+    reason: Reason = None,
+    as_: As = None,
+    no_wait: NoWait = False,
+    timeout: Timeout = SPAN,
+) -> None:
+    """Send no reminders and notifications about an instruction, or to an agent, for a while."""
+    here = frame(context)
+    if (for_ is None) == (until is None):
+        raise UsageError("mute: say either --for SPAN or --until T", fix="use e.g. --for 4h")
+    given: dict[str, Any] = {"reason": reason}
+    try:
+        if for_ is not None:
+            given["for"] = f"{cli_span(for_)}s"
+        else:
+            given["until"] = stamp(read_stamp(until or ""))
+    except BadInput as error:
+        raise UsageError(f"--{'for' if for_ is not None else 'until'}: {error.message}", fix=error.fix) from error
+    report(here, [_hush(here, "mute", target, speaker(as_), given, patience(no_wait, timeout))])
+
+
+def unmute(
+    context: typer.Context,
+    target: Muted,
+    reason: Reason = None,
+    as_: As = None,
+    no_wait: NoWait = False,
+    timeout: Timeout = SPAN,
+) -> None:
+    """Send them again from now on; what was not sent is not made up for."""
+    here = frame(context)
+    report(here, [_hush(here, "unmute", target, speaker(as_), {"reason": reason}, patience(no_wait, timeout))])
+
+
+def _hush(here: Frame, kind: str, target: list[str], by: str, fields: Mapping[str, Any], how: Patience) -> Outcome:
+    match target:
+        case ["agent", name]:
+            return tell(here, kind, by, Subject(), {"target_agent": known_agent(here, name), **fields}, how)
+        case [name] if name != "agent":
+            return tell(here, kind, by, task_or_instruction(here, f"{name.rstrip('/')}/"), fields, how)
+    raise UsageError(f"{kind}: {' '.join(target)!r} is neither an instruction nor agent A", fix=f"{kind} agent A")
+
+
 def _halt(here: Frame, kind: str, target: list[str], by: str, reason: str | None, how: Patience) -> Outcome:
     match target:
         case [] | ["all"]:
@@ -238,6 +288,6 @@ def _said(reason: str) -> str:
 
 def add(app: typer.Typer) -> None:
     """Put the commands of this group on the command line."""
-    for command in (retry, reassign, defer, cancel, hold, release, pause, resume, priority, ack):
+    for command in (retry, reassign, defer, cancel, hold, release, pause, resume, mute, unmute, priority, ack):
         app.command()(command)
     app.command("accept-late")(accept_late)

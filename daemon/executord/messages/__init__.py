@@ -30,6 +30,7 @@ from executord.messages.decisions import (
 )
 from executord.messages.incident import IncidentAction, IncidentMessage, IncidentResolved, IncidentUpdate
 from executord.messages.later import NOT_YET
+from executord.messages.muting import MuteMessage, UnmuteMessage
 from executord.messages.questions import (
     ConsultationMessage,
     ConsultationResponse,
@@ -53,6 +54,7 @@ _ACTED: tuple[type[Incoming], ...] = (
     SlaExtension, PriorityChange,
     Reassign, Retry, Defer, Cancel, HoldMessage, Release, AcceptLate, Tell, PlanReady, Pause, Resume, Status,
     Waive, Verdict, Archive, IncidentMessage, IncidentUpdate, IncidentAction, IncidentResolved,
+    MuteMessage, UnmuteMessage,
     EscalationMessage, ConsultationMessage, ReviewRequest, ConsultationResponse, ReviewResponse, Decision, HitlDecision,
     Session, Skip, CapabilityGap, ConsensusBlocked,
 )  # fmt: skip

@@ -17,6 +17,7 @@ from executord.case import Ask, Letter, Owed, Task, Workaround, owe
 from executord.casebook import Case
 from executord.deliverables import components_of
 from executord.evolve import replace
+from executord.messages.arrived import arrived
 from executord.messages.base import Taken
 from executord.messages.papers import papers_of
 from executord.transitions import notice, quiet_from
@@ -144,6 +145,7 @@ SETTLED_BY: Mapping[str, str] = {
 #: First word of the subject → what its answer does.
 ANSWERED: Mapping[str, Callable[[Case, str | None, Ask, Taken], bool]] = {
     "blocker": blocker_answered,
+    "delivery": arrived,
     "checkpoint": not_a_decision,
     "escalation": not_a_decision,
     "question": question_answered,

@@ -11,6 +11,7 @@ from executord.casebook import Case
 from executord.errors import Finding
 from executord.letters import answered_by, note_of, people_in, word
 from executord.messages.answering import SETTLED_BY, answer_blockers, handed_in, take_answer, tell_behind
+from executord.messages.arrived import arrival_facts, unclear_arrival
 from executord.messages.base import Incoming, Taken
 from executord.policy import Policy
 from executord.reading import find
@@ -133,7 +134,7 @@ class Unblocked(Incoming):
             return Finding("MSG-4", f"{ask.subject} is not settled by an answer", f"send {wanted}")
         if task is not None and task.blocked is None and ask is None:
             return Finding("EXE-18", f"{task.id} is not blocked", "nothing needs to be done")
-        return None
+        return unclear_arrival(case, letter)
 
     @classmethod
     def facts(cls, case: Case, task: Task | None, letter: Letter, policy: Policy) -> dict[str, Any]:
@@ -141,7 +142,7 @@ class Unblocked(Incoming):
         facts: dict[str, Any] = {**({"answer": note} if note else {}), **handed_in(letter)}
         if task is not None and task.blocked is not None:
             facts["tell"] = behind(case, task)
-        return facts
+        return facts | arrival_facts(case, letter, policy)
 
     @classmethod
     def take(cls, case: Case, task: Task | None, taken: Taken) -> None:

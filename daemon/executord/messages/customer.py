@@ -22,6 +22,7 @@ from executord.policy import Policy
 from executord.promises import cadence
 from executord.reading import find, text_of
 from executord.reckoning import pass_on
+from executord.routes import way_of
 from executord.terms import priority_of, terms
 from executord.transitions import record_update, with_attempt
 from executord.updates import missing_contents, promised_in
@@ -59,13 +60,14 @@ class CustomerUpdate(Incoming):
 
     @classmethod
     def facts(cls, case: Case, task: Task | None, letter: Letter, policy: Policy) -> dict[str, Any]:
-        return {"update": case.head.updates + 1, **update_facts(case, letter.body, policy)}
+        way = way_of(case, letter, letter.body, policy)
+        return {"update": case.head.updates + 1, "way": way, **update_facts(case, letter.body, policy)}
 
     @classmethod
     def take(cls, case: Case, task: Task | None, taken: Taken) -> None:
         facts = taken.facts
         said = (facts.get("update"), taken.at, taken.path, taken.sender, False)
-        more = (moment(facts, "promised"), moment(facts, "overdue_at"), facts.get("round", 0))
+        more = (moment(facts, "promised"), moment(facts, "overdue_at"), facts.get("round", 0), facts.get("way"))
         if task is None:
             record_update(case, None, *said, *more)
             return

@@ -26,6 +26,4 @@ def _later(
 
 
 NOT_YET: tuple[type[Incoming], ...] = (
-    _later("mute", senders=("authority",)),
-    _later("unmute", senders=("authority",)),
 )  # fmt: skip

@@ -16,6 +16,7 @@ from executord.errors import Finding
 from executord.evolve import replace
 from executord.letters import Put, answered_by, note_of, people_in, put_to_others, word
 from executord.messages.answering import answer_blockers, take_answer
+from executord.messages.arrived import arrival_facts, unclear_arrival
 from executord.messages.base import Incoming, Taken
 from executord.messages.decisions import Cancel, Defer, HoldMessage, Reassign, Release, Resume, Retry
 from executord.policy import Policy
@@ -129,8 +130,12 @@ class _Response(Incoming):
     example: ClassVar[Mapping[str, Any]] = {"answer": "yes, until Friday"}
 
     @classmethod
+    def refuse(cls, case: Case, task: Task | None, letter: Letter, policy: Policy) -> Finding | None:
+        return unclear_arrival(case, letter)
+
+    @classmethod
     def facts(cls, case: Case, task: Task | None, letter: Letter, policy: Policy) -> dict[str, Any]:
-        facts = _answer_facts(case, task, letter)
+        facts = _answer_facts(case, task, letter, policy)
         ask = answered_by(letter, case, cls.type).ask
         if ask is not None and ask.about == "checkpoint":
             said = find(letter.body, ("decision", "verdict", "result", "approved", "status")).value
@@ -145,12 +150,12 @@ class _Response(Incoming):
         take_answer(case, task.id if task is not None else None, taken)
 
 
-def _answer_facts(case: Case, task: Task | None, letter: Letter) -> dict[str, Any]:
+def _answer_facts(case: Case, task: Task | None, letter: Letter, policy: Policy) -> dict[str, Any]:
     note = note_of(letter.body, "answer", "decision", "response", "review", "information", "summary", "message", "text")
     facts: dict[str, Any] = {"answer": note} if note else {}
     if task is not None and task.blocked is not None:
         facts["tell"] = behind(case, task)
-    return facts
+    return facts | arrival_facts(case, letter, policy)
 
 
 class ConsultationResponse(_Response):
@@ -266,7 +271,7 @@ class _Decides(Incoming):
 
     @classmethod
     def facts(cls, case: Case, task: Task | None, letter: Letter, policy: Policy) -> dict[str, Any]:
-        facts = _answer_facts(case, task, letter)
+        facts = _answer_facts(case, task, letter, policy)
         name, ordered = cls._order(case, task, letter, policy)
         if name is not None:
             facts |= ORDERS[name][0].facts(case, task, ordered, policy) | {"order": name}

@@ -147,6 +147,7 @@ class Completion(Incoming):
             moment(facts, "promised"),
             moment(facts, "overdue_at"),
             facts.get("round", 0),
+            facts.get("way"),
         )
         if task.live is None:
             return

@@ -26,6 +26,7 @@ from executord.rules.delivery import COMPONENT
 from executord.rules.escalation import ESCALATION
 from executord.rules.forecast import EXPEDITE, WORKAROUND
 from executord.rules.incident import PACE, PAPERS, ROLE
+from executord.rules.outbox import DELIVERY
 from executord.rules.overload import OVERLOAD
 from executord.rules.quality import CLOSING_UPDATE, STANDARD
 from executord.rules.questions import QUESTION
@@ -52,6 +53,7 @@ ASKS: Mapping[str, Asking] = {
     "role": ROLE,
     "stakeholders": PACE,
     "retrospective": PAPERS,
+    "delivery": DELIVERY,
     "breach": BREACH,
     "expedite": EXPEDITE,
     "workaround": WORKAROUND,

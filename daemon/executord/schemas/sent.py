@@ -270,6 +270,18 @@ class BlockerRow(Ours):
     blocked_s: dict[str, int] = Field(description="Seconds this task was blocked so far, by kind.")
 
 
+class Undelivered(Ours):
+    """A customer update that did not reach the customer, or of which nobody knows whether it did [SLA-16]."""
+
+    number: int
+    path: str = Field(description="Where it is kept, from the memory.")
+    channel: str
+    recipients: list[str]
+    reason: str
+    fix: str | None
+    tried_at: Moment | None = Field(description="When it was handed over last, as far as that is known.")
+
+
 class Escalation(Asked):
     """A decision that is the reader's to take [EXE-20]."""
 
@@ -284,6 +296,7 @@ class Escalation(Asked):
     attempted_recovery: str | None = None
     asked_by: str | None = None
     question: dict[str, Any] | None = Field(default=None, description="The message that raised it, as it was written.")
+    update: Undelivered | None = Field(default=None, description="The customer update that it is about.")
     reply_with: str | None = None
 
 
@@ -682,6 +695,89 @@ class RetrospectiveRequest(Asked):
     reply_with: str
 
 
+class Shares(Ours):
+    """How much of what was aimed at was used: percentiles; null of nothing."""
+
+    p50: float | None
+    p90: float | None
+    p99: float | None
+
+
+class UpdateCount(Ours):
+    """Customer updates."""
+
+    sent: int
+    on_time: int
+
+
+class ReportGroup(Ours):
+    """The numbers of one group [SLA-19]."""
+
+    key: str | None
+    met: int
+    approved_extension: int
+    breached: int
+    deferred_or_cancelled: int
+    elapsed_of_target: Shares
+    paused_s: dict[str, int]
+    updates: UpdateCount
+
+
+class BreachRow(Ours):
+    """A limit that was passed [SLA-10]."""
+
+    instruction_id: str
+    task: str | None
+    kind: str
+    due: Moment
+    detected_at: Moment | None = Field(description="Null: nobody has noted it yet.")
+    late_by_s: int
+    cause: str | None
+    told: list[str]
+    ended_at: Moment | None = Field(description="When its clock ended; null: it runs.")
+
+
+class WrongfulPause(Ours):
+    """A pause that ran on after the customer had answered."""
+
+    instruction_id: str
+    task: str | None
+    reason: str
+    from_: Moment = Field(alias="from")
+    to: Moment | None
+
+
+class SlaReport(Ours):
+    """How promises were kept in a period [CON-9]."""
+
+    schema_version: Literal[1]
+    at: Moment
+    from_: Moment | None = Field(alias="from")
+    to: Moment | None
+    by: Literal["agent", "priority", "customer", "policy"] | None
+    groups: list[ReportGroup]
+    breaches: list[BreachRow]
+    wrongful_pauses: list[WrongfulPause]
+
+
+class UnansweredRow(Ours):
+    """What nobody has answered who could be asked [EXE-29]."""
+
+    instruction_id: str
+    task: str | None
+    kind: str
+    since: Moment
+
+
+class Digest(Sent):
+    """How promises were kept, and what nobody has answered [SLA-18, CON-9]."""
+
+    period: Literal["daily", "weekly"]
+    text: str
+    report: SlaReport
+    unanswered: list[UnansweredRow]
+
+
 #: Kind → its shape. A kind of `posts.KINDS` that is missing here has no published schema.
 SHAPES: dict[str, type[Sent]] = {
     "delegation": Delegation,
@@ -715,6 +811,7 @@ SHAPES: dict[str, type[Sent]] = {
     "status_report": StatusReport,
     "late_result_notice": LateResult,
     "completion_action_request": CompletionRequest,
+    "digest": Digest,
 }
 
 

@@ -18,6 +18,7 @@ from executord.settings.rows import (
     Budgets,
     CalendarRow,
     ChannelRow,
+    Digests,
     EscalationRow,
     LadderRow,
     Limits,
@@ -108,6 +109,10 @@ class Settings(Strict):
             "password_file": "/etc/executord/smtp",
         }}],
     )  # fmt: skip
+    digests: Digests = Field(
+        default=Digests(), description="When support-manager gets a digest; nothing to say, no digest.",
+        examples=[{"daily": "0 7 * * *", "weekly": "0 7 * * mon"}],
+    )  # fmt: skip
     sessions: Sessions = Field(
         default=Sessions(), description="Team sessions.",
         examples=[{"worker": {"program": "/usr/local/bin/team-worker", "args": ["--quiet"]}, "work_s": 1800}],
@@ -156,6 +161,7 @@ class Settings(Strict):
             domains=self.domains,
             settle_s=self.settle_s,
             verification=self.verification,
+            channels={name: row.model_dump() for name, row in self.channels.items()},
             policies=[_bare(row) for row in given.get("policies", ())],
             budgets={key: row.model_dump() for key, row in self.budgets.items()},
             escalations=[_bare(row) for row in given.get("escalations", ())],

@@ -18,6 +18,7 @@ from executord.programs import FOLDERS, KINDS, READY
 from executord.settings.values import (
     AgentName,
     Count,
+    Cron,
     Listed,
     Money,
     Number,
@@ -25,6 +26,7 @@ from executord.settings.values import (
     RungGap,
     SpanText,
     Tiers,
+    Waiting,
     WarningMark,
     Word,
     Words,
@@ -32,6 +34,7 @@ from executord.settings.values import (
     advice,
     agent_key,
     refusal,
+    seconds,
     whole,
 )
 
@@ -235,24 +238,39 @@ class ChannelRow(Strict):
     url: Word | None = Field(default=None, description="Where to; shown masked.")
     url_file: Word | None = Field(default=None, description="A file that holds the URL, where the URL is a secret.")
     host: Word | None = Field(default=None, description="SMTP server.")
-    port: Number | None = Field(default=None, description="SMTP port.")
+    port: Number | None = Field(default=None, description="SMTP port; else 587, without tls 25.")
     tls: bool = Field(default=True, description="Whether the connection must be encrypted.")
     user: Word | None = Field(default=None, description="Who logs in.")
     password_file: Word | None = Field(default=None, description="A file or systemd credential with the password.")
     secret_file: Word | None = Field(default=None, description="A file or credential with the key that signs.")
     sender: Word | None = Field(default=None, alias="from", description="The sender's address.")
-    to: Words = Field(default=(), description="Addresses.")
+    to: Words = Field(default=(), description="Addresses; none = the customer's contact.")
     program: Word | None = Field(default=None, description="The program of a command channel.")
     args: Words = Field(default=(), description="Its arguments.")
-    subject: Word | None = Field(default=None, description="Template of the subject.")
+    subject: Word | None = Field(default=None, description="Template of the subject, e.g. ${title}, update ${number}.")
     template: Word | None = Field(default=None, description="File of the template.")
     delivery: Literal["at_least_once", "at_most_once"] = Field(
         default="at_least_once", description="After a crash in between: send again, or ask the liaison."
     )
     attempts: Number = Field(default=8, description="Tries before it counts as failed.")
+    retry: Waiting = Field(
+        default="5 seconds", description="Wait before the second try; then three times as long each, at most an hour."
+    )
     timeout_s: Number = Field(default=30, description="Seconds for one try.")
     on: Words = Field(default=(), description="Which events or message types; none = all.")
     match: Match = Field(default=Match(), description="Which cases it is for.")
+
+    @property
+    def retry_s(self) -> float:
+        """`retry` in seconds."""
+        return seconds(self.retry)
+
+
+class Digests(Strict):
+    """When `support-manager` gets a digest: cron expressions in the configured zone; `off` for never [SLA-18]."""
+
+    daily: Cron = Field(default="0 7 * * *", description="What happened since the last one; off = never.")
+    weekly: Cron = Field(default="0 7 * * mon", description="The same over a week; off = never.")
 
 
 class Program(Strict):

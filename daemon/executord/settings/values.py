@@ -8,12 +8,15 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping
+from datetime import UTC
 from difflib import get_close_matches
 from typing import Annotated, Any, TypeVar
 
 from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
+from executord.crontab import FIX, cron
+from executord.errors import BadInput
 from executord.values import Span, agent_name, priority, read_span, safe_id, tier, why_not, zone_named
 
 
@@ -161,6 +164,16 @@ def _rung(value: object) -> str:
     return _span(value)
 
 
+def _cron(value: object) -> object:
+    if value is None or (isinstance(value, str) and value.strip().lower() in ("off", "never", "none", "no")):
+        return None
+    try:
+        cron(str(value) if isinstance(value, str) else "", UTC)
+    except BadInput as fault:
+        raise refusal(fault.message if isinstance(value, str) else why_not(value, "cron expression"), FIX) from None
+    return value
+
+
 def _money(value: object) -> object:
     if isinstance(value, str) and re.fullmatch(r"\d{1,9}(\.\d+)?", value):
         return float(value)
@@ -182,6 +195,7 @@ SpanText = Annotated[str, BeforeValidator(_span)]
 Waiting = Annotated[str, BeforeValidator(_waiting)]
 Turning = Annotated[str, BeforeValidator(_turning)]
 RungGap = Annotated[str, BeforeValidator(_rung)]
+Cron = Annotated[str | None, BeforeValidator(_cron)]
 WarningMark = Annotated[str, BeforeValidator(_mark)]
 ZoneName = Annotated[str, BeforeValidator(_zone)]
 AgentName = Annotated[str, BeforeValidator(agent_key)]

@@ -12,7 +12,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from executord.actions import Archive, Explain, File, Move, Record, Reply, Send, Start, Stop, Tell, Write
+from executord.actions import (
+    Amend,
+    Archive,
+    Deliver,
+    Explain,
+    File,
+    Move,
+    Record,
+    Reply,
+    Send,
+    Start,
+    Stop,
+    Tell,
+    Write,
+)
 from executord.agenda import Due, Place
 from executord.case import Task
 from executord.casebook import Case
@@ -136,7 +150,9 @@ def _effect(case: Case, line: Due, given: Prospect | None) -> tuple[str, str | N
     match line.action:
         case Send(to=to, kind=kind):
             return Send.word, to, kind, None
-        case Write(path=path):
+        case Deliver():
+            return Deliver.word, None, None, None
+        case Write(path=path) | Amend(path=path):
             return Write.word, None, None, f"{case.id}/{path}"
         case Move(target=target):
             return Move.word, None, None, f"{case.id}/{target}"
