@@ -731,6 +731,7 @@ def standard_4_a_promise_was_broken(s: Stage) -> None:
     for case in (CASE, "other-7"):
         s.case({"T1": {"assigned_to": ENGINEER, "communication_required": "internal"}}, case=case, tier=1,
                customer=CUSTOMER, sla_resolution="1 hour", created_at="2026-11-20T08:30:00Z")  # fmt: skip
+    for case in (CASE, "other-7"):
         s.at(f"09:0{1 if case == CASE else 2}").drop("customer_update", LIAISON, case=case, **UPDATE)
         s.drop("ack", ENGINEER, "T1", case=case)
     s.at("09:15")
