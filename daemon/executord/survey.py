@@ -339,8 +339,8 @@ def _of_answer(case: Case, kind: type[Deliverable], path: str, found: _Look) -> 
         if name in kind.components:
             judged = judge(kind.components[name], content)
             yield Source(
-                name, "components", path, found.sha256, ("components", *keys), data.get("task_id"), data.get("by"), None,
-                at, refused=judged.refused, waived=judged.waived, lacks=judged.lacks,
+                name, "components", path, found.sha256, ("components", *keys), data.get("task_id"), data.get("by"),
+                None, at, refused=judged.refused, waived=judged.waived, lacks=judged.lacks,
             )  # fmt: skip
 
 

@@ -243,7 +243,7 @@ def a_placeholder_is_no_component(s: Stage) -> None:
 
 @story("QUA-4", "EXE-3", "MEM-23")
 def fixable_three_times_then_hitl(s: Stage) -> None:
-    """The named issues become rework for their owners; each hand-off is a new cycle, after the third a person decides."""
+    """The issues become rework for their owners; each hand-off is a new cycle, the third time a person decides."""
     finished(s)
     s.skip()
     s.at("09:20").drop("verdict", "validator", verdict="REVISE", issues=[{"task": "T1", "issue": "say since when"}])
@@ -711,7 +711,9 @@ def tier_4_adds_the_resolution_report(s: Stage) -> None:
         assert made["root_cause"] == TICKET["root_cause_analysis"]
         assert made["prevention_plan"] == TICKET["preventive_measures"]
         assert [row["what"] for row in made["timeline"]][:3] == [
-            "open acme-42", "executive-update acme-42 #1", "assign T1 a1",
+            "open acme-42",
+            "executive-update acme-42 #1",
+            "assign T1 a1",
         ]
         assert made["decisions"][0]["by"] == "hitl"
     s.at("09:20").drop("verdict", "validator", verdict="PASS")
