@@ -29,6 +29,8 @@ from executord.sessions.desk import Desk as SessionDesk
 from executord.team.record import Law
 from tests import docs_tables
 from tests.docs_tables import HOLDER, LEAD, STATES
+from tests.stories.delivery import TICKET
+from tests.stories.kit import UPDATE
 from tests.teams.kit import Room
 
 ROOT = Path(__file__).parent.parent
@@ -188,7 +190,13 @@ class Desk:
     def say(self, kind: str, sender: str = HOLDER, task: str = "T3", **more: object) -> None:
         """A message comes that must be taken."""
         name = f"before-{self.now:%H%M}.yaml"
-        body = {"type": kind, "from": sender, "instruction_id": "acme-42", "task_id": task, **more}
+        body = {
+            "type": kind,
+            "from": sender,
+            "instruction_id": "acme-42",
+            **({"task_id": task} if task else {}),
+            **more,
+        }
         self.drop(name, yaml.safe_dump(body))
         assert self.fate(name) == "processed", kind
 
@@ -218,8 +226,22 @@ class Desk:
         elif state == "late":
             self.say("reassign", LEAD, to="escalation-manager")
             self.say("completion", attempt=1, summary="done after all", output="the limit is raised")
+        elif state in ("missing", "handed-off"):
+            self._deliver(whole=state == "handed-off")
+        elif state == "incident":
+            self.say("incident", LEAD, task="", description="every third checkout fails")
+        elif state == "closed":
+            self.say("cancel", LEAD, task="", reason="withdrawn")
         else:
             assert state == "", state
+
+    def _deliver(self, *, whole: bool) -> None:
+        """Every task is done; of the deliverable one part is missing, or nothing."""
+        given = {n: c for n, c in TICKET.items() if whole or n not in ("follow_up_plan", "preventive_measures")}
+        self.say("completion", task="T1", summary="found", output="the pool", components=given)
+        self.say("release", LEAD, task="", checkpoint="fix-agreed")
+        self.say("completion", summary="done", output="the limit is raised")
+        self.say("completion", task="T4", summary="told", output="told", customer_update=UPDATE)
 
 
 @pytest.mark.spec("MSG-9")

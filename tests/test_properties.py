@@ -45,7 +45,8 @@ KINDS = (
     "tell", "plan_ready", "pause", "resume", "mute", "unmute", "status", "nonsense", "verdict", "escalation", "consultation",
     "review_request", "consultation_response", "review_response", "decision", "hitl_decision", "blocked",
     "customer_reply", "sla_extension", "expected_late", "customer_update", "promising", "unpriced",
-    "whole", "whole", "verdict", "verdict", "fixable", "fixable", "stopped", "waive", "answered", "incident", "incident_update",
+    "whole", "whole", "verdict", "verdict", "fixable", "fixable", "stopped", "waive", "answered", "incident",
+    "incident_update",
     "incident_action", "incident_resolved", "papers",
 )  # fmt: skip
 BODIES: Mapping[str, Mapping[str, Any]] = {
@@ -374,9 +375,9 @@ def test_whatever_happens_for_long(start: Mapping[str, Any], events: list[Mappin
 
 # --- no dead end, no storm --------------------------------------------------------------------------------------------
 
-#: Messages to one agent about one case in any silence. Four tasks of up to four attempts: of each attempt a manager gets
-#: two warnings of its response clock, its breach and one reminder; of each task as many of its resolution clock, and the
-#: asks of what it waits for; the instruction's clocks come once. What is really sent lies below.
+#: Messages to one agent about one case in any silence. Four tasks of up to four attempts: of each attempt a manager
+#: gets two warnings of its response clock, its breach and one reminder; of each task as many of its resolution
+#: clock, and the asks of what it waits for; the instruction's clocks come once. What is really sent lies below.
 AT_MOST = 150
 
 

@@ -72,7 +72,8 @@ def _source(row: Mapping[str, Any]) -> Source:
     return Source(
         row["component"], row["source"], row["path"], row["sha256"], tuple(row.get("keys", ())), row.get("task"),
         row.get("agent"), row.get("attempt"), read_stamp(row["at"]) if row.get("at") else None,
-        tuple(_file(f) for f in row.get("files", ())), row.get("refused"), row.get("waived"), tuple(row.get("lacks", ())),
+        tuple(_file(f) for f in row.get("files", ())), row.get("refused"), row.get("waived"),
+        tuple(row.get("lacks", ())),
     )  # fmt: skip
 
 

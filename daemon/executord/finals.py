@@ -1,7 +1,7 @@
 """The files of a hand-off: deliverable, completion report, resolution report, hand-off [CON-14, DEL-4]. Pure.
 
-Counterparts: `standards.py`, the gate; `rules/closing.py`, which has them written one by one. Contents are embedded from
-their files when the text is written, so nothing is made up and nothing passes through the journal.
+Counterparts: `standards.py`, the gate; `rules/closing.py`, which has them written one by one. Contents are embedded
+from their files when the text is written, so nothing is made up and nothing passes through the journal.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What lies in an instruction's `outputs/` for its deliverable [DEL-2, MEM-19, MEM-23]: read, judged, and never changed.
+"""What lies among an instruction's outputs for its deliverable [DEL-2, MEM-19, MEM-23]: read, judged, never changed.
 
 Counterparts: `evidence.py`, the same for the files of one claim; `completeness.py`, which judges; `rules/delivery.py`,
 which puts what is seen here into the journal. What lies there is looked at again only when something has changed.
@@ -339,8 +339,8 @@ def _of_answer(case: Case, kind: type[Deliverable], path: str, found: _Look) -> 
         if name in kind.components:
             judged = judge(kind.components[name], content)
             yield Source(
-                name, "components", path, found.sha256, ("components", *keys), data.get("task_id"), data.get("by"), None,
-                at, refused=judged.refused, waived=judged.waived, lacks=judged.lacks,
+                name, "components", path, found.sha256, ("components", *keys), data.get("task_id"), data.get("by"),
+                None, at, refused=judged.refused, waived=judged.waived, lacks=judged.lacks,
             )  # fmt: skip
 
 

@@ -243,5 +243,6 @@ def send_back(case: Case, task: Task, at: datetime, points: tuple[str, ...], why
     agent = done.agent if done is not None and done.agent != "operator" else None
     return replace(
         task, ended=None, escalated=None, spent=0, result_owed=False, sealed=False, updates=(), issues=points,
-        bound=agent, bound_why=why if agent is not None else None, excluded=task.excluded - {agent} if agent else task.excluded,
+        bound=agent, bound_why=why if agent is not None else None, silent=frozenset(),
+        excluded=task.excluded - {agent} if agent else task.excluded,
     )  # fmt: skip

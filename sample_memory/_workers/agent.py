@@ -94,10 +94,11 @@ def in_the_war_room(desk, message, pace):
         say("incident_update", **about, status="the repair is under way")
     elif message["type"] == "retrospective_request":
         yield pace
+        measure = {"measure": "a check 14 days ahead", "owner": "support-operations-manager", "date": "2026-12-04"}
         say(
             "incident_update", **about, status="what we have learned",
             retrospective="A change on the customer's side that nobody had told us of; found within the hour.",
-            prevention_plan=[{"measure": "a check 14 days ahead", "owner": "support-operations-manager", "date": "2026-12-04"}],
+            prevention_plan=[measure],
         )  # fmt: skip
 
 

@@ -243,7 +243,7 @@ def a_placeholder_is_no_component(s: Stage) -> None:
 
 @story("QUA-4", "EXE-3", "MEM-23")
 def fixable_three_times_then_hitl(s: Stage) -> None:
-    """The named issues become rework for their owners; each hand-off is a new cycle, after the third a person decides."""
+    """The issues become rework for their owners; each hand-off is a new cycle, the third time a person decides."""
     finished(s)
     s.skip()
     s.at("09:20").drop("verdict", "validator", verdict="REVISE", issues=[{"task": "T1", "issue": "say since when"}])
@@ -733,6 +733,7 @@ def standard_4_a_promise_was_broken(s: Stage) -> None:
     for case in (CASE, "other-7"):
         s.case({"T1": {"assigned_to": ENGINEER, "communication_required": "internal"}}, case=case, tier=1,
                customer=CUSTOMER, sla_resolution="1 hour", created_at="2026-11-20T08:30:00Z")  # fmt: skip
+    for case in (CASE, "other-7"):
         s.at(f"09:0{1 if case == CASE else 2}").drop("customer_update", LIAISON, case=case, **UPDATE)
         s.drop("ack", ENGINEER, "T1", case=case)
     s.at("09:15")

@@ -31,7 +31,7 @@ def outage(s: Stage, **more: Any) -> None:
 
 @story("INC-1", "INC-2", "INC-3", "INC-4", "INC-5", "INC-6", "CON-15", "SLA-12")
 def a_sev_1_incident_by_the_book(s: Stage) -> None:
-    """From the message to the closed retrospective: commander and liaison absent, updates overdue, the daemon restarted."""
+    """From the message to the closed retrospective: commander and liaison absent, updates overdue, daemon restarted."""
     outage(s)
     s.at("09:05").drop("incident", ENGINEER, severity="Sev 1", description="every third checkout of the EU fails")
     s.expect(
@@ -174,7 +174,7 @@ def a_sev_1_incident_by_the_book(s: Stage) -> None:
 
 @story("INC-1", "INC-7", "MSG-4")
 def who_may_say_that_it_is_an_incident(s: Stage) -> None:
-    """Authority, or any agent where it is critical; a second message is an entry, after the end it is a second incident."""
+    """Authority, or any agent where it is critical; a second message is an entry, after the end a second incident."""
     s.case({"T1": {"assigned_to": ENGINEER}}, tier=1)
     s.skip()
     s.at("09:05").drop("incident", WRITER, description="I think so")
@@ -217,7 +217,7 @@ def who_may_say_that_it_is_an_incident(s: Stage) -> None:
 
 @story("INC-1", "INC-3")
 def by_its_mark_and_by_a_breach(s: Stage) -> None:
-    """Marked and critical: at once; critical and a response limit breached: then; the commander of one is not asked again."""
+    """Marked and critical: at once; critical and a response missed: then; the commander of one is not asked again."""
     s.case(
         {"T1": {"assigned_to": ENGINEER}}, tier=1, priority="critical", incident={"severity": 2, "experts": [WRITER]}
     )

@@ -170,5 +170,11 @@ def a_refused_claim_and_a_better_one_in_one_look(s: Stage) -> None:
         09:11 file 02-completion.yaml #1
         09:11 result T1 a1
         09:11 move T1 #2 completed
+        09:11 aggregate #1
+        09:11 request component follow_up_plan #1 → technical-support-engineer
+        09:11 request component knowledge_base_article #1 → knowledge-base-manager
+        09:11 request component preventive_measures #1 → technical-support-engineer
+        09:11 request component resolution_steps #1 → technical-support-engineer
+        09:11 request component root_cause_analysis #1 → support-analyst
         """
     )

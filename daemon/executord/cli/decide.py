@@ -55,9 +55,9 @@ def retry(
     no_wait: NoWait = False,
     timeout: Timeout = SPAN,
 ) -> None:
-    """Open an escalated or ended task again."""
+    """Open an escalated or ended task again; or, by its id, a closed instruction."""
     here, by, how = frame(context), speaker(as_), patience(no_wait, timeout)
-    subject = task_named(here, task)
+    subject = task_or_instruction(here, task)
     subjects = [subject]
     if with_dependants and subject.instruction is not None:
         case = here.peek().cases.get(subject.instruction)

@@ -47,7 +47,8 @@ def _table(outcome: play.Outcome, keep: bool) -> Iterator[str]:
     wide = max((len(row.id) for row in outcome.rows), default=11)
     yield ""
     kinds = max((len(row.deliverable_type) for row in outcome.rows), default=16)
-    yield f"{'instruction':<{wide}}  {'deliverable type':<{kinds}}  tier  phase      tasks  refused  components  cycles  updates  took"
+    heads = "tier  phase      tasks  refused  components  cycles  updates  took"
+    yield f"{'instruction':<{wide}}  {'deliverable type':<{kinds}}  {heads}"
     for row in outcome.rows:
         tasks = f"{row.completed}/{row.tasks}"
         yield (

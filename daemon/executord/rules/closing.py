@@ -1,7 +1,7 @@
 """The hand-off, what the validator says of it, and the end [QUA-3, QUA-4, EXE-27].
 
-Counterparts: `finals.py`, the files; `messages/closing.py`, what a verdict and a waiver change. One file, one line: each is
-staged, noted and published, and what the next one says of it is a fact of its line.
+Counterparts: `finals.py`, the files; `messages/closing.py`, what a verdict and a waiver change. One file, one line:
+each is staged, noted and published, and what the next one says of it is a fact of its line.
 """
 
 from __future__ import annotations
@@ -90,8 +90,8 @@ def _write(case: Case, policy: Policy, name: str, cycle: int, at: Any, line: str
         case _:
             made, rule = finals.deliverable(case, policy), "DEL-4"
     return Due(
-        at, line, rule, Write(f"outputs/final/{name}", made), why=f"cycle {cycle}", facts={"file": name, "cycle": cycle},
-        order=ORDER,
+        at, line, rule, Write(f"outputs/final/{name}", made), why=f"cycle {cycle}",
+        facts={"file": name, "cycle": cycle}, order=ORDER,
     )  # fmt: skip
 
 
@@ -140,8 +140,9 @@ def _while_out(case: Case) -> Iterator[Due]:
     if head.closed is None and survey is not None and survey.n == case.n and survey.changed:
         changed, k = list(survey.changed), delivery.withdrawn + 1
         text = (
-            f"{', '.join(changed)} in outputs/final/ of {case.id} was changed or taken away after the hand-off. What it says "
-            "now counts for nothing: a verdict counts only as a message of the validator. It is handed off again"
+            f"{', '.join(changed)} in outputs/final/ of {case.id} was changed or taken away after the hand-off. What "
+            "it says now counts for nothing: a verdict counts only as a message of the validator. It is handed off "
+            "again"
         )
         told = f"notice {case.id} #{k} tampered"
         if told not in head.done:
@@ -149,8 +150,8 @@ def _while_out(case: Case) -> Iterator[Due]:
                 last_end(case), told, "QUA-4", Send("support-manager", "notice", {"text": text}), why=text, order=ORDER
             )
         yield Due(
-            last_end(case), f"withdraw hand-off #{delivery.cycle}", "QUA-3", Send("validator", "notice", {"text": text}),
-            why=text, facts={"changed": changed}, order=ORDER + 1,
+            last_end(case), f"withdraw hand-off #{delivery.cycle}", "QUA-3",
+            Send("validator", "notice", {"text": text}), why=text, facts={"changed": changed}, order=ORDER + 1,
         )  # fmt: skip
 
 

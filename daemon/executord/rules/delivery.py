@@ -227,7 +227,7 @@ def _reply(case: Case, ask: Ask, component: str | None, path: str | None) -> str
 def demand(
     case: Case, ask: Ask, policy: Policy, what: str, decision: str, options: Iterable[Mapping[str, str]]
 ) -> dict[str, Any]:
-    """An escalation about the instruction, as everybody gets it [EXE-20]: its options name the messages that free it."""
+    """An escalation about the instruction [EXE-20]: its options name the messages that free it."""
     return {
         "what": what,
         "since": stamp(ask.first or ask.at),
@@ -280,7 +280,7 @@ def _concerns(case: Case, product: Product) -> Iterator[Due]:
         name = f"notice {case.id} concerns-{agent}-{digest}"
         if name not in case.head.done:
             text = (
-                f"no key and no heading was found for: {'; '.join(found)}. The hand-off goes on, and the validator is told. "
-                "If it is there, name it by a key or a heading; if it is not, send an answer with `components:`"
+                f"no key and no heading was found for: {'; '.join(found)}. The hand-off goes on, and the validator is "
+                "told. If it is there, name it by a key or a heading; if it is not, send an answer with `components:`"
             )
             yield Due(last_end(case), name, "DEL-1", Send(agent, "notice", {"text": text}), why=text, order=ORDER)

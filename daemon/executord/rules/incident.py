@@ -1,7 +1,8 @@
-"""The war room: opened, its team called together, everybody told at the severity's pace, the papers afterwards [INC-1 … INC-7].
+"""The war room: opened, its team called together, everybody told at the severity's pace, the papers afterwards.
 
-Counterparts: `incidents.py`, what these lines mean; `messages/incident.py`, what the team says; `asks.py`, the ladder on
-which every role, update and paper is asked for. `witness` and `copied` are asked of every line while an incident is open.
+Rules INC-1 to INC-7. Counterparts: `incidents.py`, what these lines mean; `messages/incident.py`, what the team says;
+`asks.py`, the ladder on which every role, update and paper is asked for. `witness` and `copied` are asked of every line
+while an incident is open.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from executord.agenda import Due
 from executord.case import Ask, Breach, Task
 from executord.casebook import Case
 from executord.evolve import replace
-from executord.incidents import current, open_facts, outstanding, papers_subject, said, severity_for
+from executord.incidents import current, open_facts, outstanding, papers_subject, said, severity_for, shown
 from executord.policy import Policy, reaction
 from executord.rules.asking import Asking, managers, priority_of
 from executord.rules.delivery import demand
@@ -355,7 +356,8 @@ def _resolved(case: Case, policy: Policy, incident: Incident) -> Iterator[Due]:
     if name not in case.head.done:
         body = {**_closed(case, incident), "status": "closed"}
         yield Due(
-            last, name, "INC-6", Send(incident.channel, "incident_closed", body), why="retrospective and prevention plan are in",
+            last, name, "INC-6", Send(incident.channel, "incident_closed", body),
+            why="retrospective and prevention plan are in",
             facts={"closes_incident": incident.id}, order=ORDER + 1,
         )  # fmt: skip
 
@@ -397,7 +399,8 @@ def _papers_body(case: Case, task: Task | None, ask: Ask, policy: Policy) -> Map
     if ask.level == 0:
         return body
     options = [{"type": "incident_update", "means": "retrospective and prevention_plan, by you or by whom you send"}]
-    what = f"{' and '.join(outstanding(incident)).replace('_', ' ')} of {incident.id} were due at {stamp(due_of(incident))}"
+    missing = " and ".join(outstanding(incident)).replace("_", " ")
+    what = f"{missing} of {incident.id} were due at {stamp(due_of(incident))}"
     return {**demand(case, ask, policy, what, "who writes them", options), "about": body}
 
 
@@ -524,11 +527,7 @@ def view(case: Case, incident: Incident) -> dict[str, Any]:
             "next_customer": stamp(max(told, incident.opened_at) + timedelta(seconds=CUSTOMER_S))
             if is_open and case.head.spec.customer is not None else None,
         },
-        "timeline": [
-            {"n": s.n, "at": stamp(s.at), "who": s.who, "what": s.what, "kind": s.kind, "event": s.event, "prev": s.prev,
-             "hash": s.hash}
-            for s in incident.timeline
-        ],
+        "timeline": [shown(each) for each in incident.timeline],
         "retrospective": _paper(incident.retrospective),
         "prevention_plan": _paper(incident.prevention_plan),
         "generated_by": "executord",

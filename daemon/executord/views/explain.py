@@ -14,6 +14,8 @@ from executord.case import SEQUENTIAL_TIERS, Attempt, Task
 from executord.casebook import Case, Gate
 from executord.policy import ATTEMPTS, REWORKS, Policy
 from executord.promises import Clock, promised, promised_task
+from executord.standards import NAMES
+from executord.standards import gate as standards
 from executord.standing import Standing
 from executord.values import stamp
 from executord.views import awaited
@@ -330,7 +332,7 @@ def case_answers(case: Case, entries: Sequence[Entry], policy: Policy) -> list[A
     book = Book(entries)
     head = case.head
     opened = book.last("replan") or book.last("open")
-    found = [_phase(case, book)]
+    found = [_phase(case, book), *_failing(case, policy, book)]
     if head.tier is not None:
         text = f"tier {head.tier}, {_from(head.tier_why)}"
         found.append(_say("why this tier", text, "EXE-1", opened, tasks=len(case.tasks), plan=head.plan is not None))
@@ -367,14 +369,35 @@ def _phase(case: Case, book: Book) -> Answer:
         "executing": (f"opened, and tasks are open: {done}", "EXE-1", line),
         "gate": ("every task has ended", "EXE-1", book.last("result", "move") or line),
     }
+    delivery = head.delivery
+    last = delivery.verdict
+    said["handed_off"] = (f"the validator has cycle {delivery.cycle}", "QUA-3", book.last("hand"))
+    verdict = book.last("file", types=("verdict",))
+    if last is not None:
+        text = f"cycle {last.cycle} was {last.result}" + (f": {last.issues[0].text}" if last.issues else "")
+        said["rework"] = (text, "QUA-4", verdict)
+    if delivery.halted is not None:
+        said["blocked"] = (delivery.halted, "QUA-4", verdict)
     if head.closed is not None:
-        ended = book.last("file", types=("cancel", "defer"))
+        ended = book.last("file", types=("cancel", "defer", "verdict"))
         said["closed"] = (f"{head.closed.state} by {head.closed.by}: {head.closed.reason}", "EXE-1", ended)
     if head.parked is not None:
         said["parked"] = (head.parked.reason, "MEM-25", book.last("park"))
     text, rule, entry = said.get(now, (done, "EXE-1", line))
     why = (line.get("why") if line is not None else None) or None
     return _say(f"why is it {now.replace('_', ' ')}", text, rule, entry, opened_because=why)
+
+
+def _failing(case: Case, policy: Policy, book: Book) -> Iterator[Answer]:
+    """Which standards keep it from being handed off, each with its evidence [QUA-1, EXE-22]."""
+    if phase(case) not in ("gate", "rework") or case.open_tasks:
+        return
+    for each in standards(case, policy, case.head.delivery.product):
+        if each.result == "fail":
+            line = book.last("escalate", "request") or book.last("aggregate")
+            text = f"standard {each.number}, {NAMES[each.number]}: {'; '.join(each.evidence[:3])}"
+            found = {"standard": each.number, "evidence": list(each.evidence[:20])}
+            yield _say("why not handed off", text, "QUA-1", line, **found)
 
 
 def _priority(case: Case, book: Book) -> Answer:

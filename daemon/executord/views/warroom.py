@@ -54,10 +54,8 @@ def verify(tree: Tree, case: Case, incident: Incident) -> list[str]:
         entries = journal.read(root).entries
     except Unreadable as error:
         return [f"the journal cannot be read: {error}"]
-    lines = [
-        (entry, entry["facts"]["incident"]) for entry in entries
-        if isinstance((entry.get("facts") or {}).get("incident"), dict) and entry["facts"]["incident"].get("id") == incident.id
-    ]  # fmt: skip
+    all_lines = [(entry, (entry.get("facts") or {}).get("incident")) for entry in entries]
+    lines = [(entry, row) for entry, row in all_lines if isinstance(row, dict) and row.get("id") == incident.id]
     found = list(_chain(lines))
     found += _shown(root, incident, [row for _, row in lines])
     return found
