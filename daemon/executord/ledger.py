@@ -228,7 +228,7 @@ def _well_formed(case: Case, entry: Mapping[str, Any], path: str) -> bool:
             return case_id == case.id and name.endswith(".yaml")
         case "write", ["_communication", "inbox", "executor", name]:  # what a program had to say [OPS-17]
             answer = {**entry, "type": "answer"}
-            return str(entry["name"]).startswith("ended ") and _message_name(case, answer, name)
+            return str(entry["name"]).startswith(("ended ", "gone ")) and _message_name(case, answer, name)
         case (("write" | "file"), ["_communication", "inbox", folder, ".processed" | ".rejected", day, _]):
             return folder in OWN_INBOXES and re.fullmatch(r"\d{4}-\d\d-\d\d", day) is not None
         case _:

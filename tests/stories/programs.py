@@ -279,3 +279,24 @@ def what_is_spent_is_added_up_and_pauses(stage: Stage) -> None:
     stage.at("09:41")
     stage.has("T3 completed")
     stage.says("_communication/inbox/hitl/acme-42.escalation.yaml", type="escalation")
+
+
+@story("OPS-17", "MSG-3", "OPS-18", roster=ROSTER)
+def what_a_program_says_after_its_attempt_was_closed_is_late(stage: Stage) -> None:
+    """It was being ended when it came to its result: that is kept, told, and never applied."""
+    pretend = programs(stage)
+    pretend.will("T1.a1", "61s")
+    stage.case({"T1": {"assigned_to": ENGINEER}}, tier=3)
+    stage.look()
+    stage.at("09:01").drop("reassign", "support-manager", "T1", to="escalation-manager", reason="no sign of life")
+    stage.skip()
+    stage.at("09:02")
+    stage.expect("""
+        09:01:01 gone T1 a1 #1
+        09:01:01 assign T1 a2 → escalation-manager
+        09:01:01 file acme-42.T1.a1.answer.yaml #1
+        09:01:01 keep-late T1 a1 #1
+        09:01:01 notice T1 a1 #1 late → support-manager
+    """)
+    stage.says("acme-42/outputs/partial/T1.attempt-1.late.yaml", state="late", agent=ENGINEER, summary="it is done")
+    stage.has("T1 assigned")

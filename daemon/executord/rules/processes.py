@@ -18,6 +18,7 @@ from executord.policy import Policy
 from executord.posts import stem
 
 ORDER = 45
+LATE = ("timed_out", "failed", "reassigned")  # of an attempt that is closed: its result is kept
 LINGER = timedelta(seconds=15)  # for a process to end by itself once its claim was verified
 ANSWER_SPAN = timedelta(seconds=1)  # after settling: its answer may have been dropped just before it ended
 
@@ -75,8 +76,9 @@ def _running(case: Case, task: Task, attempt: Attempt, process: Process, policy:
             facts = {
                 "k": process.k, "exit": seen.said or None, "usd": seen.outcome.usd, "tokens": seen.outcome.tokens,
             }  # fmt: skip
+            late = _late(case, task, attempt, process, seen)
             yield Due(
-                seen.at, f"gone {name}", "OPS-18", Record(), task.id, attempt.n, why="nothing of it is left",
+                seen.at, f"gone {name}", "OPS-18", late or Record(), task.id, attempt.n, why="nothing of it is left",
                 facts=facts, order=ORDER,
             )  # fmt: skip
         elif seen.stuck and process.state == "stopping":
@@ -125,12 +127,20 @@ def _ended(
                 body = {"reason": said, "description": said, **outcome.body}
                 reply = _reply(case, task, attempt, process, "failed", body)
                 why = said
+    reply = reply or _late(case, task, attempt, process, seen)
     if reply is not None:
         facts["answer"] = reply.kind
     yield Due(
         at, f"ended {task.id} a{attempt.n} #{process.k}", "OPS-17", reply or Record(), task.id, attempt.n, why=why,
         facts=facts, order=ORDER,
     )  # fmt: skip
+
+
+def _late(case: Case, task: Task, attempt: Attempt, process: Process, seen: ProcessSeen) -> Reply | None:
+    """A result that came when its attempt was closed already: kept as late, as anybody's would be [MSG-3]."""
+    if attempt.state not in LATE or seen.outcome.kind != "completion" or task.ended is not None:
+        return None
+    return _reply(case, task, attempt, process, seen.outcome.kind, seen.outcome.body)
 
 
 def _reply(case: Case, task: Task, attempt: Attempt, process: Process, kind: str, body: Any) -> Reply:
