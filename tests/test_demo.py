@@ -83,7 +83,7 @@ def test_the_team_session_was_executed(shown):
     session = Path(shown["folder"]) / "Agent_Memory" / play.SESSION
     lines = load(session / ".executord/journal.yaml")
     names = [line["name"] for line in lines if "name" in line]
-    wanted = (SAMPLE / "_expected" / "TC-status-page.txt").read_text(encoding="utf-8").splitlines()
+    wanted = (SAMPLE / "_expected" / "_sessions" / "TC-status-page.txt").read_text(encoding="utf-8").splitlines()
     assert [
         n for n in names if n.split(" ")[0] in ("open", "start", "follow-up", "result", "complete", "archive")
     ] == wanted
@@ -170,7 +170,7 @@ def test_nothing_of_the_demo_is_left_running(shown):
 @pytest.mark.spec("OPS-1")
 def test_what_the_demo_tells_to_look_at_is_there(shown):
     """Each path that is printed exists."""
-    assert len(shown["paths"]) == 6
+    assert len(shown["paths"]) == 8
     assert all(Path(path).is_file() for path in shown["paths"])
 
 
