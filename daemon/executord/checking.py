@@ -149,9 +149,7 @@ def _sources(path: str, kind: str | None, ground: Ground) -> Iterator[Source]:
     full = os.path.join(os.path.realpath(os.path.dirname(full)), os.path.basename(full))
     found = kind or _place(full, ground)
     if found is None:
-        raise UsageError(
-            f"{path}: its place does not say what it is", fix=f"add --kind, one of {', '.join(KINDS)}"
-        )
+        raise UsageError(f"{path}: its place does not say what it is", fix=f"add --kind, one of {', '.join(KINDS)}")
     yield Source(full, _shown(full, path, ground), found)
 
 
