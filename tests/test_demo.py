@@ -85,7 +85,7 @@ def test_the_team_session_was_executed(shown):
     session = Path(shown["folder"]) / "Agent_Memory" / play.SESSION
     lines = load(session / ".executord/journal.yaml")
     names = [line["name"] for line in lines if "name" in line]
-    wanted = (SAMPLE / "_expected" / "TC-status-page.txt").read_text(encoding="utf-8").splitlines()
+    wanted = (SAMPLE / "_expected" / "_sessions" / "TC-status-page.txt").read_text(encoding="utf-8").splitlines()
     assert [
         n for n in names if n.split(" ")[0] in ("open", "start", "follow-up", "result", "complete", "archive")
     ] == wanted

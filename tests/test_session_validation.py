@@ -403,3 +403,37 @@ def test_a_corrupt_tasks_json_is_kept_aside_and_made_again(tmp_path: Path):
     assert {name: Path(room.path, name).read_bytes() for name in before} == before
     for folder in ("discoveries", "artifacts", ".msg", "wisdom", "explorations", "discussions"):
         assert Path(room.path, folder).is_dir()
+
+
+@pytest.mark.spec("SES-20", "CON-11")
+def test_how_a_session_is_shown(tmp_path: Path):
+    """The board for people, the object for programs; both change nothing."""
+    room = Room(tmp_path)
+    room.prepare({"DEV-001": [], "DEV-002": ["DEV-001"], "DEV-003": [], "TESTER-001": ["DEV-002"]})
+    room.finish("DEV-001")
+    room.say("DEV-002", "progress", "half of it is done")
+    room.look()
+    before = tree_of(room.root)
+    done = call("status", f"--session={room.path}")
+    assert done.returncode == 0
+    text = done.stdout
+    for words in (
+        "[executor] Pipeline Status\n", "Progress: 1/4 (25%)\n", "Execution Graph:\n", "done DEV-001 (dev)\n",
+        ">>> DEV-002 (dev) <- DEV-001\n", "o TESTER-001 (tester) <- DEV-002\n",
+        "done=completed  >>>=running  o=pending\n",
+        "Active agents:\n", "> DEV-002 (dev) - running ", " - half of it is done\n", "Ready to spawn: none\n",
+        "Blockers: none\n", "Commands: ",
+    ):  # fmt: skip
+        assert words in text, words
+    assert call("check", f"--session={room.path}").stdout.splitlines()[1] == text.splitlines()[1]
+    report = json.loads(call("status", f"--session={room.path}", "--json").stdout)
+    assert list(report) == [
+        "schema_version", "session_id", "status", "completed", "total", "percent", "stalled", "waiting_on", "tasks",
+        "active",
+        "ready", "blockers",
+    ]  # fmt: skip
+    assert list(report["tasks"][0]) == [
+        "id", "role", "status", "deps", "attempt", "pid", "started_at", "elapsed_s", "milestone", "error",
+    ]  # fmt: skip
+    assert report["active"] == ["DEV-002", "DEV-003"]
+    assert tree_of(room.root) == before

@@ -63,7 +63,7 @@ class Asked(Sent):
     """What we expect an answer to [MSG-7]."""
 
     level: int = Field(ge=1, description="How far it has climbed; 1 = the first one asked.")
-    answer_by: Moment = Field(description="When it climbs past its reader.")
+    answer_by: Moment | None = Field(description="When it climbs past its reader; null: it does not.")
     then_asked: str | None = Field(description="Who is asked then; null: nobody is left.")
     asked_before: list[str] | None = Field(default=None, description="Who was asked before.")
 

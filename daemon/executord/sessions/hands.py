@@ -243,7 +243,7 @@ class Hands:
         if line.task is not None:
             envelope["task_id"] = line.task
         marks = {"generated_by": "executord", "generated_at": stamp(now), "event": team.n + 1}
-        body = {k: stamp(v) if isinstance(v, datetime) else v for k, v in action.body.items() if v is not None}
+        body = {k: stamp(v) if isinstance(v, datetime) else v for k, v in action.body.items()}
         noted.disk, noted.data = self.memory.disk, dump({**envelope, **body, **marks})
         path, k = f"{folder}/{name}.yaml", 1
         while os.path.lexists(f"{self.memory.root}/{path}"):

@@ -73,6 +73,10 @@ def escalation(
         "since": since,
         "impact": {"waiting": list(waiting)},
         "tried": [],
+        "level": 1,
+        "answer_by": None,  # hitl is the last one
+        "then_asked": None,
+        "asked_before": None,
         "decision_needed": decision,
         "options": [{"type": each, "means": means[each]} for each in options],
     }
