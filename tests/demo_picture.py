@@ -1,4 +1,4 @@
-"""`python -m tests.demo_picture`: the picture of the demo in README, `docs/demo.svg`, drawn from what a run of it prints.
+"""`python -m tests.demo_picture`: `docs/demo.svg`, the picture of the demo in README, drawn from what a run prints.
 
 A still picture of a terminal as SVG, without a font of its own, so that a diff of it can be read.
 """
@@ -38,7 +38,8 @@ def drawn(lines: list[str]) -> str:
     out = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" '
         'role="img" aria-label="A terminal in which make demo runs">',
-        "<style>text{font:12px ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;fill:#c9d1d9;white-space:pre}</style>",
+        "<style>text{font:12px ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;fill:#c9d1d9;"
+        "white-space:pre}</style>",
         f'<rect width="{width}" height="{height}" rx="8" fill="#0d1117"/>',
         *(f'<circle cx="{EDGE + 18 * n}" cy="16" r="5" fill="{c}"/>'
           for n, c in enumerate(("#ff5f56", "#ffbd2e", "#27c93f"))),

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 import typer
@@ -27,6 +28,7 @@ from executord.policy import ROSTER, make_policy
 from executord.reading import read_instruction, read_plan, read_task
 from executord.service import Rings, Service
 from tests import docs_tables
+from tests.demo_picture import drawn
 from tests.docs_tables import HOLDER, LEAD, STATES
 
 ROOT = Path(__file__).parent.parent
@@ -356,6 +358,17 @@ def test_a_worker_of_the_pages_does_its_work(block, tmp_path):
     desk.later()
     assert [n for n in names if desk.fate(n) != "processed"] == []
     assert desk.state("T3") == "completed"
+
+
+def test_the_picture_of_the_demo_is_one_of_this_version():
+    """It is drawn from a run that went well, on the sample as it is; `python -m tests.demo_picture` draws it anew."""
+    lines = ["".join(text.itertext()) for text in ElementTree.parse(ROOT / "docs/demo.svg").getroot() if text.text]
+    ids = {path.parent.name for path in docs_tables.SAMPLE.glob("*/instruction.yaml")}
+    table = {line.split()[0] for line in lines if re.search(r" \d+/\d+ ", line)}
+    assert table == ids
+    assert lines[-1].startswith("the demo ends well")
+    assert not any(line.startswith("FAIL") for line in lines)
+    assert drawn(["a <b> & closed"]).count("&lt;b&gt; &amp; <tspan") == 1
 
 
 def test_the_readme_counts_right():
