@@ -39,6 +39,7 @@ from executord.rules import mail
 from executord.settings import Settings
 from executord.sight import fresh_head, see_head, see_plan, see_task
 from executord.standing import standing
+from tests.spec_report import known_ids
 from tests.test_floors import FLOORS
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -419,6 +420,23 @@ def exits_table() -> str:
     return "\n".join([*_head("code", "meaning"), *(_row(code, " ".join(found[code])) for code in sorted(found))])
 
 
+def rules_table() -> str:
+    """Every rule of the specification, and the files of the tests that carry its mark."""
+    shown: dict[str, set[str]] = {}
+    tests = Path(__file__).parent
+    for path in sorted(tests.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in ("pytest.mark.spec", "story"):
+                for mark in node.args:
+                    if isinstance(mark, ast.Constant) and isinstance(mark.value, str):
+                        shown.setdefault(mark.value, set()).add(path.relative_to(tests).as_posix())
+    lines = _head("rule", "what it is about", "shown by, in `tests/`")
+    for spec_id, title in known_ids().items():
+        files = ", ".join(f"`{name}`" for name in sorted(shown.get(spec_id, ())))
+        lines.append(_row(spec_id, title, files or "–"))
+    return "\n".join(lines)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "states": states_table,
     "moves": moves_table,
@@ -430,6 +448,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "settings": settings_table,
     "rooms": rooms_table,
     "exits": exits_table,
+    "rules": rules_table,
 }
 _PLACE = re.compile(r"(<!-- made from the code: (\w+) -->\n).*?(<!-- end -->)", re.S)
 

@@ -5,13 +5,16 @@ Counterpart: `docs_tables.py`, which makes the tables. Marks of examples: see `d
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 import typer
@@ -28,6 +31,7 @@ from executord.sessions.crew import Programs
 from executord.sessions.desk import Desk as SessionDesk
 from executord.team.record import Law
 from tests import docs_tables
+from tests.demo_picture import drawn
 from tests.docs_tables import HOLDER, LEAD, STATES
 from tests.stories.delivery import TICKET
 from tests.stories.kit import UPDATE
@@ -74,7 +78,7 @@ def of_kind(*kinds: str) -> list[Block]:
 
 
 @pytest.mark.spec("EXE-3")
-@pytest.mark.parametrize("page", ["states.md", "messages.md", "operator.md", "architecture.md"])
+@pytest.mark.parametrize("page", ["states.md", "messages.md", "operator.md", "architecture.md", "spec.md"])
 def test_tables_are_current(page):
     """What was made from the code is what the code would make now."""
     text = (ROOT / "docs" / page).read_text(encoding="utf-8")
@@ -369,6 +373,68 @@ def test_the_tour_of_the_readme_can_be_walked(tmp_path):
     assert "type: delegation" in done.stdout
     assert "state: completed" in done.stdout
     assert (tmp_path / "Agent_Memory/acme-42/tasks/completed/T1.yaml").exists()
+
+
+def _constant(node: ast.expr) -> str:
+    """The words of a text before its first value."""
+    if isinstance(node, ast.JoinedStr):
+        return _constant(node.values[0]) if node.values else ""
+    return str(node.value).split("{")[0] if isinstance(node, ast.Constant) else ""
+
+
+def said_in_the_log() -> Iterator[tuple[str, str]]:
+    """File and words of everything that the daemon says in its log, its journal lines apart."""
+    for path in sorted((ROOT / "daemon/executord").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if path.name == "log.py" or not isinstance(node, ast.Call) or not node.args:
+                continue
+            name = ast.unparse(node.func)
+            if re.fullmatch(r"(?:\w+\.)*logger\.(?:info|warning|error|exception|critical)", name):
+                words = next((found for each in node.args if (found := _constant(each))), "")
+                yield path.name, words.strip(" :(")
+            elif name in ("log_event", "self._event"):
+                yield path.name, f"`{_constant(node.args[0])}"
+
+
+@pytest.mark.spec("OPS-13")
+def test_every_message_of_the_log_is_explained():
+    """What the daemon says of itself stands in the operator's page, in the same words."""
+    page = " ".join((ROOT / "docs/operator.md").read_text(encoding="utf-8").split())
+    said = list(said_in_the_log())
+    assert len(said) > 15
+    assert not [pair for pair in said if pair[1] and pair[1] not in page]
+
+
+@pytest.mark.parametrize("block", of_kind("worker"), ids=str)
+def test_a_worker_of_the_pages_does_its_work(block, tmp_path):
+    """The same worker in shell and in Python, as it stands: takes its delegation, answers, and is verified."""
+    desk = Desk(tmp_path)
+    program = {"sh": ["bash", "-eu", "-c"], "python": [sys.executable, "-c"]}[block.language]
+    done = subprocess.run(
+        [*program, block.text], env={**os.environ, "MEMORY": str(tmp_path), "AGENT": HOLDER}, cwd=tmp_path,
+        capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    inbox = tmp_path / "_communication/inbox" / HOLDER
+    assert not list(inbox.glob("*.delegation.yaml")), "what was read is taken away"
+    assert list((inbox / "done").glob("acme-42.T3.a1.delegation.yaml"))
+    names = sorted(path.name for path in (tmp_path / INBOX).glob("*.yaml"))
+    assert any("T3" in name for name in names)
+    desk.service.turn(desk.now + timedelta(minutes=1), Rings(mail=True, letters={f"executor/{n}" for n in names}))
+    desk.later()
+    assert [n for n in names if desk.fate(n) != "processed"] == []
+    assert desk.state("T3") == "completed"
+
+
+def test_the_picture_of_the_demo_is_one_of_this_version():
+    """It is drawn from a run that went well, on the sample as it is; `python -m tests.demo_picture` draws it anew."""
+    lines = ["".join(text.itertext()) for text in ElementTree.parse(ROOT / "docs/demo.svg").getroot() if text.text]
+    ids = {path.parent.name for path in docs_tables.SAMPLE.glob("*/instruction.yaml")}
+    table = {line.split()[0] for line in lines if re.search(r" \d+/\d+ ", line)}
+    assert table == ids
+    assert lines[-1].startswith("the demo ends well")
+    assert not any(line.startswith("FAIL") for line in lines)
+    assert drawn(["a <b> & closed"]).count("&lt;b&gt; &amp; <tspan") == 1
 
 
 def test_the_readme_counts_right():
