@@ -207,6 +207,10 @@ class Desk:
             assert self.state("T3") == "escalated"
         elif state == "checkpoint":
             self.say("completion", task="T1", summary="found", output="the pool")
+        elif state == "consulted":
+            self.say("consultation", topic="resources", question="a second engineer?")
+        elif state == "reviewed":
+            self.say("review_request", reviewer="support-quality-analyst", question="is it right?")
         elif state == "late":
             self.say("reassign", LEAD, to="escalation-manager")
             self.say("completion", attempt=1, summary="done after all", output="the limit is raised")

@@ -34,12 +34,13 @@ FLOORS = """
 3  clock | deaths | disk | gate | inotify | log | marks | mend | oddities | sdnotify | settings
 2  rules
 1  fold
-1  messages | posts
+1  messages | news | posts
 1  verification
 1  letters | places | updates
 1  agenda | reading | transitions
-1  cadence | policy | scalars | sight | snapshot | standing
-1  casebook | clocks | pen
+1  blocking
+1  asking | cadence | policy | scalars | sight | snapshot | standing
+1  casebook | clocks | escalations | ladders | pen
 1  case | values
 0  actions | errors | evolve
 """

@@ -39,7 +39,7 @@ LINE = ["at", "due", "case", "name", "action", "rule", "task", "attempt", "to", 
 FINDING = ["severity", "code", "path", "line", "column", "field", "message", "fix"]
 INSTRUCTION = [
     "id", "title", "priority", "tier", "phase", "on_hold", "paused", "deliverable_type", "percent", "tasks", "clocks",
-    "blockers", "next_update", "next", "problems", "freed_by",
+    "blockers", "awaited", "next_update", "next", "problems", "freed_by",
 ]  # fmt: skip
 STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d*[1-9])?Z")
 

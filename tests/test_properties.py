@@ -5,6 +5,7 @@ An example is a list of events, each plain data; `Chance` carries them out on a 
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import tempfile
@@ -27,16 +28,20 @@ from executord.posts import result_path
 from executord.rehearsal import Rehearsal
 from executord.rules import agenda_of
 from executord.service import Rings, Service
-from executord.snapshot import freeze
+from executord.snapshot import freeze, thaw
+from executord.views.obstacles import freed_by
+from executord.views.overview import stands
 from tests.stories.kit import CASE, ENGINEER, UPDATE, WRITER, Stage
 
 IDS = ("T1", "T2", "T3", "T4")
 FOLDERS = ("pending", "in_progress", "completed", "blocked")
-SENDERS = ("holder", "holder", "holder", ENGINEER, WRITER, "support-manager", "operator", "planner", "stranger")
+SENDERS = ("holder", "holder", "holder", "asked", "asked", ENGINEER, WRITER, "support-manager", "operator", "planner",
+           "stranger")  # fmt: skip
 KINDS = (
     "acknowledgement", "progress", "completion", "completion", "blocked", "unblocked", "failed", "declined",
     "customer_update", "priority_change", "reassign", "retry", "defer", "cancel", "hold", "release", "accept_late",
-    "tell", "plan_ready", "pause", "resume", "status", "nonsense", "verdict",
+    "tell", "plan_ready", "pause", "resume", "status", "nonsense", "verdict", "escalation", "consultation",
+    "review_request", "consultation_response", "review_response", "decision", "hitl_decision", "blocked",
 )  # fmt: skip
 BODIES: Mapping[str, Mapping[str, Any]] = {
     "progress": {"percent": 40, "note": "at it"},
@@ -47,6 +52,12 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
     "priority_change": {"priority": "critical"},
     "reassign": {"to": WRITER},
     "tell": {"text": "mind the gap"},
+    "escalation": {"topic": "scope"},
+    "consultation": {"question": "a second engineer?", "ask": WRITER},
+    "review_request": {"question": "is it right?"},
+    "consultation_response": {"answer": "yes"},
+    "decision": {"decision": "reassign", "to": WRITER},
+    "hitl_decision": {"decision": "defer"},
     "verdict": {"result": "PASS"},
 }
 SPECS: tuple[Mapping[str, Any] | str, ...] = (
@@ -59,8 +70,9 @@ SPECS: tuple[Mapping[str, Any] | str, ...] = (
     "title: [open\n",
     "",
     {"id": "T3", "assigned_to": ENGINEER},
+    {"assigned_to": ENGINEER, "estimated_effort": "20 hours", "workstream": "engineering"},
 )
-SPANS = ("0s", "1s", "2s", "10m", "4h", "73h")
+SPANS = ("0s", "1s", "2s", "10m", "40m", "4h", "73h")
 
 ids = st.sampled_from(IDS)
 letter = st.fixed_dictionaries(
@@ -88,10 +100,11 @@ event = st.one_of(
     ),
     st.fixed_dictionaries({"do": st.just("restart"), "kill": st.booleans()}),
     st.fixed_dictionaries({"do": st.just("output"), "task": ids, "own": st.booleans()}),
+    st.fixed_dictionaries({"do": st.just("down"), "span": st.sampled_from(("1h", "9h", "73h"))}),
 )  # fmt: skip
 beginning = st.fixed_dictionaries(
     {
-        "tier": st.sampled_from((None, 1, 2, 3)),
+        "tier": st.sampled_from((None, 1, 2, 3, 4)),
         "plan": st.booleans(),
         "specs": st.lists(st.integers(0, len(SPECS) - 1), min_size=1, max_size=3),
         "customer": st.booleans(),
@@ -132,6 +145,9 @@ class Chance:
         if sender == "holder":
             known = self.case.tasks.get(task) if task else None
             sender = known.live.agent if known is not None and known.live is not None else ENGINEER
+        if sender == "asked":
+            told = [ask.told[-1] for _, ask in self.case.asks() if ask.told]
+            sender = told[0] if told else "support-manager"
         body = {**BODIES.get(kind, {}), "reason": "so it is"} if full else {}
         self.stage.drop(kind, sender, task, case=case, attempt=attempt, **body)
 
@@ -167,6 +183,10 @@ class Chance:
             self.stage.kill()
         else:
             self.stage.restart()
+
+    def _down(self, span: str) -> None:
+        self.stage.down(f"+{span}")
+        self.stage.at(f"+{span}")
 
     def _output(self, task: str, own: bool) -> None:
         path = f"{task}.yaml" if own else f"{task}/notes.md"
@@ -206,6 +226,7 @@ class Chance:
         assert json_text(freeze(self.case)) == json_text(freeze(fresh)), (
             "the journal does not say what the daemon knows"
         )
+        _check_snapshot(self.case)
         yields = agenda_of(fresh, service.policy).lines()
         yields = [line for line in yields if line.task not in self.case.clashed or not line.name.startswith("move ")]
         assert timeless(kept) == timeless(yields), "the kept agenda is not that of a daemon started now"
@@ -232,6 +253,14 @@ class Chance:
             found = self.stage.read(f"{CASE}/{result_path(task)}")
             if found.get("generated_by") == "executord":  # else a worker has written on our name since
                 assert found["state"] == task.ended.state
+
+
+def _check_snapshot(case: Case) -> None:
+    """What a new part of the journal begins with says all that the parts before it said [CON-6]."""
+    facts = json.loads(json_text(freeze(case)))
+    again = Case(case.id)
+    thaw(again, facts)
+    assert json_text(freeze(again)) == json_text(facts), "a snapshot says less than the journal"
 
 
 def timeless(lines: list[Due]) -> list[Due]:
@@ -276,3 +305,76 @@ def test_whatever_happens(start: Mapping[str, Any], events: list[Mapping[str, An
 def test_whatever_happens_for_long(start: Mapping[str, Any], events: list[Mapping[str, Any]]):
     """The same with longer stories and more of them."""
     played(start, events)
+
+
+# --- no dead end, no storm --------------------------------------------------------------------------------------------
+
+AT_MOST = 60  # messages to one agent about one case in any silence; what is really sent is far below
+
+
+def sent_to(stage: Stage) -> Counter[str]:
+    """How many messages of this case each agent was sent so far."""
+    entries = journal.read(f"{stage.root}/{CASE}").entries
+    return Counter(e["to"] for e in entries if e.get("action") == "send" and e.get("to"))
+
+
+@pytest.mark.spec("EXE-28")
+@settings(max_examples=60, suppress_health_check=QUIET, deadline=None)
+@given(beginning, st.lists(event, max_size=12))
+def test_from_everywhere_a_message_leads_to_closed(start: Mapping[str, Any], events: list[Mapping[str, Any]]):
+    """Whatever has happened: what `status` says would free it is taken, and authority can end the instruction."""
+    chance = Chance(start)
+    try:
+        for each in events:
+            chance.go(each)
+        stage = chance.stage
+        if chance.case.head.opened_at is None:
+            return
+        for row in _ways_out(stage, chance.case):
+            name = stage.drop(row["type"], row["from"][0], row["task"], to=WRITER, reason="so be it", answer="4711")
+            chance.check()
+            entry = _entry_of(stage, name)
+            assert entry["facts"]["outcome"] == "taken", (row, entry["facts"])
+            break  # what else would have freed it is answered by what this did
+        if chance.case.head.closed is None:
+            stage.drop("cancel", "operator", None, reason="enough")
+            chance.check()
+        assert chance.case.head.closed is not None
+        assert chance.case.open_tasks == 0
+        assert not chance.case.head.asks
+    finally:
+        chance.close()
+
+
+def _ways_out(stage: Stage, case: Case) -> list[Mapping[str, Any]]:
+    standings = {t.id: stands(case, t) for t in case.in_order()}
+    return freed_by(case, standings, stage.policy)
+
+
+def _entry_of(stage: Stage, name: str) -> Mapping[str, Any]:
+    entries = journal.read(f"{stage.root}/{CASE}").entries
+    return next(e for e in reversed(entries) if e.get("name", "").startswith(f"file {name} "))
+
+
+@pytest.mark.spec("EXE-29", "EXE-16", "EXE-18", "EXE-20")
+@settings(max_examples=60, suppress_health_check=QUIET, deadline=None)
+@given(beginning, st.lists(event, max_size=10), st.lists(st.sampled_from(("2d", "8d", "40d")), min_size=1, max_size=3))
+def test_any_length_of_silence_sends_a_bounded_number_of_messages(
+    start: Mapping[str, Any], events: list[Mapping[str, Any]], spans: list[str]
+):
+    """However long nobody says anything: few messages to each, and after long enough none at all."""
+    chance = Chance(start)
+    try:
+        for each in events:
+            chance.go(each)
+        before = sent_to(chance.stage)
+        for span in spans:
+            chance.stage.at(f"+{span}")
+            chance.check()
+        chance.stage.at("+60d")
+        after = sent_to(chance.stage)
+        assert all(n <= AT_MOST for n in (after - before).values()), after - before
+        chance.stage.at("+300d")
+        assert sent_to(chance.stage) == after, "it goes on and on"
+    finally:
+        chance.close()

@@ -22,12 +22,13 @@ from executord.messages import MESSAGES
 from executord.paper import parse, read_journal
 from executord.posts import KINDS
 from executord.schemas.given import example_of
+from tests.stories import FILES
 from tests.stories.kit import CASE, ENGINEER, STORIES, UPDATE, WRITER, Stage, Story, play
 
 ROOT = Path(__file__).parent.parent
 INBOX = "_communication/inbox"
 
-for _name in ("hands", "letters", "parallel", "sequence", "still"):
+for _name in FILES:
     importlib.import_module(f"tests.stories.{_name}")
 
 

@@ -194,7 +194,7 @@ def test_files_that_are_newer_than_the_start_are_read_when_they_have_settled(mem
     """A file whose time lies after the start, or just before it, counts after the settle time at the latest."""
     for path in (memory / "acme-42").rglob("*.yaml"):
         os.utime(path, (4_000_000_000, 4_000_000_000))
-    found, end = lines(simulate(memory, "--start", START, "--json"))
+    found, end = lines(simulate(memory, "--start", START, "--until", "+1h", "--json"))
     assert {line["at"] for line in found} == {"2026-11-20T09:00:02Z"}
     assert end["cases"][0]["tasks"] == {"pending": 1, "in_progress": 1, "completed": 0}
 
@@ -228,13 +228,14 @@ def test_steps_come_in_the_order_of_time_and_place(memory: Path, tmp_path: Path)
 @pytest.mark.spec("CON-7", "REL-2")
 def test_a_restart_changes_nothing_and_downtime_is_made_up_for(memory: Path, tmp_path: Path):
     """A restart with the clock standing notes nothing; killed, the daemon finds later what others did meanwhile."""
-    plain, _ = lines(simulate(memory, "--start", START, *script(tmp_path, done_of("T1", ENGINEER, "+10m")), "--json"))
+    brief = ("--start", START, "--until", "+3h")
+    plain, _ = lines(simulate(memory, *brief, *script(tmp_path, done_of("T1", ENGINEER, "+10m")), "--json"))
     restarts = [{"at": at, "restart": True} for at in ("+0s", "+10m", "+11m")]
     steps = script(tmp_path, restarts[0], done_of("T1", ENGINEER, "+10m"), *restarts[1:])
-    again, _ = lines(simulate(memory, "--start", START, *steps, "--json"))
+    again, _ = lines(simulate(memory, *brief, *steps, "--json"))
     assert again == plain
     steps = script(tmp_path, {"at": "+5m", "down_until": "+3h"}, done_of("T1", ENGINEER, "+10m"))
-    down, end = lines(simulate(memory, "--start", START, *steps, "--json"))
+    down, end = lines(simulate(memory, *brief, *steps, "--json"))
     assert next((line["at"], line["name"]) for line in down if line["at"] > START) == (
         "2026-11-20T12:00:00Z", "file T1-done.yaml #1",
     )  # fmt: skip
@@ -349,11 +350,12 @@ def test_a_script_from_stdin_in_json_with_its_own_words(memory: Path):
     steps = [{"at": "+1m", "write": f"{INBOX}/executor/n.yaml",
               "content": {"type": "tell", "from": "operator", "instruction_id": "acme-42", "task_id": "T1",
                           "text": "007 on 2026-01-01 \U0001f600"}}]  # fmt: skip
-    found, _ = lines(simulate(memory, "--start", START, "--script", "-", "--json", stdin=json.dumps(steps)))
+    brief = ("--start", START, "--until", "+2m")
+    found, _ = lines(simulate(memory, *brief, "--script", "-", "--json", stdin=json.dumps(steps)))
     assert found[-1]["name"] == "pass-on T1 a1 #1"
     told = "{type: tell, from: operator, task_id: T1, text: on}"
     flow = f"- {{at: +1m, write: {INBOX}/executor/n.yaml, content: {told}}}\n"
-    found, _ = lines(simulate(memory, "--start", START, "--script", "-", "--json", stdin=flow))
+    found, _ = lines(simulate(memory, "--start", START, "--until", "+2m", "--script", "-", "--json", stdin=flow))
     assert found[-1]["name"] == "pass-on T1 a1 #1"
 
 

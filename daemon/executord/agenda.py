@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from executord.actions import Action
+from executord.actions import Action, Record
 from executord.case import Task
 from executord.casebook import Case
 from executord.evolve import replace
@@ -38,6 +38,8 @@ class Due:
     facts: Mapping[str, Any] = field(default_factory=dict)
     order: int = 0  # the rule's place in the order of speech
     place: Place | None = None
+    until: datetime | None = None  # a rung of telling up: from then on the next one is due, and this one is skipped
+    ask: str | None = None  # the subject of the ask whose message it is; its body is made when it is noted
 
     @property
     def key(self) -> tuple[datetime, int, str]:
@@ -55,6 +57,17 @@ class Place:
     age: datetime
     forced: bool = False
     bound: bool = False
+
+
+def only_highest(line: Due, now: datetime) -> Due:
+    """The line as it is noted now: of a ladder that tells up only the highest rung that is due is carried out.
+
+    After downtime the rungs below it are recorded as skipped, under their names [EXE-26, SLA-12].
+    """
+    if line.until is None or now < line.until:
+        return line
+    why = f"skipped: a higher rung was due before it could be carried out ({line.why})" if line.why else "skipped"
+    return replace(line, action=Record(), why=why, facts={**line.facts, "skipped": True}, until=None)
 
 
 EARLY = 20  # subjects up to this place in the order of speech take in what lies there

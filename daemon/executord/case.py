@@ -175,6 +175,15 @@ class Attempt:
     claim: Claim | None = None
     late: int = 0
     letter: str | None = None  # the message that closed it
+    by_word: bool = False  # a person named who gets it
+    # the ladder of silence [EXE-16]
+    cycles: int = 0  # how often it was begun
+    rung: int = 0  # how many rungs of this cycle were carried out
+    rung_at: datetime | None = None
+    final: bool = False  # finalize was sent
+    extended_at: datetime | None = None  # the one reply after that which was no result
+    quiet_from: datetime | None = None  # off hold, or unblocked: silence counts from then on
+    left: tuple[FileFact, ...] = ()  # what lay in its folder when it was closed as timed out
 
     @property
     def live(self) -> bool:
@@ -213,6 +222,18 @@ class Blocked:
     by: str
     kind: str
     description: str
+    on_customer: bool = False  # the question is the customer's: then the resolution clock may pause [SLA-7]
+    derived: str = ""  # how the kind was found
+
+
+@dataclass(frozen=True, slots=True)
+class PastBlocker:
+    """A blocker that is gone, and how long it stood."""
+
+    n: int
+    kind: str
+    at: datetime
+    until: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +244,38 @@ class Owed:
     kind: str
     at: datetime
     facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Something that we expect an answer to [MSG-7]: who is asked, since when, and how far it has climbed.
+
+    `subject` is its name in the case for ever: `blocker T3 #2`; its first word tells which row of `rules/asks.py` it
+    follows. `told` are those who were asked, by level; `passed` also those whom it went past without asking.
+    """
+
+    subject: str
+    at: datetime  # from when on it is owed
+    facts: Mapping[str, Any] = field(default_factory=dict)  # what its row needs for the message
+    line: str | None = None  # the name of the line that asks first, where it is not `ask {subject}`
+    lasts: bool = False  # it outlives the task or the instruction that it is about
+    by_ack: bool = False  # an acknowledgement is all that is expected
+    level: int = 0  # 0: nobody was asked yet
+    to: str | None = None  # who is asked now
+    since: datetime | None = None  # since when he is
+    first: datetime | None = None  # when anybody was asked first
+    reminded: bool = False
+    acknowledged: datetime | None = None
+    acknowledged_by: str | None = None
+    over: bool = False  # nobody is left to ask: it stands in `status` and in the digest [EXE-29]
+    told: tuple[str, ...] = ()
+    passed: tuple[str, ...] = ()
+    letters: tuple[str, ...] = ()  # the names of the messages that asked, for `in_reply_to`
+
+    @property
+    def about(self) -> str:
+        """What kind of ask it is."""
+        return self.subject.split(" ", 1)[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,17 +311,22 @@ class Task:
     result_owed: bool = False
     escalated: str | None = None  # why a decision is awaited
     escalations: int = 0
+    questions: int = 0  # put to us about it
     hold: Hold | None = None
     holds: int = 0
     blocked: Blocked | None = None
+    also_blocked: tuple[Blocked, ...] = ()  # more of them, of other kinds
     blockers: int = 0
+    past_blockers: tuple[PastBlocker, ...] = ()
     bound: str | None = None  # the agent named by reassign, or promised a handoff
     bound_why: str | None = None
     excluded: frozenset[str] = frozenset()
+    silent: frozenset[str] = frozenset()  # whose attempts were closed as timed out; until a retry
     released: frozenset[str] = frozenset()  # dependencies and checkpoints let go by name ("*" = all)
     overrides: tuple[tuple[str, Any, Any], ...] = ()  # (field, value, what the file said then) [MEM-22]
     updates: tuple[int, ...] = ()  # accepted customer updates
     owed: tuple[Owed, ...] = ()
+    asks: tuple[Ask, ...] = ()  # what we expect an answer to
     done: frozenset[str] = frozenset()  # names of its lines; dropped when it has ended for good
     sealed: bool = False
 
@@ -282,6 +340,11 @@ class Task:
     def attempt(self) -> int:
         """The number of the last attempt, 0 before the first."""
         return self.attempts[-1].n if self.attempts else 0
+
+    @property
+    def barred(self) -> frozenset[str]:
+        """Who is not chosen for it."""
+        return self.excluded | self.silent
 
     def field(self, name: str) -> Any:
         """A field as it stands: a message's word as long as the file says what it said then [MEM-22]."""
@@ -312,6 +375,14 @@ class Parked:
 
 
 @dataclass(frozen=True, slots=True)
+class News:
+    """Something that an executive is to hear of [EXE-7]."""
+
+    at: datetime
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Head:
     """An instruction without its tasks."""
 
@@ -339,10 +410,18 @@ class Head:
     parked: Parked | None = None
     parks: int = 0
     updates: int = 0
+    questions: int = 0  # put to us about the instruction
+    executives: int = 0  # updates to the executive [EXE-7]
+    executive_at: datetime | None = None
+    news: tuple[News, ...] = ()  # he is to hear of
+    pivots: int = 0  # changes of its plan in mid-run
+    repriorities: int = 0  # changes of its priority by message
+    stirred: bool = False  # something has happened since
     priority: tuple[Any, Any] | None = None  # (value, what the file said then)
     released: frozenset[str] = frozenset()  # checkpoints
     reviews: frozenset[str] = frozenset()  # checkpoints whose reviewer was asked
     owed: tuple[Owed, ...] = ()
+    asks: tuple[Ask, ...] = ()  # what we expect an answer to, and that is about no task
     done: frozenset[str] = frozenset()
 
     @property
@@ -384,6 +463,7 @@ class Letter:
     warnings: tuple[Finding, ...] = ()
     files: tuple[FileFact, ...] = ()  # of the paths it names
     refusal: Finding | None = None  # found by the service: no such case, not known, …
+    known: frozenset[str] = frozenset()  # of the people it names, and its sender, those who are known [MSG-6]
 
     @property
     def order(self) -> tuple[datetime, str, str]:
@@ -402,6 +482,19 @@ def natural(text: str) -> tuple[Any, ...]:
 def owe(task: Task, *owed: Owed) -> Task:
     """The task with more owed."""
     return replace(task, owed=(*task.owed, *owed))
+
+
+def still_asked(task: Task) -> tuple[Ask, ...]:
+    """What is asked about a task and whose reason stands: an answer to a blocker that is gone helps nobody."""
+    open_numbers = {b.n for b in (task.blocked, *task.also_blocked) if b is not None}
+    return tuple(
+        a for a in task.asks
+        if a.lasts or (
+            task.ended is None
+            and (a.about != "escalation" or task.escalated is not None)
+            and (a.about != "blocker" or a.facts.get("n") in open_numbers)
+        )
+    )  # fmt: skip
 
 
 def expected_spec(plan: Plan | None, task_id: str) -> TaskSpec:

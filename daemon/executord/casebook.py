@@ -9,7 +9,7 @@ made again.
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,6 +17,7 @@ from typing import Any
 from executord.case import (
     SEQUENTIAL_TIERS,
     UNPLANNED,
+    Ask,
     Checkpoint,
     Ended,
     Head,
@@ -24,7 +25,9 @@ from executord.case import (
     Task,
     expected_spec,
     natural,
+    still_asked,
 )
+from executord.evolve import replace
 
 
 class Case:
@@ -40,6 +43,7 @@ class Case:
         self.mail: dict[str, tuple[int, frozenset[str]]] = {}  # file name → arrivals, contents (sha256[:16]) [MSG-2]
         self.mail_ids: set[str] = set()
         self.sent: dict[tuple[str, int, str], int] = {}  # (task, attempt, kind) → how many
+        self.asked: dict[str, set[tuple[str | None, str]]] = {}  # agent → (task, subject) of what he was asked [MSG-4]
         self.asides: dict[str, int] = {}  # names of ours that somebody's file lay on → how often [MEM-23]
         self.plan_sha: str | None = None
         self.plan_seen: datetime | None = None
@@ -94,6 +98,11 @@ class Case:
         index = bisect_left(self._order, (task.key, task.id))
         return self.tasks[self._order[index - 1][1]] if index > 0 else None
 
+    def after(self, task: Task) -> Task | None:
+        """The task after this one in plan order."""
+        index = bisect_left(self._order, (task.key, task.id)) + 1
+        return self.tasks[self._order[index][1]] if index < len(self._order) else None
+
     def position(self, task: Task) -> tuple[int, int]:
         """Where the task stands: (n, of how many), from 1."""
         return bisect_left(self._order, (task.key, task.id)) + 1, len(self._order)
@@ -122,8 +131,12 @@ class Case:
 
     def set_head(self, head: Head) -> None:
         """Put a new head; every line may follow from it."""
+        if head.asks and any(_let_go(ask, head) for ask in head.asks):
+            head = replace(head, asks=tuple(ask for ask in head.asks if not _let_go(ask, head)))
         old, self.head = self.head, head
         self.head_dirty = True
+        if old.asks is not head.asks:
+            self._reindex(None, old.asks, head.asks)
         if _seen_by_tasks(old) != _seen_by_tasks(head):
             self.dirty.update(self.tasks)
 
@@ -132,6 +145,8 @@ class Case:
         old = self.tasks.get(task.id)
         if old is task:
             return
+        if task.asks and len(asks := still_asked(task)) < len(task.asks):
+            task = replace(task, asks=asks)
         self.tasks[task.id] = task
         self.dirty.add(task.id)
         if old is None:
@@ -167,6 +182,9 @@ class Case:
             self.on_holder(task.id, was_agent, is_agent)
         if self._frontier is None or old is None or was is not now or (old is not None and old.key != task.key):
             self._move_frontier(task)
+        asks = old.asks if old is not None else ()
+        if asks is not task.asks:
+            self._reindex(task.id, asks, task.asks)
         if (old.clash if old else None) != task.clash:
             (self.clashed.add if task.clash is not None else self.clashed.discard)(task.id)
         if (old.gone_at if old else None) != task.gone_at:
@@ -174,6 +192,26 @@ class Case:
             self.gone_since = max(filter(None, (self.gone_since, task.gone_at)), default=None) if self.gone else None
             self.weigh_gone()
         self.head_dirty = True
+
+    def _reindex(self, task: str | None, old: tuple[Ask, ...], new: tuple[Ask, ...]) -> None:
+        """Keep who was asked what."""
+        for ask in old:
+            for agent in ask.told:
+                self.asked.get(agent, set()).discard((task, ask.subject))
+        for ask in new:
+            for agent in ask.told:
+                self.asked.setdefault(agent, set()).add((task, ask.subject))
+
+    def ask_of(self, task: str | None, subject: str) -> Ask | None:
+        """The open ask of this name."""
+        owner = self.head if task is None else self.tasks.get(task)
+        return next((a for a in owner.asks if a.subject == subject), None) if owner is not None else None
+
+    def asks(self) -> Iterator[tuple[str | None, Ask]]:
+        """Everything that we expect an answer to, with the task that it is about; for people, not for rules."""
+        yield from ((None, ask) for ask in self.head.asks)
+        for _, task_id in self._order:
+            yield from ((task_id, ask) for ask in self.tasks[task_id].asks)
 
     def weigh_gone(self) -> None:
         """Whether what is gone is most of what was there has to be asked again [MEM-25]."""
@@ -370,6 +408,13 @@ class Gate:
     before_ids: tuple[str, ...] = ()
     open_members: int = 0
     last_end: datetime | None = None
+
+
+def _let_go(ask: Ask, head: Head) -> bool:
+    """Whether what was asked about the instruction needs no answer any more."""
+    if ask.about == "checkpoint" and ask.facts.get("checkpoint") in head.released:
+        return True
+    return head.closed is not None and not ask.lasts
 
 
 def _verdict(ended: Ended | None) -> str | None:

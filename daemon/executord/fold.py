@@ -10,11 +10,14 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from executord.case import Attempt, Blocked, Claim, Ended, FileFact, Owed, Parked, Task, expected_spec, lasting, owe
+from executord.asking import carried
+from executord.blocking import block, unblock
+from executord.case import Attempt, Claim, Ended, FileFact, Owed, Parked, Task, expected_spec, lasting, owe
 from executord.casebook import Case
 from executord.evolve import replace
 from executord.letters import moment
 from executord.messages import MESSAGES, Taken
+from executord.news import heard
 from executord.transitions import (
     close_attempt,
     end_task,
@@ -22,13 +25,16 @@ from executord.transitions import (
     notice,
     release_instruction,
     release_task,
+    signed,
     spend,
+    time_out,
     with_attempt,
 )
 from executord.values import read_stamp
 
 Entry = Mapping[str, Any]
 OPERATOR = "operator"
+PROMISED = "promised a handoff"  # why the next attempt is whose: it has been sent to him
 
 
 def fold(case: Case, entry: Entry) -> None:
@@ -41,6 +47,12 @@ def fold(case: Case, entry: Entry) -> None:
     step = FOLD.get(verb)
     if step is not None:
         step(case, entry, at)
+    if "silence" in _facts(entry):
+        _silence(case, entry, at)
+    if "ask" in _facts(entry):
+        carried(case, entry, at, read_stamp(entry["due"]))
+    if case.head.tier == 4:
+        heard(case, entry, at)
     if entry["action"] == "send" and entry.get("type"):
         key = (task_id or "", entry.get("attempt") or 0, entry["type"])
         case.sent[key] = case.sent.get(key, 0) + 1
@@ -138,8 +150,7 @@ def _admit(case: Case, entry: Entry, at: datetime) -> None:
 
 
 def _blocked_by_hand(task: Task, at: datetime, said: str) -> Task:
-    k = task.blockers + 1
-    return replace(task, blocked=Blocked(k, at, OPERATOR, "missing_information", said), blockers=k)
+    return block(task, "missing_information", at, OPERATOR, said, {"by": OPERATOR, "derived": "nothing says otherwise"})
 
 
 def _edit(case: Case, entry: Entry, at: datetime) -> None:
@@ -171,13 +182,9 @@ def _hand_move(case: Case, entry: Entry, at: datetime) -> None:
     elif new == "in_progress":
         task = replace(task, forced=task.live is None, escalated=None)
     elif new == "blocked" and task.blocked is None:
-        blockers = task.blockers + 1
-        said = "its file was put into tasks/blocked/"
-        task = replace(task, blocked=Blocked(blockers, at, OPERATOR, "missing_information", said), blockers=blockers)
+        task = _blocked_by_hand(task, at, "its file was put into tasks/blocked/")
     elif new == "completed":
         task = _claimed_by_hand(case, task, facts, at, k)
-    elif new == "blocked" and task.blocked is None:
-        task = _blocked_by_hand(task, at, "its file was put into tasks/blocked/")
     case.put(task)
 
 
@@ -202,7 +209,7 @@ def _claimed_by_hand(case: Case, task: Task, facts: Mapping[str, Any], at: datet
             text = "its file was put into tasks/completed/ by hand and the claim was verified"
             task = owe(task, notice(task, f"#{k} completed-by-hand", at, holder, text))
         return replace(
-            task, ended=Ended("completed", at), result_owed=True, blocked=None, escalated=None, bound=None, forced=False
+            unblock(task, at), ended=Ended("completed", at), result_owed=True, escalated=None, bound=None, forced=False
         )
     if task.live is None:
         return replace(task, forced=True)
@@ -265,16 +272,35 @@ def _file(case: Case, entry: Entry, at: datetime) -> None:
         case.put(replace(task, sealed=False))
         task = case.tasks[task.id]
     sent_at = moment(facts, "at") or at
+    live = task.live if task is not None else None
     message.take(case, task, Taken(facts["from"], sent_at, entry.get("attempt"), facts, entry["path"]))
+    if live is not None and task_id is not None and live.agent == facts["from"] and entry.get("attempt") == live.n:
+        after = case.tasks[task_id]
+        if after.live is not None and after.live.n == live.n:
+            case.put(signed(after, sent_at))  # whatever it says, he is there
+
+
+def _silence(case: Case, entry: Entry, at: datetime) -> None:
+    facts = _facts(entry)
+    task = case.ensure(entry["task"])
+    if task.live is None or task.live.n != entry["attempt"]:
+        return
+    if facts["do"] == "time_out":
+        files = tuple(FileFact(f["path"], f["size"], f["sha256"]) for f in facts.get("files", ()))
+        case.put(time_out(task, case, at, entry["why"], files))
+        return
+    final = task.live.final or facts["do"] == "finalize"
+    case.put(with_attempt(task, cycles=facts["silence"], rung=facts["rung"], rung_at=at, final=final))
 
 
 def _assign(case: Case, entry: Entry, at: datetime) -> None:
     task = case.ensure(entry["task"])
-    attempt = Attempt(entry["attempt"], entry["to"], at)
+    by_word = task.bound == entry["to"] and task.bound_why != PROMISED
+    attempt = Attempt(entry["attempt"], entry["to"], at, by_word=by_word)
     case.put(
         replace(
-            task, attempts=(*task.attempts, attempt), bound=None, bound_why=None, escalated=None, forced=False,
-            blocked=None,
+            unblock(task, at), attempts=(*task.attempts, attempt), bound=None, bound_why=None, escalated=None,
+            forced=False,
         )
     )  # fmt: skip
 
@@ -282,7 +308,18 @@ def _assign(case: Case, entry: Entry, at: datetime) -> None:
 def _handoff(case: Case, entry: Entry, at: datetime) -> None:
     task = case.ensure(entry["task"])
     if task.bound != entry["to"]:
-        case.put(replace(task, bound=entry["to"], bound_why=task.bound_why or "promised a handoff"))
+        case.put(replace(task, bound=entry["to"], bound_why=task.bound_why or PROMISED))
+
+
+def _relieve(case: Case, entry: Entry, at: datetime) -> None:
+    """A task that its overloaded holder had not accepted goes to a colleague; not counted among the attempts."""
+    colleague = _facts(entry).get("colleague")
+    task = case.ensure(entry["task"])
+    if colleague is None or task.live is None:
+        return
+    holder = task.live.agent
+    task = close_attempt(task, "reassigned", at, entry["why"])
+    case.put(replace(task, bound=colleague, bound_why=f"{holder} is overloaded"))
 
 
 def _move(case: Case, entry: Entry, at: datetime) -> None:
@@ -334,7 +371,7 @@ def _moved_file(attempt: Attempt, old: str, new: str) -> Attempt:
 
 
 def _nobody(case: Case, entry: Entry, at: datetime) -> None:
-    case.put(escalate(case.ensure(entry["task"]), at, entry["why"]))
+    case.put(escalate(case.ensure(entry["task"]), at, f"resource_constraint: {entry['why']}", "resource_constraint"))
 
 
 #: Verb → what it changes. A verb that is absent changes nothing but what is owed and what was sent.
@@ -348,6 +385,7 @@ FOLD: dict[str, Callable[[Case, Entry, datetime], None]] = {
     "file": _file,
     "handoff": _handoff,
     "assign": _assign,
+    "relieve": _relieve,
     "move": _move,
     "result": _result,
     "set-aside": _set_aside,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from typing import Any
 
-from executord.case import Letter, Task
+from executord.case import Ask, Letter, Task
 from executord.casebook import Case
 from executord.errors import Finding
 from executord.reading import find, text_of
@@ -33,6 +33,18 @@ def note_of(body: Mapping[str, Any], *spellings: str) -> str | None:
     """A short text of a message, cut to what a line may hold."""
     texts = (text_of(find(body, (key,)).value) for key in spellings)
     return next((text for text in texts if text), "")[:NOTE_LENGTH] or None
+
+
+def people_in(body: Mapping[str, Any], keys: tuple[str, ...]) -> list[str]:
+    """The names that stand in these fields, in their order."""
+    found: list[str] = []
+    for key in keys:
+        value = find(body, (key,)).value
+        for each in value if isinstance(value, list | tuple) else (value,):
+            name = agent_name(scalar(each) or "")
+            if name and name not in ("executor", "support-executor"):
+                found.append(name)
+    return found
 
 
 def scalar(found: Any) -> str | None:
@@ -104,6 +116,51 @@ def replied_to(letter: Letter, case: Case) -> tuple[str, int] | None:
     if task_id in case.tasks and attempt.isdigit():
         return task_id, int(attempt)
     return None
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """What was put to a letter's sender and is answered by it; `several`: it cannot be told which."""
+
+    task: str | None = None
+    ask: Ask | None = None
+    several: tuple[str, ...] = ()
+
+
+def answered_by(letter: Letter, case: Case, kind: str) -> Put:
+    """What a letter answers [MSG-4]: by `in_reply_to`, or without it where only one of its sender's is unanswered."""
+    mine = case.asked.get(letter.sender or "")
+    if not mine:
+        return Put()
+    found = [(t, ask) for t, subject in sorted(mine, key=str) if (ask := case.ask_of(t, subject)) is not None]
+    reply = scalar(letter.body.get("in_reply_to"))
+    if reply is not None:
+        name = reply.removesuffix(".yaml")
+        return next((Put(t, ask) for t, ask in found if name in ask.letters), Put())
+    task = subject_of(letter, case, about_task=True, needs_task=kind == "acknowledgement").task
+    if kind == "acknowledgement" and task is not None and task.live is not None and task.live.agent == letter.sender:
+        return Put()  # of his delegation
+    named = scalar(letter.body.get("checkpoint"))
+    if kind == "release" or named is not None:
+        found = [(t, a) for t, a in found if a.about == "checkpoint" and named in (None, a.facts.get("checkpoint"))]
+    if letter.task is not None:
+        found = [(t, a) for t, a in found if task is not None and t == task.id]
+    if len(found) == 1:
+        return Put(*found[0])
+    return Put(several=tuple(ask.letters[-1] for _, ask in found if ask.letters))
+
+
+def put_to_others(letter: Letter, case: Case) -> Put:
+    """What authority answers for those who were asked: by `in_reply_to`, or the only thing asked about its subject."""
+    reply = scalar(letter.body.get("in_reply_to"))
+    if reply is not None:
+        name = reply.removesuffix(".yaml")
+        return next((Put(t, ask) for t, ask in case.asks() if name in ask.letters), Put())
+    task = subject_of(letter, case, about_task=True, needs_task=False).task
+    owner = case.head if task is None else task
+    if len(owner.asks) == 1 and owner.asks[0].letters:
+        return Put(task.id if task is not None else None, owner.asks[0])
+    return Put()
 
 
 def open_tasks_of(case: Case, agent: str) -> list[Task]:

@@ -54,7 +54,9 @@ _PRIORITIES: Final = {"TRACE": 7, "DEBUG": 7, "INFO": 6, "SUCCESS": 5, "WARNING"
 _COLORS: Final = {"TRACE": "2", "DEBUG": "2", "WARNING": "33", "ERROR": "31", "CRITICAL": "1;31"}
 # Our fields under the names that journalctl is asked for.
 _FIELDS: Final = {"instruction": "INSTRUCTION_ID", "task": "TASK_ID", "agent": "AGENT", "event": "EVENT"}
-_LOUD = frozenset(("breach", "escalate", "park", "parked", "reject", "time"))  # first words of lines' names
+_LOUD = frozenset(
+    ("breach", "escalate", "park", "parked", "reject", "time", "unanswered")
+)  # first words of lines' names
 _KEPT: Final = ("rule", "action", "attempt", "type", "due")  # what a journal line adds as fields
 _QUIET: Final = ("apscheduler", "watchdog", "asyncio", "urllib3")
 

@@ -15,6 +15,7 @@ from executord.agenda import Due, Place
 from executord.case import Task
 from executord.casebook import Case
 from executord.policy import Agent, Policy, suitability, words_of
+from executord.values import agent_name
 
 OURSELVES = ("executor", "support-executor")  # our own inbox folders are no agents
 
@@ -61,6 +62,25 @@ class Places:
         capacity = self.policy.capacity(name)
         return capacity == 0 or self.load(name) < capacity
 
+    def excess(self, name: str) -> int:
+        """How many tasks the agent holds beyond his capacity."""
+        capacity = self.policy.capacity(name)
+        return max(self.load(name) - capacity, 0) if capacity else 0
+
+    def crowded(self) -> list[str]:
+        """The agents who hold more than their capacity."""
+        return sorted(name for name in self.held if self.excess(name))
+
+    def colleague(self, case: Case, task: Task, holder: str) -> str | None:
+        """A capable one who is less loaded and has room [EXE-12]."""
+        mine = self.load(holder)
+        others = (a.name for _, a in self.ranked(case, task) if a.name != holder)
+        return next((n for n in others if self.room(n) and self.load(n) < mine), None)
+
+    def said(self, name: str) -> str:
+        """How much an agent holds, of how much, in words."""
+        return self._said(name)
+
     def _said(self, name: str) -> str:
         capacity = self.policy.capacity(name)
         return f"load {self.load(name)} of {capacity}" if capacity else f"load {self.load(name)}"
@@ -71,7 +91,7 @@ class Places:
             return None
         named = place.named
         instead = ""
-        if named is not None and (place.bound or named not in task.excluded) and self.known(named):
+        if named is not None and (place.bound or named not in task.barred) and self.known(named):
             if place.forced or self.room(named):
                 why = task.bound_why if place.bound and task.bound_why else "named in the task"
                 return Choice(named, f"{why}; {self._said(named)}")
@@ -79,7 +99,7 @@ class Places:
                 return None
             instead = f"{named} has no room ({self._said(named)}) and the time to start has come; "
         elif named is not None:
-            instead = f"{named} {'declined it' if named in task.excluded else 'is not known'}; "
+            instead = f"{named} {_not(named, task)}; "
         return self._best(case, task, instead)
 
     def _best(self, case: Case, task: Task, instead: str) -> Choice | None:
@@ -93,10 +113,29 @@ class Places:
     def ranked(self, case: Case, task: Task) -> list[tuple[int, Agent]]:
         """The capable agents, best first: expertise, then load, then name."""
         words = words_of(task, case.head)
-        able = [a for n, a in self.policy.roster.items() if n not in task.excluded]
+        able = [a for n, a in self.policy.roster.items() if n not in task.barred]
+        stream = stream_of(task)
+        if stream is not None:
+            able = [a for a in able if stream in a.expertise]
+            if not able and self.policy.is_desk(stream) and stream not in task.barred:
+                return [(0, Agent(stream, (stream,), 0))]
+            able = able or [a for n, a in self.policy.roster.items() if n not in task.barred]
         scored = [(suitability(a, words), a) for a in able]
         fit = [(s, a) for s, a in scored if s > 0] or [(0, a) for a in able if "general" in a.expertise] or scored
         return sorted(fit, key=lambda pair: (-pair[0], self.load(pair[1].name), pair[1].name))
+
+
+def _not(name: str, task: Task) -> str:
+    """Why the one who is named does not get it."""
+    if name in task.silent:
+        return "did not answer"
+    return "declined it or was taken off it" if name in task.excluded else "is not known"
+
+
+def stream_of(task: Task) -> str | None:
+    """The word by which a task's workstream picks its agents; None: all of them [EXE-7]."""
+    said = agent_name(task.spec.workstream or "")
+    return said if said not in ("", "support") else None
 
 
 def dispatch_order(place: Place, case_id: str, task: Task) -> tuple[object, ...]:
@@ -138,7 +177,7 @@ class Lineup:
     def _queue_of(self, case: Case, task: Task, place: Place) -> Queue:
         places = self._places
         named = place.named
-        if named is not None and (place.bound or named not in task.excluded) and places.known(named):
+        if named is not None and (place.bound or named not in task.barred) and places.known(named):
             return FORCED if place.forced else (named,)
         return self._open_queue(case, task)
 

@@ -10,11 +10,15 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, tzinfo
+from functools import lru_cache
 from typing import Any
 
 from executord.case import Customer, Head, InstructionSpec, Task
 from executord.clocks import BUSINESS, Calendar, amount_due, calendar_from
-from executord.values import agent_name, read_target
+from executord.escalations import BUILT_IN, Escalation, read_rows
+from executord.ladders import BUILT_IN as SILENCE
+from executord.ladders import Ladder, from_silence, read_ladders
+from executord.values import Span, agent_name, read_span, read_target
 
 DEFAULT_CAPACITY = 3
 
@@ -28,6 +32,16 @@ class Agent:
     capacity: int = DEFAULT_CAPACITY
     escalates_to: str = "support-manager"
     runner: Any = "inbox"
+    hours: Calendar | None = None  # None: round the clock
+    silence: str | None = None  # an interval, or a ladder's name [EXE-16]
+
+    @property
+    def by_inbox(self) -> bool:
+        """Whether the message file is all it gets: a person, or a program that polls [OPS-17]."""
+        runner = self.runner
+        if isinstance(runner, Mapping):
+            runner = runner.get("type") or runner.get("runner") or runner.get("kind") or "command"
+        return runner in (None, "inbox")
 
 
 def _built_in(*rows: tuple[str, str, str]) -> dict[str, Agent]:
@@ -95,6 +109,8 @@ class Policy:
     strict: bool = False
     calendars: Mapping[str, Calendar] = field(default_factory=dict)
     rows: tuple[Mapping[str, Any], ...] = ()
+    escalations: tuple[Escalation, ...] = BUILT_IN
+    ladders: Mapping[str, Ladder] = field(default_factory=dict)
     # Case → what its limit was made from, and the limit: every task of a case asks for the same one [PERF-4].
     _limits: dict[str, tuple[LimitFrom, Limit | None]] = field(
         default_factory=dict, init=False, repr=False, compare=False
@@ -118,6 +134,14 @@ class Policy:
         row = self.roster.get(agent)
         return row.escalates_to if row is not None else "support-manager"
 
+    def ladder(self, agent: str) -> Ladder:
+        """The ladder of this agent's silence: his own, else that of his runner, else `default`, else the built-in."""
+        row = self.roster.get(agent, Agent(agent))
+        if row.silence is not None:
+            return self.ladders.get(row.silence) or from_silence(row.silence)
+        runner = "inbox" if row.by_inbox else "command"
+        return self.ladders.get(runner) or self.ladders.get("default") or SILENCE
+
     def capacity(self, agent: str) -> int:
         """Tasks at once; 0 = no limit. Desks are people: no limit."""
         if self.is_desk(agent) and agent not in self.roster:
@@ -137,8 +161,16 @@ def make_policy(
     settle_s: float = 2.0,
     verification: str = "normal",
     policies: Iterable[Mapping[str, Any]] = (),
+    escalations: Iterable[Mapping[str, Any]] = (),
+    ladders: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Policy:
     """The policy of a configuration: what it says goes over the defaults. Raises `BadInput` for a bad calendar."""
+    named = {
+        "24x7": calendar_from("24x7", timezone=timezone_name),
+        "business": calendar_from({"timezone": timezone_name, **BUSINESS}, name="business"),
+    }
+    for name, data in (calendars or {}).items():
+        named[name] = calendar_from(data, name=name, timezone=timezone_name)
     agents = dict(ROSTER)
     for name, row in (roster or {}).items():
         key = agent_name(name)
@@ -150,17 +182,13 @@ def make_policy(
             capacity=int(given.get("capacity", old.capacity)),
             escalates_to=agent_name(str(given.get("escalates_to", old.escalates_to))),
             runner=given.get("runner", old.runner),
+            hours=_hours(name, given["hours"], named) if "hours" in given else old.hours,
+            silence=str(given["silence"]) if "silence" in given else old.silence,
         )
     rights = dict(AUTHORITY)
     for name, types in (authority or {}).items():
         words = frozenset({ALL} if types == ALL else (str(t).lower().replace("-", "_") for t in types))
         rights[agent_name(name)] = words
-    named = {
-        "24x7": calendar_from("24x7", timezone=timezone_name),
-        "business": calendar_from({"timezone": timezone_name, **BUSINESS}, name="business"),
-    }
-    for name, data in (calendars or {}).items():
-        named[name] = calendar_from(data, name=name, timezone=timezone_name)
     return Policy(
         roster=agents,
         authority=rights,
@@ -170,7 +198,18 @@ def make_policy(
         strict=verification == "strict",
         calendars=named,
         rows=tuple(policies),
+        escalations=(*read_rows(escalations), *BUILT_IN),
+        ladders=read_ladders(ladders or {}),
     )
+
+
+def _hours(agent: str, given: Any, named: Mapping[str, Calendar]) -> Calendar:
+    """The hours of an agent: a calendar by name, or its own."""
+    if isinstance(given, Calendar):
+        return given
+    if isinstance(given, str):
+        return named[given]
+    return calendar_from(given, name=f"hours of {agent}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +222,19 @@ class Limit:
 
 def _row(policy: Policy, head: Head, priority: str) -> tuple[str, str, str]:
     response, resolution, calendar = _TARGETS[priority]
+    for row in policy.rows:
+        if matches(row.get("match") or {}, head, priority):
+            named = row.get("calendar")
+            if isinstance(named, Mapping):
+                named = named.get("resolution")
+            return str(row.get("response") or response), str(row.get("resolution") or resolution), named or calendar
+    return response, resolution, calendar
+
+
+def matches(match: Mapping[str, Any], head: Head, priority: str) -> bool:
+    """Whether a row's `match` is for this case: all that is given must hold, a list is any of it, tags all of them."""
+    if not match:
+        return True
     customer = head.spec.customer or Customer()
     have = {
         "priority": priority,
@@ -191,17 +243,68 @@ def _row(policy: Policy, head: Head, priority: str) -> tuple[str, str, str]:
         "tier": head.tier,
         "domain": head.spec.domain,
     }
+    tags = match.get("tags")
+    return all(_same(have.get(k), v) for k, v in match.items() if k != "tags") and (
+        not tags or set(map(str, tags if isinstance(tags, list | tuple) else [tags])) <= set(head.spec.tags)
+    )
+
+
+def escalation_row(policy: Policy, head: Head, priority: str, who: str | None, words: Iterable[str]) -> Escalation:
+    """The first row for any of these words [EXE-19]; raises `LookupError` if there is none."""
+    wanted = frozenset(words)
+    for row in policy.escalations:
+        if row.on & wanted and row.to and row.who in (None, who) and matches(row.match, head, priority):
+            return row
+    raise LookupError(f"no escalation for {', '.join(sorted(wanted))}")
+
+
+def reaction(policy: Policy, head: Head, priority: str, start: datetime) -> tuple[datetime, datetime]:
+    """Target and limit of an answer to what was asked at `start`: the priority's response times [MSG-7]."""
+    return _ends(policy, _row(policy, head, priority)[0], _calendar(policy, head, priority, "response"), start)
+
+
+def response_limit(policy: Policy, head: Head, task: Task, start: datetime) -> datetime:
+    """By when a task given at `start` is to be acknowledged: its own response, else its priority's [EXE-16, SLA-6]."""
+    priority = task.field("priority") or head.priority_now
+    own = task.field("response")
+    if own is not None:
+        hours = policy.calendars.get(_calendar(policy, head, priority, "response")) or policy.calendars["24x7"]
+        at = _from(own, start, policy, hours)
+        if at is not None and at > start:
+            return at
+    return reaction(policy, head, priority, start)[1]
+
+
+def settlement(policy: Policy, head: Head, priority: str, start: datetime) -> tuple[datetime, datetime]:
+    """The same with the priority's resolution times: what somebody has who said that he has it."""
+    _, text, name = _row(policy, head, priority)
+    return _ends(policy, text, name, start)
+
+
+def _calendar(policy: Policy, head: Head, priority: str, clock: str) -> str:
     for row in policy.rows:
-        match = row.get("match") or {}
-        tags = match.get("tags")
-        if all(_same(have.get(k), v) for k, v in match.items() if k != "tags") and (
-            not tags or set(map(str, tags if isinstance(tags, list | tuple) else [tags])) <= set(head.spec.tags)
-        ):
+        if matches(row.get("match") or {}, head, priority):
             named = row.get("calendar")
-            if isinstance(named, Mapping):
-                named = named.get("resolution")
-            return str(row.get("response") or response), str(row.get("resolution") or resolution), named or calendar
-    return response, resolution, calendar
+            return str((named.get(clock) if isinstance(named, Mapping) else named) or "24x7")
+    return "24x7"
+
+
+@lru_cache(maxsize=256)
+def _span(text: str) -> Span | None:
+    found = read_span(text)
+    return found if isinstance(found, Span) else None
+
+
+def _ends(policy: Policy, text: str, calendar: str, start: datetime) -> tuple[datetime, datetime]:
+    """Where a span from `start` aims and ends; what never comes due has a day."""
+    span = _span(text)
+    hours = policy.calendars.get(calendar) or policy.calendars.get("24x7")
+    day = start + timedelta(days=1)
+    if span is None or hours is None:
+        return day, day
+    limit = amount_due(hours, start, span.limit or span.target, ()).due or day
+    target = amount_due(hours, start, span.target, ()).due or limit
+    return min(target, limit), limit
 
 
 def _same(value: Any, wanted: Any) -> bool:

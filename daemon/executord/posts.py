@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from executord.actions import Embed
 from executord.case import Attempt, Customer, Task
 from executord.casebook import Case
-from executord.policy import ATTEMPTS, REWORKS, Limit, Policy
+from executord.policy import ATTEMPTS, REWORKS, Limit, Policy, instruction_limit, task_limit
 from executord.standing import standing
 from executord.updates import UPDATE_CONTENTS
 from executord.values import stamp
@@ -29,7 +30,12 @@ KINDS: dict[str, str] = {
     "rework_request": "a claim that did not pass, point by point",
     "reassignment_notice": "a task that is no longer yours",
     "escalation": "a decision that is yours to take",
+    "consultation": "a question that is yours to answer",
+    "reminder": "an answer of yours that is missing",
+    "status_check": "how does it stand",
+    "finalize": "hand in what you have, the attempt is closed next",
     "checkpoint": "a checkpoint that waits for your release",
+    "executive_update": "how a tier 4 instruction stands",
     "clarification_request": "which task do you mean",
     "answer": "what you asked for",
     "context": "more about your task",
@@ -213,14 +219,97 @@ def rework(task: Task, points: list[str], k: int) -> dict[str, Any]:
     }
 
 
+def _reply(kind: str, case: Case, task: Task, attempt: Attempt, *more: str) -> str:
+    lines = [f"type: {kind}", f"from: {attempt.agent}", f'instruction_id: "{case.id}"', f'task_id: "{task.id}"',
+             f"attempt: {attempt.n}", *more]  # fmt: skip
+    return "\n".join(lines) + "\n"
+
+
+def _quiet(case: Case, task: Task, live: Attempt, heard: datetime | None, text: str) -> dict[str, Any]:
+    return {
+        "text": text,
+        "delegation": stem(case.id, task.id, live.n, "delegation", 1),
+        "last_sign_at": stamp(heard) if heard is not None else None,
+    }
+
+
+def silence_reminder(
+    case: Case, task: Task, live: Attempt, heard: datetime | None, then: datetime | None
+) -> dict[str, Any]:
+    """A task that nothing is heard of [EXE-16]."""
+    text = (
+        f"{task.id} was given to you at {stamp(live.at)}; please acknowledge it, or decline it"
+        if heard is None
+        else f"nothing was heard of {task.id} since {stamp(heard)}; please say how it stands"
+    )
+    kind = "acknowledgement" if heard is None else "progress"
+    more = () if heard is None else ("percent: 40", "note: where it stands", "eta: 2026-11-20T15:00:00Z")
+    return {
+        **_quiet(case, task, live, heard, text),
+        "next_step_at": stamp(then) if then is not None else None,
+        "reply_with": _reply(kind, case, task, live, *more),
+    }
+
+
+def status_check(
+    case: Case, task: Task, live: Attempt, heard: datetime | None, then: datetime | None
+) -> dict[str, Any]:
+    """Still silent: how does it stand, and what is in the way [EXE-16]."""
+    text = f"no answer to the reminder about {task.id}: how far is it, what is in the way, when will it be done?"
+    return {
+        **_quiet(case, task, live, heard, text),
+        "next_step_at": stamp(then) if then is not None else None,
+        "reply_with": _reply(
+            "progress", case, task, live, "percent: 40", "note: where it stands, and what is in the way",
+            "eta: 2026-11-20T15:00:00Z",
+        ),
+    }  # fmt: skip
+
+
+def finalize(case: Case, task: Task, live: Attempt, heard: datetime | None, then: datetime | None) -> dict[str, Any]:
+    """Hand in what you have: the attempt is closed soon [EXE-16]."""
+    text = f"hand in what you have of {task.id}: the attempt is closed next, and the task given to somebody else"
+    return {
+        **_quiet(case, task, live, heard, text),
+        "closes_at": stamp(then) if then is not None else None,
+        "results_to": f"{case.id}/outputs/partial/{task.id}/",
+        "reply_with": _example("completion", case, task, live.agent, live.n, f"{case.id}/outputs/partial/{task.id}/"),
+    }
+
+
+def impact(case: Case, task: Task | None, policy: Policy) -> dict[str, Any]:
+    """What waits behind a task, and what was promised and runs on meanwhile [EXE-18, EXE-20]."""
+    capped = instruction_limit(case.head, policy)
+    limit = task_limit(case.head, task, policy, capped) if task is not None else None
+    clocks = [("resolution", task.id if task is not None else None, limit)] if limit != capped else []
+    clocks.append(("resolution", None, capped))
+    return {
+        "waiting": waiting_behind(case, task) if task is not None else [],
+        "clocks": [{"clock": k, "task": t, "due": stamp(c.at)} for k, t, c in clocks if c is not None],
+    }
+
+
+def waiting_behind(case: Case, task: Task) -> list[str]:
+    """The open tasks that cannot start before this one is done, in plan order."""
+    ids = {i for i in case.dependants.get(task.id, ()) if i in case.tasks and case.tasks[i].ended is None}
+    if case.head.tier in (0, 1, 2):
+        after = case.after(task)
+        ids |= {after.id} if after is not None and after.ended is None else set()
+    return sorted(ids, key=lambda i: (case.tasks[i].key, i))
+
+
+def attempts_so_far(task: Task) -> list[dict[str, Any]]:
+    """What was tried, attempt by attempt."""
+    return [{"attempt": a.n, "agent": a.agent, "state": a.state, "reason": a.reason} for a in task.attempts]
+
+
 def escalation(case: Case, task: Task, why: str, policy: Policy) -> dict[str, Any]:
     """A decision is needed about a task [EXE-20]."""
-    waiting = sorted(case.dependants.get(task.id, ()))
     return {
         "what": f"{task.id} {task.spec.title}: {why}".strip(),
         "since": stamp(task.since) if task.since else None,
-        "impact": {"waiting": waiting},
-        "tried": [{"attempt": a.n, "agent": a.agent, "state": a.state, "reason": a.reason} for a in task.attempts],
+        "impact": impact(case, task, policy),
+        "tried": attempts_so_far(task),
         "decision_needed": "how the task goes on",
         "options": [
             {

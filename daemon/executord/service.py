@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from executord import journal
-from executord.actions import Move, Write
+from executord.actions import Move, Send, Write
 from executord.agenda import Agenda, Due
 from executord.case import Letter
 from executord.casebook import Case
@@ -27,14 +27,14 @@ from executord.evolve import replace
 from executord.gate import ours_to_mend
 from executord.hands import Batch, Entry, Hands
 from executord.house import House
-from executord.letters import subject_of
+from executord.letters import people_in, subject_of
 from executord.marks import Marks
 from executord.messages import MESSAGES, type_of
 from executord.paper import Limits
 from executord.places import Lineup, Places
 from executord.policy import Policy
 from executord.postbox import Postbox
-from executord.rules import agenda_of, dispatch, mail
+from executord.rules import agenda_of, dispatch, mail, overload, spoken
 from executord.rules.opening import starts_at
 from executord.rules.results import set_aside, with_path
 from executord.sight import see_still_gone
@@ -329,7 +329,11 @@ class Service:
 
     def _with_files(self, case: Case, letter: Letter) -> Letter:
         known, _ = type_of(letter)
-        if known is None or not MESSAGES[known].result:
+        if known is None:
+            return letter
+        people = {*people_in(letter.body, MESSAGES[known].people), letter.sender or ""} - {""}
+        letter = replace(letter, known=frozenset(n for n in people if self.places.known(n)))
+        if not MESSAGES[known].result:
             return letter
         subject = subject_of(letter, case, about_task=True, needs_task=True)
         return self.store.evidence.with_files(letter, case.id, subject.task.id if subject.task is not None else None)
@@ -359,6 +363,7 @@ class Service:
                 self.deaths.working(None)
             if room > 0 and not rest:
                 self._give_places(batches, now, room)
+                self._relieve_crowded(batches, now)
             noted = {c: b for c, b in batches.items() if b.noted}
             if not noted and not rest:
                 break
@@ -451,6 +456,8 @@ class Service:
 
     def _note(self, batch: Batch, line: Due, now: datetime) -> Entry:
         case = batch.case
+        line = self._relieved(case, self._salvaged(case, line))
+        line = self._to_somebody(spoken(case, line, self.policy, now))
         if isinstance(line.action, Write):
             away = self.hands.occupant(f"{case.id}/{line.action.path}")
             if away is not None:
@@ -458,6 +465,24 @@ class Service:
                 self.hands.note(batch, set_aside(case, line, away), now)
                 line = replace(line, action=with_path(line.action, away))
         return self.hands.note(batch, line, now)
+
+    def _salvaged(self, case: Case, line: Due) -> Due:
+        """The line that closes a silent worker's attempt, with what lies in his folder [EXE-16]."""
+        if line.facts.get("do") != "time_out" or line.task is None:
+            return line
+        folder = f"outputs/partial/{line.task}"
+        files = self.store.evidence.file_facts(case.id, line.task, [folder], missing=False)
+        kept = [{"path": f.path, "size": f.size, "sha256": f.sha256} for f in files if f.sha256]
+        return replace(line, facts={**line.facts, "files": kept})
+
+    def _to_somebody(self, line: Due) -> Due:
+        """Nothing is dropped into the void: what is for a name that nobody has goes to support-manager [MSG-6]."""
+        action = line.action
+        if not isinstance(action, Send) or self.places.known(action.to):
+            return line
+        body = {**action.body, "meant_for": action.to}
+        why = f"{action.to} is not known; {line.why}"
+        return replace(line, action=Send("support-manager", action.kind, body), why=why)
 
     def _give_places(self, batches: dict[str, Batch], now: datetime, room: int) -> None:
         while room > 0:
@@ -480,6 +505,34 @@ class Service:
                     continue
                 self.hands.note(batch, due, now)
             room -= len(batch.noted) - before
+
+    def _relieve_crowded(self, batches: dict[str, Batch], now: datetime) -> None:
+        """Who holds more than his capacity gives what he has not accepted to a colleague [EXE-12]."""
+        if self.places.all_paused:
+            return
+        for agent in self.places.crowded():
+            held = [(self.cases[c], self.cases[c].tasks[t]) for c, t in sorted(self.places.held[agent])]
+            mine = [(case, task, live) for case, task in held if (live := overload.movable(case, task)) is not None]
+            mine.sort(key=lambda each: (each[2].accepted_at is None, each[2].at, each[1].key, each[1].id), reverse=True)
+            left = self.places.excess(agent)
+            why = f"{agent} holds more than he can ({self.places.said(agent)})"
+            for case, task, live in mine[:left]:
+                names = (f"relieve {task.id} a{live.n}", f"overload {task.id} a{live.n}")
+                if any(name in task.done for name in names):
+                    continue
+                make = overload.relief_of if live.accepted_at is None else overload.consult_of
+                batch = batches.setdefault(case.id, Batch(case))
+                self._note(batch, make(task, live.at, why), now)
+
+    def _relieved(self, case: Case, line: Due) -> Due:
+        """The line that relieves an overloaded agent, with who takes the task from him [EXE-12]."""
+        task = case.tasks.get(line.task or "")
+        if "relieve" not in line.facts or task is None or task.live is None:
+            return line
+        colleague = self.places.colleague(case, task, task.live.agent)
+        return overload.relieved(
+            line, task, colleague, f"{colleague}: {self.places.said(colleague)}" if colleague else ""
+        )
 
     def _commit(self, batches: list[Batch], now: datetime) -> None:
         """The batches in one step, but for those of cases that failed in company: one by one [REL-4]."""

@@ -54,7 +54,7 @@ def thaw(case: Case, facts: Mapping[str, Any]) -> None:
 
 def _told(task: Task) -> bool:
     """Whether the journal says anything of this task."""
-    return bool(task.admitted or task.attempts or task.ended or task.done or task.overrides or task.hold)
+    return bool(task.admitted or task.attempts or task.ended or task.done or task.overrides or task.hold or task.asks)
 
 
 def _plain(value: Any) -> Any:

@@ -8,7 +8,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, TypeVar
 
-from executord.case import Attempt, Ended, Owed, Task, owe
+from executord.asking import with_ask, without_asks
+from executord.blocking import unblock
+from executord.case import Ask, Attempt, Ended, FileFact, Owed, Task, owe
 from executord.casebook import Case
 from executord.evolve import replace
 from executord.policy import ATTEMPTS
@@ -28,10 +30,38 @@ def close_attempt(task: Task, state: str, at: datetime, reason: str | None, lett
         return task
     task = with_attempt(task, state=state, closed_at=at, reason=reason, letter=letter)
     task = replace(task, owed=tuple(o for o in task.owed if o.kind != "rework"))
-    if state in ("failed", "reassigned", "declined"):
+    if state in ("failed", "reassigned", "declined", "timed_out"):
         n = task.attempt
         task = owe(task, Owed(f"keep {task.id} a{n}", "keep", at, {"attempt": n}))
-    return replace(task, blocked=None)
+    return unblock(task, at)
+
+
+def signed(task: Task, at: datetime) -> Task:
+    """A sign of life of the holder: before `finalize` it ends the cycle; after it, once, it gives I more [EXE-16]."""
+    live = task.live
+    if live is None:
+        return task
+    at = max(filter(None, (live.sign_at, at)))
+    if live.final:
+        return with_attempt(task, sign_at=at, extended_at=live.extended_at or at)
+    return with_attempt(task, sign_at=at, rung=0)
+
+
+def quiet_from(task: Task, at: datetime) -> Task:
+    """It stood still until now, and not by its holder's fault: his silence counts from here."""
+    return with_attempt(task, quiet_from=at) if task.live is not None else task
+
+
+def time_out(task: Task, case: Case, at: datetime, why: str, files: tuple[FileFact, ...]) -> Task:
+    """The holder was silent through all rungs: closed, he is told, what lay there is kept, another one is asked."""
+    live = task.live
+    if live is None:
+        return task
+    task = close_attempt(with_attempt(task, left=files), "timed_out", at, why)
+    text = f"attempt {live.n} of {task.id} is closed: {why}. What you hand in now is kept, but counts only if accepted"
+    task = owe(task, notice(task, f"timed-out-a{live.n}", at, live.agent, text, "reassignment_notice"))
+    task = replace(task, silent=task.silent | {live.agent}, bound=None, bound_why=None)
+    return spend(task, case, at, f"attempt {live.n} timed out: {why}")
 
 
 def spend(task: Task, case: Case, at: datetime, why: str) -> Task:
@@ -43,25 +73,24 @@ def spend(task: Task, case: Case, at: datetime, why: str) -> Task:
     return task
 
 
-def escalate(task: Task, at: datetime, why: str) -> Task:
+def escalate(task: Task, at: datetime, why: str, kind: str = "attempts_used") -> Task:
     """The task awaits a decision: retry, reassign, defer or cancel."""
     k = task.escalations + 1
-    return owe(
-        replace(task, escalated=why, escalations=k),
-        Owed(f"escalate {task.id} #{k}", "escalate", at, {"why": why}),
+    task = replace(without_asks(task, "escalation"), escalated=why, escalations=k)
+    return with_ask(
+        task, Ask(f"escalation {task.id} #{k}", at, {"why": why, "kind": kind}, line=f"escalate {task.id} #{k}")
     )
 
 
 def end_task(task: Task, state: str, at: datetime, by: str, reason: str | None) -> Task:
     """The task ended by a named person's decision."""
     holder = task.live.agent if task.live else None
-    task = close_attempt(task, "withdrawn", at, f"{state} by {by}")
+    task = unblock(close_attempt(task, "withdrawn", at, f"{state} by {by}"), at)
     task = replace(
         task,
         ended=Ended(state, at, by, reason),
         escalated=None,
         hold=None,
-        blocked=None,
         result_owed=True,
         sealed=False,
     )
@@ -116,7 +145,7 @@ def release_task(task: Task, at: datetime, by: str) -> Task:
     """The task off hold, its holder told."""
     if task.hold is None:
         return task
-    k, task = task.hold.n, replace(task, hold=None)
+    k, task = task.hold.n, quiet_from(replace(task, hold=None), at)
     if task.live is not None:
         task = owe(task, notice(task, f"#{k} released", at, task.live.agent, f"off hold again, by {by}"))
     return task
@@ -129,7 +158,8 @@ def release_instruction(case: Case, at: datetime, by: str) -> None:
     for each in list(case.tasks.values()):
         if each.live is not None:
             text = f"{case.id} is off hold again, by {by}"
-            case.put(owe(each, notice(each, f"#{k} instruction-released", at, each.live.agent, text)))
+            told = notice(each, f"#{k} instruction-released", at, each.live.agent, text)
+            case.put(owe(quiet_from(each, at), told))
 
 
 def attempt_of(task: Task, n: int) -> Attempt | None:

@@ -5,7 +5,18 @@ Add a story: a function with `@story` in one of these files; a new file: its wor
 
 from importlib import import_module
 
-FILES = ("sequence", "parallel", "still", "hands", "letters")
+FILES = (
+    "sequence",
+    "parallel",
+    "still",
+    "hands",
+    "letters",
+    "silence",
+    "blockers",
+    "questions",
+    "overload",
+    "orchestrated",
+)
 
 for _name in FILES:
     import_module(f"tests.stories.{_name}")

@@ -228,8 +228,10 @@ def who_has_no_room_in_time_is_passed_over(s: Stage) -> None:
     s.at("12:00")
     s.expect(
         """
+        09:50 relieve T1 a1 → support-manager
         10:50 assign T2 a1 → technical-support-engineer
         10:50 move T2 #1 in_progress
+        11:50 remind overload T1 a1 → support-manager
         """
     )
     s.says(f"_communication/inbox/{ENGINEER}/acme-42.T2.a1.delegation.yaml", instead_of="clerk")
@@ -276,7 +278,12 @@ def a_message_without_its_case_finds_it(s: Stage) -> None:
     s.at("09:10").drop("ack", WRITER, case=None)
     s.at("09:20").drop("ack", ENGINEER, "T1", case=None)
     s.at("09:30").drop("ack", ENGINEER, "T1", case="nowhere")
-    s.expect("09:10 [gamma] file 01-ack.yaml #1")
+    s.expect(
+        """
+        09:10 [gamma] file 01-ack.yaml #1
+        09:25 [gamma] remind T9 a1 #1 → technical-writer
+        """
+    )
     refused = ("02-ack.reason.yaml", "02-ack.yaml", "03-ack.reason.yaml", "03-ack.yaml")
     s.holds("_communication/inbox/executor/.rejected/2026-11-20", *refused)
     s.says(

@@ -327,6 +327,7 @@ def blocked_and_answered(s: Stage) -> None:
         09:00 assign T1 a1 → technical-support-engineer
         09:00 move T1 #1 in_progress
         09:10 file 01-blocked.yaml #1
+        09:10 ask blocker T1 #1 → customer-success-manager
         09:20 file 02-answer.yaml #1
         09:20 answer T1 #1 → technical-support-engineer
         09:30 file 03-progress.yaml #1

@@ -38,7 +38,7 @@ GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
     "rehearse": ("simulate",),
     "give": ("submit", "send", "respond"),
     "decide": (
-        "retry", "reassign", "defer", "cancel", "hold", "release", "pause", "resume", "priority", "accept-late",
+        "retry", "reassign", "defer", "cancel", "hold", "release", "pause", "resume", "priority", "ack", "accept-late",
     ),
     "setup": ("init", "service"),
 }  # fmt: skip

@@ -185,8 +185,12 @@ def show_board(report: Mapping[str, Any]) -> Iterator[str]:
         for t in report["tasks"]
     ]  # fmt: skip
     yield from _section("TASKS", head, rows)
-    blocked = [(b["task"], b["kind"], when(b["since"]), ", ".join(b["waiting"]) or None) for b in report["blockers"]]
-    yield from _section("BLOCKERS", ("TASK", "KIND", "SINCE", "WAITING"), blocked)
+    blocked = [(b["task"], b["kind"], when(b["since"]), b["asked"], b["level"], ", ".join(b["waiting"]) or None)
+               for b in report["blockers"]]  # fmt: skip
+    yield from _section("BLOCKERS", ("TASK", "KIND", "SINCE", "ASKED", "LEVEL", "WAITING"), blocked)
+    asked = [(a["what"], a["from"], a["level"], when(a["since"]) if a["since"] else None, a["acknowledged_by"])
+             for a in report["awaited"]]  # fmt: skip
+    yield from _section("AWAITED", ("WHAT", "FROM", "LEVEL", "SINCE", "ACKNOWLEDGED BY"), asked)
     freed = [(row["task"], row["type"], ", ".join(row["from"])) for row in report["freed_by"]]
     yield from _section("FREED BY", ("TASK", "MESSAGE", "FROM"), freed)
     yield from _section("PROBLEMS", _FINDING, [_finding_row(row) for row in report["problems"]])

@@ -1,4 +1,4 @@
-"""The commands that decide: retry, reassign, defer, cancel, hold, release, pause, resume, priority, accept-late.
+"""The commands that decide: retry, reassign, defer, cancel, hold, release, pause, resume, priority, ack, accept-late.
 
 Each drops one message from `--as` (the operator) and waits for its receipt [OPS-4]; what it means, and who may send it,
 stands in `messages.py` [MSG-4, MSG-12].
@@ -156,6 +156,20 @@ def priority(
     _decide(context, "priority_change", what, as_, {"priority": value, "reason": reason}, patience(no_wait, timeout))
 
 
+def ack(
+    context: typer.Context,
+    what: Either,
+    message: Annotated[
+        str | None, typer.Option("--message", metavar="NAME", help="Which message, where more than one is open.")
+    ] = None,
+    as_: As = None,
+    no_wait: NoWait = False,
+    timeout: Timeout = SPAN,
+) -> None:
+    """Acknowledge what was asked about a task or an instruction: it is in hand, and climbs no further for now."""
+    _decide(context, "acknowledgement", what, as_, {"in_reply_to": message}, patience(no_wait, timeout))
+
+
 def accept_late(
     context: typer.Context,
     task: Task,
@@ -224,6 +238,6 @@ def _said(reason: str) -> str:
 
 def add(app: typer.Typer) -> None:
     """Put the commands of this group on the command line."""
-    for command in (retry, reassign, defer, cancel, hold, release, pause, resume, priority):
+    for command in (retry, reassign, defer, cancel, hold, release, pause, resume, priority, ack):
         app.command()(command)
     app.command("accept-late")(accept_late)

@@ -10,6 +10,7 @@ from executord.case import Letter
 from executord.letters import word
 from executord.messages.base import Incoming as Incoming
 from executord.messages.base import Taken as Taken
+from executord.messages.blockers import BlockedMessage, Unblocked
 from executord.messages.decisions import (
     AcceptLate,
     Cancel,
@@ -26,20 +27,28 @@ from executord.messages.decisions import (
     Tell,
 )
 from executord.messages.later import NOT_YET
+from executord.messages.questions import (
+    ConsultationMessage,
+    ConsultationResponse,
+    Decision,
+    EscalationMessage,
+    HitlDecision,
+    ReviewRequest,
+    ReviewResponse,
+)
 from executord.messages.work import (
     Acknowledgement,
-    BlockedMessage,
     Completion,
     CustomerUpdate,
     Declined,
     Failed,
     Progress,
-    Unblocked,
 )
 
 _ACTED: tuple[type[Incoming], ...] = (
     Acknowledgement, Progress, Completion, BlockedMessage, Unblocked, Failed, Declined, CustomerUpdate, PriorityChange,
     Reassign, Retry, Defer, Cancel, HoldMessage, Release, AcceptLate, Tell, PlanReady, Pause, Resume, Status,
+    EscalationMessage, ConsultationMessage, ReviewRequest, ConsultationResponse, ReviewResponse, Decision, HitlDecision,
 )  # fmt: skip
 
 MESSAGES: dict[str, type[Incoming]] = {m.type: m for m in (*_ACTED, *NOT_YET)}

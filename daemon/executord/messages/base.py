@@ -47,6 +47,8 @@ class Incoming:
     result: ClassVar[bool] = False  # kept as late when its attempt is superseded [MSG-3]
     acted: ClassVar[bool] = True
     needs: ClassVar[tuple[tuple[str, ...], ...]] = ()  # of each group one field must be there
+    for_others: ClassVar[bool] = False  # authority may answer with it what somebody else was asked
+    people: ClassVar[tuple[str, ...]] = ()  # fields that may name somebody; whether he is known stands in the letter
     example: ClassVar[Mapping[str, Any]] = {}
 
     def __init_subclass__(cls) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from executord.blocking import unblock
 from executord.case import HOLD_AT_MOST, Claim, Closed, Ended, Hold, Letter, Owed, Task, owe
 from executord.casebook import Case
 from executord.errors import Finding
@@ -47,9 +48,19 @@ class PriorityChange(Incoming):
     def take(cls, case: Case, task: Task | None, taken: Taken) -> None:
         value, then = taken.facts["priority"], taken.facts.get("then")  # a None is not noted
         if task is None:
-            case.set_head(replace(case.head, priority=(value, then)))
-        else:
-            case.put(replace(task, overrides=(*task.overrides, ("priority", value, then))))
+            k = case.head.repriorities + 1
+            case.set_head(replace(case.head, priority=(value, then), repriorities=k))
+            for each in list(case.tasks.values()):
+                if each.live is not None and not each.spec.priority:
+                    text = f"the priority of {case.id} is {value} now, by {taken.sender}"
+                    case.put(owe(each, notice(each, f"#{k} instruction-priority", taken.at, each.live.agent, text)))
+            return
+        task = replace(task, overrides=(*task.overrides, ("priority", value, then)))
+        if task.live is not None:
+            text = f"the priority of {task.id} is {value} now, by {taken.sender}"
+            k = sum(key == "priority" for key, _, _ in task.overrides)
+            task = owe(task, notice(task, f"#{k} priority", taken.at, task.live.agent, text))
+        case.put(task)
 
 
 class Reassign(Incoming):
@@ -91,6 +102,7 @@ class Reassign(Incoming):
             bound=to,
             bound_why=f"reassigned by {taken.sender}",
             excluded=(task.excluded | ({holder} if holder and holder != to else set())) - {to},
+            silent=task.silent - {to},
         )
         if holder is not None:
             task = owe(task, notice(task, f"reassigned-a{n}", taken.at, holder, reason, "reassignment_notice"))
@@ -119,7 +131,18 @@ class Retry(Incoming):
     def take(cls, case: Case, task: Task | None, taken: Taken) -> None:
         if task is None:
             return
-        case.put(replace(task, ended=None, escalated=None, spent=0, result_owed=False, sealed=False, updates=()))
+        case.put(
+            replace(
+                task,
+                ended=None,
+                escalated=None,
+                spent=0,
+                result_owed=False,
+                sealed=False,
+                updates=(),
+                silent=frozenset(),
+            )
+        )
 
 
 class _Decision(Incoming):
@@ -300,12 +323,11 @@ class AcceptLate(Incoming):
         done = replace(late, state="done", claim=claim, closed_at=taken.at)
         case.put(
             replace(
-                task,
+                unblock(task, taken.at),
                 attempts=tuple(done if a.n == n else a for a in task.attempts),
                 ended=Ended("completed", taken.at, taken.sender, f"late result of attempt {n} accepted"),
                 result_owed=True,
                 escalated=None,
-                blocked=None,
             )
         )
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from executord.case import Blocked, Claim, Ended, FileFact, Letter, Owed, Task, owe
+from executord.asking import acknowledged
+from executord.blocking import unblock
+from executord.case import Claim, Ended, FileFact, Letter, Owed, Task, owe
 from executord.casebook import Case
 from executord.errors import Finding
 from executord.evolve import replace
-from executord.letters import NOTE_LENGTH, note_of, word
+from executord.letters import NOTE_LENGTH, note_of
 from executord.messages.base import TYPE_WORDS, Incoming, Taken
 from executord.policy import Policy
 from executord.reading import find, text_of
@@ -26,6 +28,7 @@ class Acknowledgement(Incoming):
     aliases = ("ack", "accepted", "accept", "acknowledged")
     senders = ("holder", "addressee")
     renews = True
+    for_others = True
     example: ClassVar[Mapping[str, Any]] = {"eta": "2026-11-20T15:00:00Z"}
 
     @classmethod
@@ -34,6 +37,10 @@ class Acknowledgement(Incoming):
 
     @classmethod
     def take(cls, case: Case, task: Task | None, taken: Taken) -> None:
+        if taken.facts.get("answers"):
+            subject = taken.facts["answers"]
+            acknowledged(case, task.id if task is not None else None, subject, taken.sender, taken.at)
+            return
         if task is None or task.live is None or taken.sender != task.live.agent:
             return
         case.put(
@@ -151,17 +158,16 @@ class Completion(Incoming):
             )
             case.put(
                 replace(
-                    done,
+                    unblock(done, taken.at),
                     ended=Ended("completed", taken.at),
                     result_owed=True,
-                    blocked=None,
                     escalated=None,
                     bound=None,
                     forced=False,
                 )
             )
             return
-        task = replace(task, blocked=None)  # who says that it is done is not stuck
+        task = unblock(task, taken.at)  # who says that it is done is not stuck
         k = live.refusals + 1
         task = with_attempt(
             task, refusals=k, points=points, accepted_at=live.accepted_at or taken.at, sign_at=taken.at, claim=claim
@@ -218,97 +224,6 @@ class CustomerUpdate(Incoming):
         task = record_update(case, task, number, taken.at, taken.path, taken.sender, False)
         if task.live is not None and task.live.agent == taken.sender:
             task = with_attempt(task, sign_at=taken.at)
-        case.put(task)
-
-
-#: Kind of a blocker → words that mean it [EXE-17].
-BLOCKER_KINDS: dict[str, tuple[str, ...]] = {
-    "missing_information": ("missing_information", "needs_context", "information", "unclear", "data", "customer",
-                            "context", "clarification", "waiting_on_customer", "question", "details"),
-    "technical_dependency": ("technical_dependency", "technical", "dependency", "api", "bug", "engineering", "access",
-                             "environment", "system", "deploy"),
-    "resource_constraint": ("resource_constraint", "resource", "capacity", "time", "staff", "people", "budget"),
-    "scope_ambiguity": ("scope_ambiguity", "scope", "requirement", "requirements", "ambiguous", "ambiguity"),
-}  # fmt: skip
-
-
-def blocker_kind(body: Mapping[str, Any], said: str) -> tuple[str, str]:
-    """The kind of a blocker and how it was found: stated, or derived from its words, and the derivation is shown."""
-    stated = word(find(body, ("blocker_type", "kind", "blocker.type", "blocker.kind", "category", "reason_code")).value)
-    if stated in BLOCKER_KINDS:
-        return stated, "stated"
-    for kind, words in BLOCKER_KINDS.items():
-        if stated and stated in words:
-            return kind, f"stated as {stated}"
-    if word(find(body, ("type", "status")).value) == "needs_context":
-        return "missing_information", "NEEDS_CONTEXT"
-    tokens = [t.strip(".,;:!?()'\"") for t in said.lower().split()]
-    score = {k: [t for t in tokens if t in words] for k, words in BLOCKER_KINDS.items()}
-    best = max(score, key=lambda k: len(score[k]))
-    if score[best]:
-        return best, f"derived from its words: {', '.join(dict.fromkeys(score[best]))}"
-    return "missing_information", "nothing says otherwise"
-
-
-class BlockedMessage(Incoming):
-    """The holder cannot go on."""
-
-    type = "blocked"
-    aliases = ("blocker", "needs_context", "stuck")
-    senders = ("holder", "supporter")
-    needs = (("description", "reason", "blocker.description", "blocker", "summary", "message", "question", "details"),)
-    example: ClassVar[Mapping[str, Any]] = {
-        "kind": "missing_information",
-        "description": "the customer's account number is not in the ticket",
-    }
-
-    @classmethod
-    def facts(cls, case: Case, task: Task | None, letter: Letter, policy: Policy) -> dict[str, Any]:
-        said = note_of(letter.body, *cls.needs[0]) or ""
-        kind, derived = blocker_kind(letter.body, said)
-        return {"kind": kind, "derived": derived, "description": said}
-
-    @classmethod
-    def take(cls, case: Case, task: Task | None, taken: Taken) -> None:
-        if task is None or task.live is None:
-            return
-        k = task.blockers + 1
-        blocked = Blocked(k, taken.at, taken.sender, taken.facts["kind"], taken.facts["description"])
-        own = taken.sender == task.live.agent
-        task = replace(task, blocked=task.blocked or blocked, blockers=k)
-        live = task.live
-        assert live is not None
-        case.put(with_attempt(task, accepted_at=live.accepted_at or taken.at, sign_at=taken.at) if own else task)
-
-
-class Unblocked(Incoming):
-    """The answer has arrived: the holder goes on."""
-
-    type = "unblocked"
-    aliases = ("answer", "information", "resolved", "unblock")
-    senders = ("holder", "supporter", "authority", "planner", "addressee", "liaison")
-    example: ClassVar[Mapping[str, Any]] = {"answer": "the account number is 4711"}
-
-    @classmethod
-    def refuse(cls, case: Case, task: Task | None, letter: Letter, policy: Policy) -> Finding | None:
-        if task is not None and task.blocked is None:
-            return Finding("EXE-18", f"{task.id} is not blocked", "nothing needs to be done")
-        return None
-
-    @classmethod
-    def facts(cls, case: Case, task: Task | None, letter: Letter, policy: Policy) -> dict[str, Any]:
-        note = note_of(letter.body, "answer", "information", "resolution", "summary", "message", "description")
-        return {"answer": note} if note else {}
-
-    @classmethod
-    def take(cls, case: Case, task: Task | None, taken: Taken) -> None:
-        if task is None or task.blocked is None:
-            return
-        k, task = task.blocked.n, replace(task, blocked=None)
-        if task.live is not None and task.live.agent != taken.sender:
-            task = owe(task, Owed(f"answer {task.id} #{k}", "pass-on", taken.at, {
-                "to": task.live.agent, "letter": taken.path, "from": taken.sender, "kind": "answer",
-            }))  # fmt: skip
         case.put(task)
 
 

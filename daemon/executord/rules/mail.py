@@ -12,10 +12,20 @@ from typing import Any
 
 from executord.actions import File
 from executord.agenda import Due
-from executord.case import Letter, Task
+from executord.case import Ask, Letter, Task
 from executord.casebook import Case
 from executord.errors import Finding
-from executord.letters import Subject, event_time, replied_to, scalar, subject_of, times_apart
+from executord.letters import (
+    Put,
+    Subject,
+    answered_by,
+    event_time,
+    put_to_others,
+    replied_to,
+    scalar,
+    subject_of,
+    times_apart,
+)
 from executord.messages import MESSAGES, Incoming, type_of
 from executord.pen import printable
 from executord.policy import Policy
@@ -38,6 +48,7 @@ class Judgement:
     finding: Finding | None = None
     reply: str | None = None
     fits: tuple[str, ...] = ()
+    answers: Ask | None = None  # what was put to the sender
 
 
 def line(case: Case, letter: Letter, policy: Policy, sender_known: bool) -> Due:
@@ -89,6 +100,8 @@ def line(case: Case, letter: Letter, policy: Policy, sender_known: bool) -> Due:
                 {"path": f.path, "size": f.size, "sha256": f.sha256} for f in letter.files if f.fault is None
             ]
         else:
+            if judged.answers is not None:
+                facts["answers"] = judged.answers.subject
             facts |= judged.kind.facts(case, judged.task, letter, policy)
     return Due(
         letter.at,
@@ -105,6 +118,8 @@ def line(case: Case, letter: Letter, policy: Policy, sender_known: bool) -> Due:
 
 def _start(case: Case, judged: Judgement) -> Any:
     """From when on a message about this subject can count [MSG-10]."""
+    if judged.answers is not None and judged.answers.first is not None:
+        return judged.answers.first
     if judged.task is not None:
         attempt = attempt_of(judged.task, judged.attempt) if judged.attempt else None
         if attempt is not None:
@@ -146,9 +161,15 @@ def judge(case: Case, letter: Letter, policy: Policy) -> Judgement:
     if lacking is not None:
         return Judgement("rejected", lacking.code, f"a complete {kind.type}", kind, finding=lacking)
     needs_task = kind.about == "task"
-    subject = subject_of(
-        letter, case, about_task=needs_task or kind.about == "either", needs_task=needs_task, own_task=kind.own_task
-    )
+    put = answered_by(letter, case, kind.type) if "addressee" in kind.senders else Put()
+    if put.ask is None and kind.for_others and policy.may(letter.sender, kind.type):
+        put = put_to_others(letter, case)
+    if put.ask is not None:
+        subject = Subject(case.tasks.get(put.task or ""))
+    else:
+        subject = subject_of(
+            letter, case, about_task=needs_task or kind.about == "either", needs_task=needs_task, own_task=kind.own_task
+        )
     if subject.unclear is not None and (kind.about == "task" or letter.task is not None):
         return _unclear(letter, kind, subject)
     task = subject.task
@@ -161,10 +182,12 @@ def judge(case: Case, letter: Letter, policy: Policy) -> Judgement:
             kind=kind,
         )
     attempt = _attempt(letter, case, task)
-    judged = Judgement("taken", "MSG-5", warning or f"{kind.type} from {letter.sender}", kind, task, attempt)
+    judged = Judgement(
+        "taken", "MSG-5", warning or f"{kind.type} from {letter.sender}", kind, task, attempt, answers=put.ask
+    )
     if _duplicate(case, letter, judged):
         return Judgement("duplicate", "MSG-2", "the same message was taken before", kind, task, attempt)
-    wrong = _role(case, letter, kind, task, attempt, policy)
+    wrong = _role(case, letter, kind, task, attempt, policy, put)
     if wrong is not None:
         return wrong
     refused = kind.refuse(case, task, letter, policy)
@@ -210,12 +233,12 @@ def _duplicate(case: Case, letter: Letter, judged: Judgement) -> bool:
 
 
 def _role(
-    case: Case, letter: Letter, kind: type[Incoming], task: Task | None, attempt: int | None, policy: Policy
+    case: Case, letter: Letter, kind: type[Incoming], task: Task | None, attempt: int | None, policy: Policy, put: Put
 ) -> Judgement | None:
     """A judgement if the sender may not say this, or says it of an attempt that is over; None: he may."""
     sender = letter.sender or ""
     roles = kind.senders
-    if "anyone" in roles:
+    if "anyone" in roles or put.ask is not None:
         return None
     if "authority" in roles and policy.may(sender, kind.type):
         return None
@@ -254,20 +277,24 @@ def _role(
                 kind=kind,
                 task=task,
             )
-    if "addressee" in roles and _asked(case, letter, kind, task):
+    if put.several:
+        return _reject(
+            "MSG-4",
+            f"{sender} was asked more than one thing: {', '.join(put.several)}",
+            "`in_reply_to:` with the name of the message that it answers",
+            "send it again with in_reply_to",
+            kind=kind,
+            task=task,
+        )
+    if "addressee" in roles and kind.type == "acknowledgement" and _ours(case, letter):
         return None
     return _not_entitled(case, kind, task, sender)
 
 
-def _asked(case: Case, letter: Letter, kind: type[Incoming], task: Task | None) -> bool:
-    """Whether the sender answers something that was put to him [MSG-4]."""
-    if kind.type == "release":
-        named = scalar(letter.body.get("checkpoint"))
-        return any(
-            g.review == letter.sender and named in (None, g.id) and g.id in case.head.reviews for g in case.gates
-        )
+def _ours(case: Case, letter: Letter) -> bool:
+    """Whether the letter answers a message of ours: of one that expects no answer it says that it was read."""
     reply = scalar(letter.body.get("in_reply_to"))
-    return reply is not None and reply.startswith(case.id + ".") and kind.type == "acknowledgement"
+    return reply is not None and reply.startswith(case.id + ".")
 
 
 def _not_entitled(case: Case, kind: type[Incoming], task: Task | None, sender: str) -> Judgement:

@@ -10,7 +10,7 @@ from executord.agenda import Due
 from executord.case import Owed, Task
 from executord.casebook import Case
 from executord.policy import Policy
-from executord.posts import clarification, escalation, reason_file, rejection, rework
+from executord.posts import clarification, reason_file, rejection, rework
 from executord.transitions import attempt_of
 from executord.updates import UPDATE_CONTENTS
 from executord.values import stamp
@@ -36,12 +36,6 @@ def _task_action(case: Case, task: Task, owed: Owed, policy: Policy) -> tuple[Ac
                 Send(task.live.agent, "rework_request", rework(task, facts["points"], facts["k"])),
                 "EXE-13",
                 facts["points"][0],
-            )
-        case "escalate":
-            return (
-                Send("support-manager", "escalation", escalation(case, task, facts["why"], policy)),
-                "EXE-14",
-                facts["why"],
             )
         case "notice":
             return Send(facts["to"], facts["kind"], {"text": facts["text"]}), "EXE-25", facts["text"]
@@ -90,7 +84,10 @@ def _left(case: Case, task: Task, n: int) -> dict[str, Any]:
         "summary": claim.summary if claim else attempt.note,
         "output": Embed(letter, "output") if letter else None,
         "components": Embed(letter, "components") if letter else {},
-        "files": [{"path": f.path, "size": f.size, "sha256": f.sha256} for f in claim.files] if claim else [],
+        "files": [
+            {"path": f.path, "size": f.size, "sha256": f.sha256}
+            for f in dict.fromkeys((*(claim.files if claim else ()), *attempt.left))
+        ],
         "evidence": Embed(letter, "evidence") if letter else None,
         "concerns": list(claim.concerns) if claim else [],
         "customer_updates": list(task.updates),
@@ -140,6 +137,17 @@ def case_lines(case: Case, policy: Policy) -> Iterator[Due]:
                 yield Due(
                     owed.at, owed.name, facts["code"], Send(facts["from"], kind, body), why=facts["reason"], order=ORDER
                 )
+            case "notice":
+                yield Due(
+                    owed.at, owed.name, "EXE-7", Send(facts["to"], facts["kind"], {"text": facts["text"]}),
+                    why=facts["text"], order=ORDER,
+                )  # fmt: skip
+            case "pass-on":
+                body = {"from_agent": facts["from"], "content": Embed(facts["letter"])}
+                yield Due(
+                    owed.at, owed.name, "EXE-18", Send(facts["to"], facts["kind"], body), why=f"from {facts['from']}",
+                    order=ORDER,
+                )  # fmt: skip
             case "update":
                 yield Due(owed.at, owed.name, "SLA-15", _update(owed), why=f"accepted from {facts['by']}", order=ORDER)
             case _:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from executord.actions import Record, Send
 from executord.agenda import Due
-from executord.case import Task
+from executord.case import Ask, Task
 from executord.casebook import Case
 from executord.policy import Policy
 from executord.posts import checkpoint
+from executord.rules.asking import Asking
 from executord.standing import standing
 
 ORDER = 50
@@ -69,11 +71,28 @@ def case_lines(case: Case, policy: Policy) -> Iterator[Due]:
     for gate in case.gates:
         if gate.review and gate.open_members <= 0 and gate.id not in head.released and gate.id not in head.reviews:
             at = gate.last_end or head.opened_at
-            body = checkpoint(case, gate.id, gate.after, gate.before_ids)
             yield Due(
-                at, f"checkpoint {gate.id} #1", "EXE-6", Send(gate.review, "checkpoint", body),
-                why=f"{', '.join(gate.after)} have ended", facts={"checkpoint": gate.id}, order=ORDER,
+                at, f"checkpoint {gate.id} #1", "EXE-6",
+                Send(gate.review, "checkpoint"),
+                why=f"{', '.join(gate.after)} have ended",
+                facts={"checkpoint": gate.id, "ask": f"checkpoint {gate.id} #1", "level": 1, "for": gate.review,
+                       "opens": {"checkpoint": gate.id, "to": gate.review}},
+                order=ORDER, ask=f"checkpoint {gate.id} #1",
             )  # fmt: skip
+
+
+def _body(case: Case, task: Task | None, ask: Ask, policy: Policy) -> Mapping[str, Any]:
+    name = ask.facts["checkpoint"]
+    gate = next((g for g in case.gates if g.id == name), None)
+    return checkpoint(case, name, gate.after if gate else (), gate.before_ids if gate else ())
+
+
+def _reached(case: Case, task: Task | None, ask: Ask) -> bool:
+    return any(g.id == ask.facts["checkpoint"] and g.open_members <= 0 for g in case.gates)
+
+
+#: Its reviewer is followed up like anybody who was asked [MSG-7].
+CHECKPOINT = Asking("EXE-6", "checkpoint", _body, stands=_reached)
 
 
 def _unreadable(case: Case) -> Iterator[Due]:

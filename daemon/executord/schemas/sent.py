@@ -44,6 +44,16 @@ class Sent(Marked):
     priority: Priority | None = None
     in_reply_to: str | None = None
     filed_as: str | None = Field(default=None, description="Where the message lies that this one answers.")
+    meant_for: str | None = Field(default=None, description="Whom it was for, where that name is not known [MSG-6].")
+
+
+class Asked(Sent):
+    """What we expect an answer to [MSG-7]."""
+
+    level: int = Field(ge=1, description="How far it has climbed; 1 = the first one asked.")
+    answer_by: Moment = Field(description="When it climbs past its reader.")
+    then_asked: str | None = Field(description="Who is asked then; null: nobody is left.")
+    asked_before: list[str] | None = Field(default=None, description="Who was asked before.")
 
 
 class FileRow(Ours):
@@ -210,10 +220,19 @@ class Notice(Sent):
     held_because: list[HeldRow] | None = None
 
 
+class ClockAtRisk(Ours):
+    """What was promised and runs on meanwhile."""
+
+    clock: str
+    task: str | None
+    due: Moment
+
+
 class Impact(Ours):
-    """The tasks that wait behind this one."""
+    """The tasks that wait behind this one, and the clocks at risk."""
 
     waiting: list[str]
+    clocks: list[ClockAtRisk] = []
 
 
 class Option(Ours):
@@ -223,15 +242,110 @@ class Option(Ours):
     means: str
 
 
-class Escalation(Sent):
+class AskedRow(Ours):
+    """Somebody who was asked before."""
+
+    asked: str
+
+
+class BlockerRow(Ours):
+    """What a task cannot go on for [EXE-17]."""
+
+    id: str
+    kind: str
+    derived: str | None = Field(description="How the kind was found.")
+    for_the_customer: bool
+    blocked_s: dict[str, int] = Field(description="Seconds this task was blocked so far, by kind.")
+
+
+class Escalation(Asked):
     """A decision that is the reader's to take [EXE-20]."""
 
     what: str
     since: Moment | None
     impact: Impact
-    tried: list[AttemptRow]
+    tried: list[AttemptRow | AskedRow]
     decision_needed: str
     options: list[Option]
+    about: dict[str, Any] | None = Field(default=None, description="What those below were asked.")
+    blocker: BlockerRow | None = None
+    attempted_recovery: str | None = None
+    asked_by: str | None = None
+    question: dict[str, Any] | None = Field(default=None, description="The message that raised it, as it was written.")
+    reply_with: str | None = None
+
+
+class Consultation(Escalation):
+    """A question that the reader is to answer [EXE-18, EXE-19]."""
+
+
+class Silent(Sent):
+    """A task that nothing is heard of [EXE-16]."""
+
+    text: str
+    delegation: str = Field(description="The name of the message that gave it.")
+    last_sign_at: Moment | None
+    reply_with: str
+
+
+class Reminder(Sent):
+    """An answer of the reader's that is missing: to what he was asked [MSG-7], or about his task [EXE-16]."""
+
+    text: str
+    about: dict[str, Any] | None = Field(default=None, description="What was asked.")
+    level: int | None = Field(default=None, ge=1)
+    answer_by: Moment | None = None
+    then_asked: str | None = None
+    asked_before: list[str] | None = None
+    delegation: str | None = None
+    last_sign_at: Moment | None = None
+    next_step_at: Moment | None = None
+    reply_with: str | None = None
+
+
+class StatusCheck(Silent):
+    """Still silent: how does it stand [EXE-16]."""
+
+    next_step_at: Moment | None
+
+
+class Finalize(Silent):
+    """Hand in what you have: the attempt is closed next [EXE-16]."""
+
+    closes_at: Moment | None
+    results_to: str
+
+
+class OpenBlocker(Ours):
+    """What keeps a task from going on."""
+
+    task: str
+    kind: str
+    since: Moment
+    description: str
+
+
+class AwaitedRow(Ours):
+    """An answer that is awaited."""
+
+    what: str
+    from_: str | None = Field(alias="from")
+    level: int
+    since: Moment | None
+
+
+class ExecutiveUpdate(Sent):
+    """How a tier 4 instruction stands, and what has happened [EXE-7]."""
+
+    title: str
+    because: list[str] = Field(min_length=1)
+    percent: int
+    tasks: dict[str, list[str]]
+    workstreams: dict[str, dict[str, int]] | None
+    blockers: list[OpenBlocker]
+    awaited: list[AwaitedRow]
+    deadline: Moment | None
+    next_at_latest: Moment | None
 
 
 class ReachedRow(Ours):
@@ -243,7 +357,7 @@ class ReachedRow(Ours):
     result: str
 
 
-class CheckpointReached(Sent):
+class CheckpointReached(Asked):
     """A checkpoint that waits for the reader's release [EXE-6]."""
 
     checkpoint: str
@@ -297,6 +411,11 @@ SHAPES: dict[str, type[Sent]] = {
     "rework_request": ReworkRequest,
     "reassignment_notice": Notice,
     "escalation": Escalation,
+    "consultation": Consultation,
+    "executive_update": ExecutiveUpdate,
+    "reminder": Reminder,
+    "status_check": StatusCheck,
+    "finalize": Finalize,
     "checkpoint": CheckpointReached,
     "clarification_request": Clarification,
     "answer": PassedOn,

@@ -157,6 +157,8 @@ class Settings(Strict):
             settle_s=self.settle_s,
             verification=self.verification,
             policies=[_bare(row) for row in given.get("policies", ())],
+            escalations=[_bare(row) for row in given.get("escalations", ())],
+            ladders=given.get("ladders"),
         )
 
     def redacted(self) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from executord.casebook import Case, Gate
 from executord.policy import ATTEMPTS, REWORKS, Policy, instruction_limit, task_limit
 from executord.standing import Standing
 from executord.values import stamp
+from executord.views import awaited
 from executord.views.obstacles import freed_by
 from executord.views.outlook import Prospect
 from executord.views.overview import percent, phase, stands
@@ -66,6 +67,10 @@ class Book:
                 return entry
         return None
 
+    def asked(self, subject: str) -> Entry | None:
+        """The last line about something that was asked."""
+        return next((e for e in reversed(self._entries) if (e.get("facts") or {}).get("ask") == subject), None)
+
     def filed(self, path: str) -> Entry | None:
         """The line that filed the message which lies at this path."""
         return next((e for e in reversed(self._entries) if e.get("path") == path), None)
@@ -92,6 +97,11 @@ def task_answers(
     if task.attempts:
         found.append(_agent(task, book))
     found += _resets(task, book)
+    found += _awaited(case, task, policy, book)
+    quiet = awaited.silence(case, task, policy)
+    if quiet is not None:
+        line = book.last("assign", "file", "remind", "status", "finalize", task=task.id, attempt=task.attempt)
+        found.append(_say("what if nothing is heard", quiet[0], "EXE-16", line, **quiet[1]))
     found.append(_deadline(case, task, policy, book))
     found += _frees(case, task, policy)
     return found
@@ -161,8 +171,8 @@ def _open_state(case: Case, task: Task, now: Standing, book: Book) -> tuple[dict
             return inputs, book.last("file", task=task.id if task.hold else None, types=("hold",))
         case "blocked" if blocked is not None:
             line = book.last("file", task=task.id, types=("blocked",)) or book.last("admit", task=task.id)
-            derived = (line.get("facts") or {}).get("derived") if line is not None else None
-            inputs = {"kind": blocked.kind, "derived": derived, "by": blocked.by, "since": stamp(blocked.at)}
+            inputs = {"kind": blocked.kind, "derived": blocked.derived or None, "by": blocked.by,
+                      "since": stamp(blocked.at), "blocked_s": list(awaited.blocked_for(task, blocked.at))}  # fmt: skip
             return inputs, line
         case "rework" if live is not None:
             inputs = {"points": list(live.points), "refusals": live.refusals, "reworks": REWORKS}
@@ -229,7 +239,7 @@ def _agent(task: Task, book: Book) -> Answer:
     named = task.spec.assignee
     why = line.get("why") if line is not None else "put there by hand"
     text = f"attempt {last.n} went to {last.agent}: {why}"
-    inputs: dict[str, Any] = {"named": named, "excluded": sorted(task.excluded)}
+    inputs: dict[str, Any] = {"named": named, "excluded": sorted(task.excluded), "silent": sorted(task.silent)}
     return _say("why this agent", text, line["rule"] if line is not None else "EXE-10", line, **inputs)
 
 
@@ -246,13 +256,22 @@ def _resets(task: Task, book: Book) -> Iterator[Answer]:
 
 def _closing(task: Task, attempt: Attempt, book: Book) -> Entry | None:
     """The line that closed an attempt: the letter it names, else the last thing that happened to it."""
-    verbs = ("file", "hand-move", "time", "reassign")
+    verbs = ("file", "hand-move", "time", "relieve")
     named = book.filed(attempt.letter) if attempt.letter is not None else None
     return (
         named
         or book.last(*verbs, task=task.id, attempt=attempt.n)
         or book.last("keep", task=task.id, attempt=attempt.n)
     )
+
+
+def _awaited(case: Case, task: Task | None, policy: Policy, book: Book) -> Iterator[Answer]:
+    """Every answer that is awaited: of whom, since when, who is asked next."""
+    for ask in task.asks if task is not None else case.head.asks:
+        if awaited.stands(case, task.id if task is not None else None, ask):
+            text, inputs = awaited.said(case, task, ask, policy)
+            line = book.asked(ask.subject)
+            yield _say("what is awaited", text, line["rule"] if line is not None else "MSG-7", line, **inputs)
 
 
 def _deadline(case: Case, task: Task, policy: Policy, book: Book) -> Answer:
@@ -308,6 +327,7 @@ def case_answers(case: Case, entries: Sequence[Entry], policy: Policy) -> list[A
         found.append(_say("what is its deadline", text, "SLA-2", book.last("open"), created=created))
     found += _case_stands(case, "why not started" if head.opened_at is None else "what stops it", book)
     found += _waiting(case, book)
+    found += _awaited(case, None, policy, book)
     found += _frees(case, None, policy)
     return found
 

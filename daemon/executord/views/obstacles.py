@@ -84,6 +84,8 @@ def senders(case: Case, task: Task | None, kind: str, policy: Policy) -> list[st
             names.add(case.head.spec.liaison or "customer-success-manager")
         elif role == "holder" and live is not None:
             names.add(live.agent)
+        elif role == "addressee":
+            names.update(n for a in (task.asks if task is not None else case.head.asks) for n in a.told)
         elif role == "supporter" and live is not None and task is not None:
             names.update(task.spec.supporting)
     return sorted(names)
@@ -128,7 +130,7 @@ def _frees(task: Task, now: Standing) -> tuple[str, ...]:
         case "on_hold":
             return ("release",) if task.hold is not None else ()
         case "blocked":
-            return ("unblocked",)
+            return ("unblocked", "reassign", "defer", "cancel")
         case "expected":
             return ("defer", "cancel")
         case _:

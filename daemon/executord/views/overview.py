@@ -13,16 +13,18 @@ from functools import lru_cache
 from typing import Any, Protocol
 
 from executord.agenda import Agenda
+from executord.blocking import open_blockers
 from executord.case import Task
 from executord.casebook import Case
 from executord.pen import dump
 from executord.places import OURSELVES, Places
 from executord.policy import Policy
-from executord.posts import done_attempt
+from executord.posts import done_attempt, waiting_behind
 from executord.standing import Standing, standing
 from executord.store import Store
 from executord.values import stamp
-from executord.views import shelves
+from executord.views import awaited, shelves
+from executord.views.awaited import blocker_asked
 from executord.views.obstacles import broken, freed_by, problems
 
 PHASES = ("waiting", "executing", "gate", "handed_off", "rework", "blocked", "closed", "parked", "not_ours")
@@ -119,21 +121,22 @@ def blockers(case: Case) -> list[dict[str, Any]]:
     """The open blockers in plan order; `waiting` are the tasks that depend on the blocked one [EXE-17]."""
     found = []
     for task in case.in_order():
-        blocked = task.blocked
-        if blocked is None or task.ended is not None:
+        if task.ended is not None:
             continue
-        waiting = [i for i in case.dependants.get(task.id, ()) if i in case.tasks and case.tasks[i].ended is None]
-        found.append(
-            {
-                "id": f"{task.id}#{blocked.n}",
-                "task": task.id,
-                "kind": blocked.kind,
-                "since": stamp(blocked.at),
-                "asked": None,
-                "level": None,
-                "waiting": sorted(waiting, key=lambda i: (case.tasks[i].key, i)),
-            }
-        )
+        waiting = waiting_behind(case, task) if task.blocked is not None else []
+        for blocked in open_blockers(task):
+            asked, level = blocker_asked(task, blocked.n)
+            found.append(
+                {
+                    "id": f"{task.id}#{blocked.n}",
+                    "task": task.id,
+                    "kind": blocked.kind,
+                    "since": stamp(blocked.at),
+                    "asked": asked,
+                    "level": level,
+                    "waiting": waiting,
+                }
+            )
     return found
 
 
@@ -227,6 +230,7 @@ def case_view(case: Case, agenda: Agenda, policy: Policy, *, all_paused: bool = 
         "tasks": [task_view(case, case.tasks[i], now) for i, now in standings.items()],
         "clocks": [],
         "blockers": blockers(case),
+        "awaited": awaited.rows(case),
         "next_update": {"ask": None, "due": None, "silence_debt_s": None},
         "next": {"at": stamp(first.at), "name": first.name} if first is not None else {"at": None, "name": None},
         "problems": problems(case),
@@ -249,6 +253,7 @@ def broken_view(case_id: str, text: str) -> dict[str, Any]:
         "tasks": [],
         "clocks": [],
         "blockers": [],
+        "awaited": [],
         "next_update": {"ask": None, "due": None, "silence_debt_s": None},
         "next": {"at": None, "name": None},
         "problems": [broken(case_id, text)],

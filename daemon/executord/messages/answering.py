@@ -1,0 +1,100 @@
+"""What an answer does to that which was asked: one function for each kind of ask [MSG-4, EXE-18].
+
+Counterparts: `rules/asks.py`, the table of what is asked; `work.py`, `blockers.py` and `questions.py`, the types that
+answer. A function says whether the ask is answered by it; an ask whose kind is not named here simply is. Add a kind:
+one function and its word in `ANSWERED`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from executord.asking import acknowledged, answered
+from executord.blocking import unblock
+from executord.case import Ask, Owed, Task, owe
+from executord.casebook import Case
+from executord.evolve import replace
+from executord.messages.base import Taken
+from executord.transitions import notice, quiet_from
+
+
+def take_answer(case: Case, task_id: str | None, taken: Taken) -> bool:
+    """Whether this message answers something; then what follows from it is done."""
+    subject = taken.facts.get("answers")
+    if subject is None:
+        return False
+    ask = case.ask_of(task_id, subject)
+    if ask is not None and ANSWERED.get(ask.about, _answered)(case, task_id, ask, taken):
+        answered(case, task_id, subject)
+    return True
+
+
+def _answered(case: Case, task_id: str | None, ask: Ask, taken: Taken) -> bool:
+    return True
+
+
+def blocker_answered(case: Case, task_id: str | None, ask: Ask, taken: Taken) -> bool:
+    """The answer to one blocker."""
+    if task_id is not None:
+        answer_blockers(case, task_id, ask.facts.get("n"), taken)
+    return True
+
+
+def answer_blockers(case: Case, task_id: str, n: int | None, taken: Taken) -> None:
+    """The n-th blocker, or all, answered: passed to the holder, who goes on by himself; dependants are told."""
+    task = case.tasks.get(task_id)
+    if task is None or task.blocked is None:
+        return
+    k = n or task.blocked.n
+    task = unblock(task, taken.at, n)
+    if task.blocked is None:
+        task = quiet_from(task, taken.at)
+        task = tell_behind(task, taken.facts.get("tell"), taken.at, "is not blocked any more", f"#{k} unblocked")
+    if task.live is not None and task.live.agent != taken.sender:
+        task = pass_on(task, f"answer {task.id} #{k}", task.live.agent, taken)
+    case.put(task)
+
+
+def tell_behind(task: Task, tell: Mapping[str, Any] | None, at: Any, what: str, name: str) -> Task:
+    """Those whose tasks wait for this one are told."""
+    for agent, ids in (tell or {}).items():
+        text = f"{task.id}, which {' and '.join(ids)} wait{'s' if len(ids) == 1 else ''} for, {what}"
+        task = owe(task, notice(task, f"{name} {agent}", at, agent, text))
+    return task
+
+
+def pass_on(task: Task, name: str, to: str, taken: Taken, kind: str = "answer") -> Task:
+    """The task with a message that is owed to somebody, as it was written."""
+    facts = {"to": to, "letter": taken.path, "from": taken.sender, "kind": kind}
+    return owe(task, Owed(name, "pass-on", taken.at, facts))
+
+
+def question_answered(case: Case, task_id: str | None, ask: Ask, taken: Taken) -> bool:
+    """The answer finds its way back to the one who asked."""
+    asker = ask.facts.get("from")
+    name = f"answer {ask.subject}"
+    if asker is None or asker == taken.sender:
+        return True
+    task = case.tasks.get(task_id) if task_id is not None else None
+    if task is not None:
+        case.put(replace(pass_on(task, name, asker, taken), sealed=False))
+    else:
+        facts = {"to": asker, "letter": taken.path, "from": taken.sender, "kind": "answer"}
+        case.set_head(replace(case.head, owed=(*case.head.owed, Owed(name, "pass-on", taken.at, facts))))
+    return True
+
+
+def not_a_decision(case: Case, task_id: str | None, ask: Ask, taken: Taken) -> bool:
+    """Words alone decide nothing: whoever was asked has it, and the decision is still awaited."""
+    acknowledged(case, task_id, ask.subject, taken.sender, taken.at)
+    return False
+
+
+#: First word of the subject → what its answer does.
+ANSWERED: Mapping[str, Callable[[Case, str | None, Ask, Taken], bool]] = {
+    "blocker": blocker_answered,
+    "checkpoint": not_a_decision,
+    "escalation": not_a_decision,
+    "question": question_answered,
+}
