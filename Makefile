@@ -2,6 +2,7 @@
 #   demo  the real daemon on a copy of sample_memory/     test  the tests (a few minutes at most)
 #   slow  the tests that take longer                      bench the table of measures
 #   systemd  the service in booted Debians (root, debootstrap and systemd-nspawn; else it says what is missing)
+#   fuzz  every reader, for minutes                       soak  load and faults at once, 15 minutes or SOAK_S seconds
 #   lint  types  floors  spec   and   check = all four and test
 
 SHELL := /bin/bash
@@ -16,7 +17,7 @@ SELECTION = $(shell $(BIN)/python -c 'from tests.spec_report import SELECTION; p
 RUNNABLE := slow and not systemd and not browser and not engine and not real_cli
 
 .DEFAULT_GOAL := test
-.PHONY: demo test slow systemd lint types floors spec bench check venv clean
+.PHONY: demo test slow fuzz soak systemd lint types floors spec bench check venv clean
 
 venv: $(STAMP)
 
@@ -66,6 +67,15 @@ floors: $(STAMP)
 
 spec: $(STAMP)
 	$(BIN)/python -m tests.spec_report
+
+# EXECUTORD_FUZZ times the examples of a test run: 20 takes some minutes.
+fuzz: $(STAMP)
+	EXECUTORD_FUZZ=$${EXECUTORD_FUZZ:-20} $(BIN)/python -m pytest tests/test_fuzz.py
+
+# Seconds of load and faults; then everything has to come to its end.
+SOAK_S ?= 900
+soak: $(STAMP)
+	SOAK_S=$(SOAK_S) $(BIN)/python -m tests.soak
 
 bench: $(STAMP)
 	$(BIN)/python -m tests.bench

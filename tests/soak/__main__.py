@@ -99,7 +99,11 @@ class Soak:
         self.looks += 1
         told = ""
         for _ in range(5):  # what is on its way may look broken for a moment
-            found = self.tree.call("fsck")
+            try:
+                found = self.tree.call("fsck")
+            except subprocess.TimeoutExpired:
+                told = "fsck took more than two minutes"
+                continue
             wrong = [x for x in found.stdout.splitlines() if x.startswith("error") and "poisoned" not in x]
             told = "\n".join(wrong)  # of what was poisoned `fsck` must say so, and does
             if not wrong:
