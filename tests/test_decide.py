@@ -290,7 +290,6 @@ def test_what_is_an_instruction_and_a_task_is_not_guessed(tree):
         (2, ["cancel", "acme/T1", "--reason", "x", "--timeout", "soon"]),
         (2, ["priority", "acme/T1", "--to", "quick"]),
         (2, ["retry"]),
-        (2, ["retry", "acme/"]),
         (2, ["pause", "agent"]),
         (2, ["pause", "one", "two"]),
         (66, ["retry", "nobody-1/T1"]),
