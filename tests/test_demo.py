@@ -172,7 +172,7 @@ def test_nothing_of_the_demo_is_left_running(shown):
 @pytest.mark.spec("OPS-1")
 def test_what_the_demo_tells_to_look_at_is_there(shown):
     """Each path that is printed exists."""
-    assert len(shown["paths"]) == 8
+    assert len(shown["paths"]) == 10
     assert all(Path(path).is_file() for path in shown["paths"])
 
 

@@ -58,6 +58,9 @@ def _marks(case: Case, budget: Budget, usd: float, tokens: int, at: datetime) ->
 def escalation_over(subject: str, what: str, since: datetime, waiting: list[str]) -> dict[str, Any]:
     """A decision is needed about money [EXE-20]."""
     return {
+        "level": 1,
+        "answer_by": None,  # it waits, paused, for as long as nobody decides
+        "then_asked": None,
         "what": what,
         "since": stamp(since),
         "impact": {"waiting": waiting},
