@@ -35,7 +35,7 @@ def view(stage: Stage) -> dict[str, Any]:
     """The case as `status` shows it."""
     service = stage.service
     assert service is not None
-    return case_view(service.cases[CASE], service.agendas[CASE], service.policy)
+    return case_view(service.cases[CASE], service.agendas[CASE], service.policy, stage.now)
 
 
 @pytest.mark.spec("CON-8", "EXE-18", "EXE-28", "MSG-7")

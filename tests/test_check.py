@@ -216,7 +216,6 @@ def test_what_the_plan_or_the_journal_knows_is_no_unknown_dependency(memory):
         ("type: priority_change\nfrom: a\npriority: soon\n", ["error MEM-7 priority"]),
         ("type: ack\nfrom: a\nattempt: first\n", ["warning MSG-3 attempt"]),
         ("type: ack\nfrom: a\ntimestamp: noon\n", ["warning MSG-10 timestamp"]),
-        ("type: waive\nfrom: a\nstandard: 4\nreason: r\n", ["warning MSG-5 type"]),
         ("type: ack\nfrom: a\ninstruction_id: acme-43\n", ["warning MSG-1 instruction_id"]),
         ("", ["error MSG-5 None"]),
     ],

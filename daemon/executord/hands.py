@@ -533,14 +533,14 @@ class Hands:
                 continue
             if action in ("send", "write"):
                 dot = f"{os.path.dirname(path)}/{dot_name(case.id, entry['name'])}"
+                if path.startswith(f"{INBOX}/{OWN_INBOXES[0]}/"):
+                    self.answers.add(path.removeprefix(f"{INBOX}/"))
                 if not os.path.lexists(f"{self.store.root}/{dot}"):
                     continue
                 if (entry.get("facts") or {}).get("over"):
                     self.disk.rename_over(dot, path)
                 elif not self.disk.publish(dot, path):
                     self._clashed(dot, path)
-                if path.startswith(f"{INBOX}/{OWN_INBOXES[0]}/"):
-                    self.answers.add(path.removeprefix(f"{INBOX}/"))
             elif action in ("file", "move"):
                 self._redo_rename(entry, path)
 

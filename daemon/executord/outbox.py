@@ -23,8 +23,6 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from loguru import logger
-
 from executord.channels import NotTaken, Parcel, Refused, Unsure, open_channel
 from executord.clock import WallClock
 from executord.settings import ChannelRow
@@ -38,6 +36,13 @@ AT_MOST_ONCE = "at_most_once"
 
 How = Literal["delivered", "failed", "doubtful"]
 Known = Literal["waiting", "trying"] | None
+
+
+def _logger() -> Any:
+    """The log, imported when something is said: whoever only looks at a tree needs none [OPS-4]."""
+    from loguru import logger
+
+    return logger
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +228,7 @@ class Outbox:
             try:
                 self._try(slip)
             except Exception:  # whatever it was, the thread must live
-                logger.exception("a parcel of channel {} could not be tried", channel)
+                _logger().exception("a parcel of channel {} could not be tried", channel)
 
     def _next(self, channel: str) -> _Slip | None:
         """The next parcel of a channel that is to be tried; None: stop."""
@@ -252,7 +257,7 @@ class Outbox:
             except OSError as error:  # nothing was tried; the disk may have room again
                 slip.tries, slip.trying = slip.tries - 1, None
                 self._queue(slip, NO_ROOM_WAIT_S)
-                logger.warning("channel {}: the state folder cannot be written: {}", job.channel, error.strerror)
+                _logger().warning("channel {}: the state folder cannot be written: {}", job.channel, error.strerror)
                 return
         try:
             if row is None:
@@ -265,7 +270,7 @@ class Outbox:
         except Unsure as error:
             self._unsure(slip, row, error.message, error.fix)
         except Exception as error:  # a fault of ours is no reason to send a customer the same thing twice
-            logger.exception("channel {}", job.channel)
+            _logger().exception("channel {}", job.channel)
             self._unsure(slip, row, f"a fault of the daemon: {type(error).__name__}", "report it")
         else:
             self._end(slip, "delivered", receipt.said, None, receipt.id)
@@ -285,7 +290,7 @@ class Outbox:
         wait = min(first * GROWTH ** (slip.tries - 1), LONGEST_WAIT_S)
         if after_s is not None:
             wait = max(wait, after_s)
-        logger.info("channel {}: {}; tried again in {:g} s", slip.job.channel, words, wait)
+        _logger().info("channel {}: {}; tried again in {:g} s", slip.job.channel, words, wait)
         with self._lock:
             slip.trying = None
             self._write(slip)
@@ -299,7 +304,7 @@ class Outbox:
             self._write(slip, durable=slip.job.delivery == AT_MOST_ONCE)
             self._ended.append(slip.ended)
         if how != "delivered" and slip.job.case is None:
-            logger.warning("channel {}: {} could not be told: {}", slip.job.channel, slip.job.parcel.kind, words)
+            _logger().warning("channel {}: {} could not be told: {}", slip.job.channel, slip.job.parcel.kind, words)
         self._ring()
 
     # -- the files -----------------------------------------------------------------------------------------

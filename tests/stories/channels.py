@@ -43,7 +43,15 @@ def an_update_goes_through_its_channel(s: Stage) -> None:
         09:20 send update #2 via mail
         09:20 result T1 a1
         09:20 move T1 #2 completed
+        09:20 aggregate #1
+        09:20 request component follow_up_plan #1 → technical-support-engineer
+        09:20 request component knowledge_base_article #1 → knowledge-base-manager
+        09:20 request component preventive_measures #1 → technical-support-engineer
+        09:20 request component resolution_steps #1 → technical-support-engineer
+        09:20 request component root_cause_analysis #1 → support-analyst
+        09:20 request closing-update #3 → customer-success-manager
         09:20 delivered update #2 via mail
+        09:20 aggregate #2
         """
     )
 
@@ -104,11 +112,59 @@ def nobody_says_whether_it_arrived(s: Stage) -> None:
     s.expect(
         """
         09:25 remind delivery #1 → customer-success-manager
+        09:50 incident inc-acme-42-1 opened
+        09:50 ask role commander inc-acme-42-1 → escalation-manager
+        09:50 copy ask role commander inc-acme-42-1 → war-room-inc-acme-42-1
+        09:50 ask role customer_liaison inc-acme-42-1 → customer-success-manager
+        09:50 copy ask role customer_liaison inc-acme-42-1 → war-room-inc-acme-42-1
+        09:50 ask role scribe inc-acme-42-1 → support-analyst
+        09:50 copy ask role scribe inc-acme-42-1 → war-room-inc-acme-42-1
+        09:50 ask role technical_lead inc-acme-42-1 → technical-support-engineer
+        09:50 copy ask role technical_lead inc-acme-42-1 → war-room-inc-acme-42-1
+        09:50 incident inc-acme-42-1 told support-manager → support-manager
+        09:50 copy incident inc-acme-42-1 told support-manager → war-room-inc-acme-42-1
+        09:50 incident inc-acme-42-1 told vp-customer-support → vp-customer-support
+        09:50 copy incident inc-acme-42-1 told vp-customer-support → war-room-inc-acme-42-1
         09:50 breach customer_update #1
         09:50 remind update #1 → customer-success-manager
+        09:50 copy remind update #1 → war-room-inc-acme-42-1
+        09:55 escalate role commander inc-acme-42-1 level-2 → vp-customer-support
+        09:55 copy escalate role commander inc-acme-42-1 level-2 → war-room-inc-acme-42-1
+        09:55 escalate role customer_liaison inc-acme-42-1 level-2 → customer-advocacy-manager
+        09:55 copy escalate role customer_liaison inc-acme-42-1 level-2 → war-room-inc-acme-42-1
+        09:55 escalate role scribe inc-acme-42-1 level-2 → support-quality-analyst
+        09:55 copy escalate role scribe inc-acme-42-1 level-2 → war-room-inc-acme-42-1
+        09:55 escalate role technical_lead inc-acme-42-1 level-2 → engineering
+        09:55 copy escalate role technical_lead inc-acme-42-1 level-2 → war-room-inc-acme-42-1
+        10:00 escalate role commander inc-acme-42-1 level-3 → support-manager
+        10:00 copy escalate role commander inc-acme-42-1 level-3 → war-room-inc-acme-42-1
+        10:00 escalate role customer_liaison inc-acme-42-1 level-3 → account-manager
+        10:00 copy escalate role customer_liaison inc-acme-42-1 level-3 → war-room-inc-acme-42-1
+        10:00 escalate role scribe inc-acme-42-1 level-3 → support-operations-manager
+        10:00 copy escalate role scribe inc-acme-42-1 level-3 → war-room-inc-acme-42-1
+        10:00 escalate role technical_lead inc-acme-42-1 level-3 → escalation-manager
+        10:00 copy escalate role technical_lead inc-acme-42-1 level-3 → war-room-inc-acme-42-1
+        10:05 escalate role commander inc-acme-42-1 level-4 → hitl
+        10:05 copy escalate role commander inc-acme-42-1 level-4 → war-room-inc-acme-42-1
+        10:05 escalate role customer_liaison inc-acme-42-1 level-4 → hitl
+        10:05 copy escalate role customer_liaison inc-acme-42-1 level-4 → war-room-inc-acme-42-1
+        10:05 escalate role scribe inc-acme-42-1 level-4 → hitl
+        10:05 copy escalate role scribe inc-acme-42-1 level-4 → war-room-inc-acme-42-1
+        10:05 escalate role technical_lead inc-acme-42-1 level-4 → hitl
+        10:05 copy escalate role technical_lead inc-acme-42-1 level-4 → war-room-inc-acme-42-1
         10:05 escalate update #1 level-1 → vp-customer-support
+        10:05 copy escalate update #1 level-1 → war-room-inc-acme-42-1
         10:10 escalate delivery #1 level-2 → support-manager
+        10:10 copy escalate delivery #1 level-2 → war-room-inc-acme-42-1
+        10:10 unanswered role commander inc-acme-42-1
+        10:10 unanswered role customer_liaison inc-acme-42-1
+        10:10 unanswered role scribe inc-acme-42-1
+        10:10 unanswered role technical_lead inc-acme-42-1
+        10:14 ask stakeholders inc-acme-42-1 #1 → hitl
+        10:14 copy ask stakeholders inc-acme-42-1 #1 → war-room-inc-acme-42-1
         10:20 file 03-answer.yaml #1
+        10:20 remind stakeholders inc-acme-42-1 #1 → hitl
+        10:20 copy remind stakeholders inc-acme-42-1 #1 → war-room-inc-acme-42-1
         10:20 delivered update #1 via mail
         """
     )

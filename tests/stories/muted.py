@@ -108,17 +108,53 @@ def muted_the_taking_away_ladder_goes_on(s: Stage) -> None:
         09:45 warn response T1 a1 #1 75%-manager
         09:50 breach response #1
         09:50 ask breach response #1
+        09:50 incident inc-acme-42-1 opened
+        09:50 ask role commander inc-acme-42-1 → escalation-manager
+        09:50 copy ask role commander inc-acme-42-1 → war-room-inc-acme-42-1
+        09:50 ask role customer_liaison inc-acme-42-1 → customer-success-manager
+        09:50 copy ask role customer_liaison inc-acme-42-1 → war-room-inc-acme-42-1
+        09:50 ask role scribe inc-acme-42-1 → support-analyst
+        09:50 copy ask role scribe inc-acme-42-1 → war-room-inc-acme-42-1
+        09:50 ask role technical_lead inc-acme-42-1 → technical-support-engineer
+        09:50 copy ask role technical_lead inc-acme-42-1 → war-room-inc-acme-42-1
+        09:50 incident inc-acme-42-1 told support-manager → support-manager
+        09:50 copy incident inc-acme-42-1 told support-manager → war-room-inc-acme-42-1
+        09:50 incident inc-acme-42-1 told vp-customer-support → vp-customer-support
+        09:50 copy incident inc-acme-42-1 told vp-customer-support → war-room-inc-acme-42-1
         09:54 warn response T1 a1 #1 90%
         09:54 warn response T1 a1 #1 90%-manager
+        09:55 escalate role commander inc-acme-42-1 level-2
+        09:55 escalate role customer_liaison inc-acme-42-1 level-2
+        09:55 escalate role scribe inc-acme-42-1 level-2
+        09:55 escalate role technical_lead inc-acme-42-1 level-2
+        10:00 escalate role commander inc-acme-42-1 level-3
+        10:00 escalate role customer_liaison inc-acme-42-1 level-3
+        10:00 escalate role scribe inc-acme-42-1 level-3
+        10:00 escalate role technical_lead inc-acme-42-1 level-3
         10:00 remind T1 a1 #1 → technical-support-engineer
+        10:00 copy remind T1 a1 #1 → war-room-inc-acme-42-1
         10:00 breach response T1 a1 #1
         10:00 ask breach response T1 a1 #1
+        10:05 escalate role commander inc-acme-42-1 level-4
+        10:05 escalate role customer_liaison inc-acme-42-1 level-4
+        10:05 escalate role scribe inc-acme-42-1 level-4
+        10:05 escalate role technical_lead inc-acme-42-1 level-4
         10:07:30 status check T1 a1 #1 → technical-support-engineer
+        10:07:30 copy status check T1 a1 #1 → war-room-inc-acme-42-1
+        10:10 unanswered role commander inc-acme-42-1
+        10:10 unanswered role customer_liaison inc-acme-42-1
+        10:10 unanswered role scribe inc-acme-42-1
+        10:10 unanswered role technical_lead inc-acme-42-1
         10:11:15 finalize T1 a1 #1 → technical-support-engineer
+        10:11:15 copy finalize T1 a1 #1 → war-room-inc-acme-42-1
+        10:14 ask stakeholders inc-acme-42-1 #1 → escalation-manager
+        10:14 copy ask stakeholders inc-acme-42-1 #1 → war-room-inc-acme-42-1
         10:15 time out T1 a1 #1
         10:15 keep T1 a1
         10:15 notice T1 timed-out-a1 → technical-support-engineer
+        10:15 copy notice T1 timed-out-a1 → war-room-inc-acme-42-1
         10:15 assign T1 a2 → customer-support-rep
+        10:15 copy assign T1 a2 → war-room-inc-acme-42-1
         """
     )
 

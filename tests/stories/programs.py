@@ -168,12 +168,20 @@ def a_program_is_started_answers_and_is_gone(stage: Stage) -> None:
         09:00 start T1 a1 #1 → technical-support-engineer
     """)
     stage.at("09:11")
-    stage.expect("""
+    stage.expect(
+        """
         09:10 ended T1 a1 #1
         09:10 file acme-42.T1.a1.answer.yaml #1
         09:10 result T1 a1
         09:10 move T1 #2 completed
-    """)
+        09:10 aggregate #1
+        09:10 request component follow_up_plan #1 → technical-support-engineer
+        09:10 request component knowledge_base_article #1 → knowledge-base-manager
+        09:10 request component preventive_measures #1 → technical-support-engineer
+        09:10 request component resolution_steps #1 → technical-support-engineer
+        09:10 request component root_cause_analysis #1 → support-analyst
+        """
+    )
     stage.says("acme-42/outputs/partial/T1.yaml", state="completed", agent=ENGINEER, summary="it is done")
     stage.holds("_communication/inbox/executor")
 
@@ -249,12 +257,20 @@ def a_refused_claim_starts_the_program_again_and_a_tell_reaches_it(stage: Stage)
     assert second.letters == ["rework_request"]
     assert second.told == ["0001-context"]
     stage.at("09:12")
-    stage.expect("""
+    stage.expect(
+        """
         09:11 ended T1 a1 #2
         09:11 file acme-42.T1.a1.answer-2.yaml #1
         09:11 result T1 a1
         09:11 move T1 #2 completed
-    """)
+        09:11 aggregate #1
+        09:11 request component follow_up_plan #1 → technical-support-engineer
+        09:11 request component knowledge_base_article #1 → knowledge-base-manager
+        09:11 request component preventive_measures #1 → technical-support-engineer
+        09:11 request component resolution_steps #1 → technical-support-engineer
+        09:11 request component root_cause_analysis #1 → support-analyst
+        """
+    )
 
 
 @story("OPS-18", "EXE-25", roster=ROSTER)
