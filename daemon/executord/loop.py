@@ -224,7 +224,8 @@ class Loop:
             if round_open and not more:
                 round_open = False
                 self._lock.rounded(self._clock.now())
-                self._caught_up()
+            if self._down is not None and not round_open and not service.settling():
+                self._caught_up()  # also what came so late that it had to settle first
             self._watch(bells, service)
             self._notify_alive(service, bells)
             rings = self._hear(service, bells, wait=False)

@@ -708,6 +708,10 @@ class Service:
         times += [at for at in (self.digests.next_at(),) if at is not None]
         return min(times, default=None)
 
+    def settling(self) -> bool:
+        """Whether something that lies there is not yet known to be whole."""
+        return bool(self._later) or self._mail_later is not None
+
     def idle(self) -> bool:
         """Whether nothing is in progress and nothing is on its way in [OPS-6]."""
         if self._later or self._mail_later is not None or self._waiting_letters:
