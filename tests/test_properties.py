@@ -42,8 +42,8 @@ SENDERS = ("holder", "holder", "holder", "asked", "asked", ENGINEER, WRITER, "su
 KINDS = (
     "acknowledgement", "progress", "completion", "completion", "blocked", "unblocked", "failed", "declined",
     "customer_update", "priority_change", "reassign", "retry", "defer", "cancel", "hold", "release", "accept_late",
-    "tell", "plan_ready", "pause", "resume", "mute", "unmute", "status", "nonsense", "verdict", "escalation", "consultation"
-    ,
+    "tell", "plan_ready", "pause", "resume", "mute", "unmute", "status", "nonsense", "verdict", "escalation",
+    "consultation",
     "review_request", "consultation_response", "review_response", "decision", "hitl_decision", "blocked",
     "customer_reply", "sla_extension", "expected_late", "customer_update", "promising", "unpriced",
     "whole", "whole", "verdict", "verdict", "fixable", "fixable", "stopped", "waive", "answered", "incident",
