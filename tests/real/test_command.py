@@ -359,7 +359,7 @@ def test_until_idle_waits_for_the_processes(tmp_path: Path, habits: Path, left: 
     tree.task("acme-1", "T1")
     assert tree.call("run", "--until-idle", "--max-wait", "60s").returncode == 0
     assert tree.completed("acme-1") == {"T1"}
-    assert names(tree)[-1].startswith(("ended T1", "move T1"))
+    assert any(name.startswith("ended T1") for name in names(tree))
 
 
 @pytest.mark.spec("OPS-23", "OPS-18")
