@@ -124,7 +124,7 @@ class Tree:
     def journal(self, case_id: str) -> list[dict[str, Any]]:
         """All journal lines of a case."""
         parts = sorted((self.root / case_id / "outputs" / "partial").glob("journal*.yaml"), key=_part)
-        return [e for p in parts for e in yaml.load(p.read_bytes(), yaml.CSafeLoader) if "name" in e]
+        return [e for p in parts for e in yaml.load(p.read_bytes(), yaml.CSafeLoader) or () if "name" in e]
 
 
 def _part(path: Path) -> tuple[int, str]:
