@@ -43,7 +43,7 @@ def test_a_silent_worker_is_chased_closed_and_replaced(tmp_path: Path):
             "finalize T1 a1 #1",
             "time out T1 a1 #1",
         ]
-        assert tree.inbox("sleeper") == [
+        assert [n for n in tree.inbox("sleeper") if "sla_" not in n] == [
             f"quiet.T1.a1.{kind}.yaml"
             for kind in ("delegation", "finalize", "reassignment_notice", "reminder", "status_check")
         ]
