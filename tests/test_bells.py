@@ -374,14 +374,18 @@ def test_the_watch_limit_is_said_and_counted(root, ear, monkeypatch):
 def test_without_descriptors_for_inotify_it_polls_and_says_so(root, ear):
     """EMFILE at the start: everything still rings, and `degraded` says why it is slower."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    taken = [os.open("/dev/null", os.O_RDONLY)]  # the lowest free one: all below are in use
+    highest = max(map(int, os.listdir("/proc/self/fd")))  # what earlier tests have left open may have holes
+    taken = [os.open("/dev/null", os.O_RDONLY)]
+    while taken[-1] <= highest:
+        taken.append(os.open("/dev/null", os.O_RDONLY))  # all below the last one are in use
     bells = Bells(str(root), ear, poll_s=0.05)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (taken[0] + 2, hard))  # room for one: inotify wants two
+    resource.setrlimit(resource.RLIMIT_NOFILE, (taken[-1] + 2, hard))  # room for one: inotify wants two
     try:
         bells.start()
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-        os.close(taken[0])
+        for number in taken:
+            os.close(number)
     try:
         assert bells.polling
         assert "polling" in bells.degraded
