@@ -78,7 +78,7 @@ def of_kind(*kinds: str) -> list[Block]:
 
 
 @pytest.mark.spec("EXE-3")
-@pytest.mark.parametrize("page", ["states.md", "messages.md", "operator.md", "architecture.md", "spec.md"])
+@pytest.mark.parametrize("page", ["states.md", "messages.md", "operators.md", "architecture.md", "spec.md"])
 def test_tables_are_current(page):
     """What was made from the code is what the code would make now."""
     text = (ROOT / "docs" / page).read_text(encoding="utf-8")
@@ -399,7 +399,7 @@ def said_in_the_log() -> Iterator[tuple[str, str]]:
 @pytest.mark.spec("OPS-13")
 def test_every_message_of_the_log_is_explained():
     """What the daemon says of itself stands in the operator's page, in the same words."""
-    page = " ".join((ROOT / "docs/operator.md").read_text(encoding="utf-8").split())
+    page = " ".join((ROOT / "docs/operators.md").read_text(encoding="utf-8").split())
     said = list(said_in_the_log())
     assert len(said) > 15
     assert not [pair for pair in said if pair[1] and pair[1] not in page]
