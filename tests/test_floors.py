@@ -42,6 +42,7 @@ FLOORS = """
 1  standards | verification
 1  reckoning | routes | sendings
 1  hush | letters | places | processes | promises | updates
+1  aims | timepiece
 1  agenda | reading | terms | transitions
 1  blocking | deliveries | incidents
 1  parcel

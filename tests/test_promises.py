@@ -17,10 +17,11 @@ from executord.casebook import Case
 from executord.evolve import replace
 from executord.messages.customer import approved
 from executord.policy import make_policy
-from executord.promises import cadence, clocks_of, marks, resolution, response, wrongful
+from executord.promises import cadence, clocks_of, resolution, response, wrongful
 from executord.schemas.sent import SHAPES, model_of
 from executord.sight import fresh_head, see_head, see_plan
 from executord.terms import terms
+from executord.timepiece import marks
 from executord.transitions import count_update
 from executord.views import explain
 from tests.stories.kit import CASE, ENGINEER, INBOX, UPDATE, Stage

@@ -19,9 +19,10 @@ from executord.parcel import Part, concerns, counted, kind_of, nothing_to_execut
 from executord.policy import Policy
 from executord.posts import done_attempt, result_path
 from executord.products import OutputFile, Product, Source
-from executord.promises import Clock, clocks_of
+from executord.promises import clocks_of
 from executord.standards import gate, on_time
 from executord.standing import standing
+from executord.timepiece import Clock
 from executord.updates import UPDATE_CONTENTS
 from executord.values import stamp
 

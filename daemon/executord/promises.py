@@ -1,280 +1,29 @@
 """The clocks of an instruction and its tasks: computed from what the journal says, never stored [SLA-1, SLA-2].
 
-Counterparts: `terms.py`, what is promised; `clocks.py` and `cadence.py`, how time is counted; `rules/sla.py` and
-`rules/updates.py`, what follows from them. Pure: no clock here knows what time it is.
+Counterparts: `terms.py`, what is promised; `aims.py`, what a limit is made of; `timepiece.py`, one clock;
+`rules/sla.py` and `rules/updates.py`, what follows from them. Pure: no clock here knows what time it is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import lru_cache
 from typing import Any
 
-from executord.cadence import before, cadence_due
+from executord.aims import Aim, aim_of, breach_instant, extended, since_last_change, with_severity
+from executord.cadence import cadence_due
 from executord.case import Attempt, Breach, Extension, Paused, Repriced, Task
 from executord.casebook import Case
-from executord.clocks import LATEST, Calendar, Pauses, active, amount_due, amount_seconds, due, moment_of
+from executord.clocks import LATEST, Calendar, Pauses, moment_of
 from executord.evolve import replace
 from executord.policy import Limit, Policy
-from executord.terms import ASKED_AT, Terms, priority_at, priority_of, severity_of, severity_terms, span_of, terms
-from executord.values import Amount, Span, read_span, read_target
+from executord.terms import ASKED_AT, Terms, priority_at, priority_of, terms
+from executord.timepiece import NO_PAUSES, Clock, spans
+from executord.values import Span, read_span
 
 HOURLY = timedelta(hours=1)
 NOBODY = "support-manager"  # who is warned where nobody holds it, and where there is no customer
-_NONE = Pauses()
-
-
-@dataclass(frozen=True, slots=True)
-class Clock:
-    """One clock, as the journal, the policy and the calendar make it.
-
-    `due` is the instant of its limit, None while it is paused without end; `original` the one without extensions.
-    `breach_at` is the instant from which it counts as breached if it runs then: `due`, or the change that put it into
-    the past. `breaches` are the records of it, of all generations.
-    """
-
-    kind: str  # response next_response resolution customer_update
-    task: str | None
-    attempt: int | None
-    ordinal: int  # the generation of its target; of a next_response and an update the how manieth
-    start: datetime
-    calendar: Calendar
-    target: datetime | None
-    due: datetime | None
-    priority: str
-    source: str  # the row of the policy, or whose own word it is
-    holder: str  # who is warned
-    audience: str = "internal"
-    target_s: float | None = None
-    limit_s: float | None = None  # both in open time of the calendar; None for a moment
-    fixed: bool = False  # its limit is a moment: percentages are of real time
-    warn_due: datetime | None = None  # what warnings are counted to: internal extensions move it
-    since: datetime | None = None  # when this generation began; None: with the clock
-    original: datetime | None = None
-    approved: bool = False  # its limit was moved by the customer's word
-    breach_at: datetime | None = None
-    pauses: tuple[Paused, ...] = ()
-    stopped: datetime | None = None
-    over: str | None = None  # deferred or cancelled: how it ended, where it was not done
-    breaches: tuple[Breach, ...] = ()
-    capped: bool = False  # its limit is the instruction's
-
-    @property
-    def key(self) -> str:
-        """Its name within its task or instruction, with the generation: `response a2#1`."""
-        return f"{self.kind}{f' a{self.attempt}' if self.attempt else ''}#{self.ordinal}"
-
-    @property
-    def name(self) -> str:
-        """Its name in names of lines: `resolution T3 #1`, `response T3 a2 #1`."""
-        task = f" {self.task}" if self.task else ""
-        return f"{self.kind}{task}{f' a{self.attempt}' if self.attempt else ''} #{self.ordinal}"
-
-    @property
-    def recorded(self) -> bool:
-        """Whether the breach of this generation stands in the journal."""
-        return any(b.clock == self.key for b in self.breaches)
-
-    @property
-    def broken(self) -> bool:
-        """Whether its limit passed while it ran: recorded, or to be."""
-        return bool(self.breaches) or (
-            self.stopped is not None and self.breach_at is not None and self.stopped > self.breach_at
-        )
-
-    @property
-    def pausing(self) -> Paused | None:
-        """The pause that is running."""
-        if self.stopped is not None:
-            return None
-        return next((p for p in self.pauses if p.end is None), None)
-
-    @property
-    def state(self) -> str:
-        """`running paused met approved_extension breached` [CON-8]; nothing in it depends on now."""
-        if self.broken:
-            return "breached"
-        if self.stopped is not None:
-            late = self.approved and self.original is not None and self.stopped > self.original
-            return "approved_extension" if late else "met"
-        return "paused" if self.pausing is not None else "running"
-
-    def state_at(self, now: datetime) -> str:
-        """The same, as it is at an instant: breached from the limit on, also before anybody has noted it."""
-        if self.stopped is None and self.breach_at is not None and now > self.breach_at:
-            return "breached"
-        pause = self.pausing
-        if self.state == "paused" and pause is not None and pause.cap is not None and now >= pause.cap:
-            return "running"
-        return self.state
-
-    def late_by_s(self, until: datetime | None) -> int | None:
-        """Seconds from its limit to its end, else to `until`; None where it is not broken."""
-        end = self.stopped if self.stopped is not None else until
-        at = self.breaches[0].due if self.breaches else self.breach_at
-        if end is None:
-            return None
-        if at is None or end <= at:
-            return 0 if self.breaches else None
-        return int((end - at).total_seconds())
-
-    def elapsed_s(self, until: datetime) -> float:
-        """Open time used up to its end, at most to `until`."""
-        end = min(until, self.stopped) if self.stopped is not None else until
-        return active(self.calendar, self.start, end, spans(self.pauses))
-
-    def paused_s(self, until: datetime) -> dict[str, int]:
-        """Real seconds that it stood still, by reason, up to its end, at most to `until`."""
-        end = min(until, self.stopped) if self.stopped is not None else until
-        found: dict[str, int] = {}
-        for pause in self.pauses:
-            stop = min(p for p in (pause.end, pause.cap, end) if p is not None)
-            seconds = int((stop - max(pause.start, self.start)).total_seconds())
-            if seconds > 0:
-                found[pause.reason] = found.get(pause.reason, 0) + seconds
-        return found
-
-
-# --- arithmetic ------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Aim:
-    """What is aimed at and promised, from a start: spans of open time, or a moment."""
-
-    calendar: Calendar
-    start: datetime
-    source: str
-    target_s: float | None = None
-    limit_s: float | None = None
-    moment: datetime | None = None
-
-    def limit(self, pauses: Pauses) -> datetime | None:
-        """When the limit is reached."""
-        if self.moment is not None:
-            return self.moment
-        return due(self.calendar, self.start, self.limit_s, pauses).due if self.limit_s is not None else None
-
-    def target(self, pauses: Pauses) -> datetime | None:
-        """When the target is reached."""
-        if self.moment is not None:
-            return self.moment
-        return due(self.calendar, self.start, self.target_s, pauses).due if self.target_s is not None else None
-
-
-def spans(pauses: tuple[Paused, ...]) -> Pauses:
-    """Pauses as time is counted with: each to its end, at the latest to its cap."""
-    if not pauses:
-        return _NONE
-    return Pauses.of((p.start, min((e for e in (p.end, p.cap) if e is not None), default=None)) for p in pauses)
-
-
-def _seconds(calendar: Calendar, start: datetime, amount: Amount) -> float | None:
-    if not amount.days and not amount.weeks:
-        return amount.seconds
-    return _open_seconds(_Same(calendar), start, amount)
-
-
-class _Same:
-    """A calendar as a key: the same one, whatever it holds."""
-
-    __slots__ = ("calendar",)
-
-    def __init__(self, calendar: Calendar) -> None:
-        self.calendar = calendar
-
-    def __hash__(self) -> int:
-        return id(self.calendar)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and other.calendar is self.calendar
-
-
-@lru_cache(maxsize=8192)
-def _open_seconds(kept: _Same, start: datetime, amount: Amount) -> float | None:
-    """Days are turned into open time once, from the start [SLA-4]; many clocks begin together."""
-    return amount_seconds(kept.calendar, start, amount)
-
-
-def _by_span(calendar: Calendar, start: datetime, span: Span, default: Span, source: str) -> Aim:
-    limit = span.limit or default.limit or default.target  # `immediate` alone: the limit is the policy's
-    return Aim(calendar, start, source, _seconds(calendar, start, span.target), _seconds(calendar, start, limit))
-
-
-def _aim(policy: Policy, calendar: Calendar, start: datetime, own: Any, default: Span, whose: str, source: str) -> Aim:
-    """What its own word says, else the policy [SLA-6]."""
-    if own is not None:
-        found = read_target(own, policy.zone, day_end=calendar.day_end)
-        if isinstance(found, datetime):
-            return Aim(calendar, start, f"{whose} ({own})", moment=found)
-        if found is not None:
-            return _by_span(calendar, start, found, default, f"{whose} ({own})")
-    return _by_span(calendar, start, default, default, f"{source} ({default.text})")
-
-
-def _tighter(one: Aim, other: Aim, pauses: Pauses) -> Aim:
-    """The one that is due earlier: where priority and severity are both known, the tighter counts."""
-    a, b = one.limit(pauses), other.limit(pauses)
-    return other if b is not None and (a is None or b < a) else one
-
-
-def _severe(case: Case, policy: Policy, clock: str, start: datetime, aim: Aim, pauses: Pauses) -> Aim:
-    severity = severity_of(case.head, clock)
-    if severity is None:
-        return aim
-    span, calendar = severity_terms(policy, severity, clock)
-    return _tighter(aim, _by_span(calendar, start, span, span, f"severity {severity} ({span.text})"), pauses)
-
-
-def _extended(aim: Aim, extensions: Iterable[Extension], pauses: Pauses) -> Aim:
-    """The aim with more time: a moment stands, a span counts from the original start, `add` is open time [SLA-22]."""
-    for extension in extensions:
-        if extension.moment is not None:
-            aim = replace(aim, moment=extension.moment)
-        elif extension.span is not None:
-            span = span_of(extension.span)
-            if span is not None:
-                amount = span.limit or span.target
-                aim = replace(aim, moment=None, limit_s=_seconds(aim.calendar, aim.start, amount))
-        elif extension.add is not None:
-            span = span_of(extension.add)
-            at = aim.limit(pauses)
-            if span is not None and at is not None:
-                amount = span.limit or span.target
-                if aim.moment is not None:
-                    aim = replace(aim, moment=amount_due(aim.calendar, at, amount).due)
-                elif aim.limit_s is not None:
-                    aim = replace(aim, limit_s=aim.limit_s + (_seconds(aim.calendar, at, amount) or 0))
-    return aim
-
-
-def _since_last_change(extensions: tuple[Extension, ...], repriced: tuple[Repriced, ...]) -> tuple[Extension, ...]:
-    """A new target takes the place of what was agreed for the old one [SLA-11]."""
-    last = repriced[-1].at if repriced else None
-    return extensions if last is None else tuple(e for e in extensions if e.at > last)
-
-
-def _breach_at(
-    now: datetime | None, repriced: tuple[Repriced, ...], start: datetime, limit_at: Any, stopped: datetime | None
-) -> datetime | None:
-    """From when on it counts as breached, where its priority changed on the way [SLA-10].
-
-    `limit_at` gives the limit that a priority would have made. Each holds until the next change; one that puts the
-    limit into the past makes the breach effective then.
-    """
-    changes = [c for c in repriced if c.at > start and (stopped is None or c.at <= stopped)]
-    begin = start
-    for change in changes:
-        limit: datetime | None = limit_at(change.was)
-        if limit is not None and limit < change.at:
-            return max(limit, begin)
-        begin = change.at
-    return max(now, begin) if now is not None else None
-
-
-# --- the instruction's clocks ----------------------------------------------------------------------------------------
 
 
 def _kept(case: Case, name: str, key: tuple[Any, ...], make: Any) -> Any:
@@ -368,10 +117,10 @@ def _resolution(case: Case, policy: Policy) -> Clock:
 
     def plain(at: str) -> Aim:
         row = terms(policy, head, at)
-        aim = _aim(
+        aim = aim_of(
             policy, row.on_resolution, start, head.spec.resolution, row.resolution, "the instruction's own", row.source
         )
-        return _severe(case, policy, "resolution", start, aim, spans_)
+        return with_severity(case, policy, "resolution", start, aim, spans_)
 
     return _clock(
         case, policy, plain, priority, "resolution", None, spans_,
@@ -404,12 +153,12 @@ def _clock(
     """A clock of what `plain(priority)` promises, moved by extensions and capped by the instruction's."""
     counted = [c for c in repriced if stopped is None or c.at <= stopped]
     aim: Aim = plain(priority)
-    valid = _since_last_change(extensions, tuple(counted))
+    valid = since_last_change(extensions, tuple(counted))
     agreed = tuple(e for e in valid if e.approved)
     limit = aim.limit(spans_)
-    moved = _extended(aim, agreed, spans_) if agreed else aim
+    moved = extended(aim, agreed, spans_) if agreed else aim
     at = moved.limit(spans_) if agreed else limit
-    warned = _extended(aim, valid, spans_).limit(spans_) if len(agreed) != len(valid) else at
+    warned = extended(aim, valid, spans_).limit(spans_) if len(agreed) != len(valid) else at
     target = aim.target(spans_)
     capped = cap is not None and (follows or (cap.due is not None and (at is None or cap.due <= at)))
     if capped:
@@ -428,7 +177,7 @@ def _clock(
     mine = tuple(b for b in breaches if b.clock.startswith(prefix)) if breaches else ()
     if ordinal is not None:
         mine = tuple(b for b in mine if b.clock == f"{prefix}{ordinal}")
-    breach_at = _breach_at(at, repriced, aim.start, begun, stopped) if repriced else at
+    breach_at = breach_instant(at, repriced, aim.start, begun, stopped) if repriced else at
     if breach_at is not None and breach_at < aim.start:
         breach_at = aim.start
     if breach_at is not None and kind == "resolution" and moved.source.startswith("severity "):
@@ -481,8 +230,8 @@ def promised_task(case: Case, task: Task, policy: Policy) -> Limit | None:
     if start is None or (own is None and priority == head.priority_now):
         return capped
     row = terms(policy, head, priority)
-    aim = _aim(policy, row.on_resolution, start, own, row.resolution, "the task's own", row.source)
-    at = aim.limit(_NONE)
+    aim = aim_of(policy, row.on_resolution, start, own, row.resolution, "the task's own", row.source)
+    at = aim.limit(NO_PAUSES)
     if at is None or (capped is not None and capped.at <= at):
         return Limit(capped.at, f"{capped.source}, which caps the task's own") if capped is not None else None
     return Limit(at, aim.source)
@@ -515,15 +264,15 @@ def _response(case: Case, policy: Policy, met: datetime | None) -> Clock:
     over = _closed_as(case) if met is None or (stopped is not None and met > stopped) else None
     return _clock(
         case, policy, lambda p: _responding(case, policy, start, p, head.spec.response, "the instruction's own"),
-        priority_at(head.priority_now, head.repriced, stopped), "response", None, _NONE, ordinal=1,
+        priority_at(head.priority_now, head.repriced, stopped), "response", None, NO_PAUSES, ordinal=1,
         stopped=stopped, repriced=head.repriced, breaches=head.breaches, over=over,
     )  # fmt: skip
 
 
 def _responding(case: Case, policy: Policy, start: datetime, priority: str, own: Any, whose: str) -> Aim:
     row = terms(policy, case.head, priority)
-    aim = _aim(policy, row.on_response, start, own, row.response, whose, row.source)
-    return _severe(case, policy, "response", start, aim, _NONE)
+    aim = aim_of(policy, row.on_response, start, own, row.response, whose, row.source)
+    return with_severity(case, policy, "response", start, aim, NO_PAUSES)
 
 
 def next_responses(case: Case, policy: Policy, *, past: bool = True) -> Iterator[Clock]:
@@ -536,7 +285,7 @@ def next_responses(case: Case, policy: Policy, *, past: bool = True) -> Iterator
             case, policy,
             lambda p, at=reply.at: _responding(case, policy, at, p, head.spec.response, "the instruction's own")
             if not _is_moment(head.spec.response) else _responding(case, policy, at, p, None, ""),
-            priority_at(head.priority_now, head.repriced, stopped), "next_response", None, _NONE, ordinal=reply.n,
+            priority_at(head.priority_now, head.repriced, stopped), "next_response", None, NO_PAUSES, ordinal=reply.n,
             stopped=stopped, repriced=head.repriced, breaches=head.breaches,
             over=_closed_as(case) if reply.answered is None else None,
         )  # fmt: skip
@@ -706,7 +455,7 @@ def _task_resolution(case: Case, task: Task, policy: Policy) -> Clock:
 
     def plain(at: str) -> Aim:
         row = terms(policy, head, at)
-        return _aim(policy, row.on_resolution, start, own, row.resolution, "the task's own", row.source)
+        return aim_of(policy, row.on_resolution, start, own, row.resolution, "the task's own", row.source)
 
     cap = resolution(case, policy)
     if cap is not None and stopped is not None:
@@ -732,9 +481,9 @@ def _as_it_was(case: Case, policy: Policy, cap: Clock, at: datetime) -> Clock:
     was = priority_at(head.priority_now, repriced, at)
     row = terms(policy, head, was)
     assert head.created is not None
-    aim = _aim(policy, row.on_resolution, head.created, head.spec.resolution, row.resolution, "", row.source)
+    aim = aim_of(policy, row.on_resolution, head.created, head.spec.resolution, row.resolution, "", row.source)
     spans_ = spans(cap.pauses)
-    limit = _severe(case, policy, "resolution", head.created, aim, spans_).limit(spans_)
+    limit = with_severity(case, policy, "resolution", head.created, aim, spans_).limit(spans_)
     return replace(cap, due=limit, warn_due=limit, original=limit)
 
 
@@ -748,15 +497,15 @@ def task_response(case: Case, task: Task, attempt: Attempt, policy: Policy) -> C
     repriced = task.repriced or head.repriced
     return _clock(
         case, policy, lambda p: _responding_task(case, task, attempt.at, p, policy),
-        priority_at(priority_of(head, task), repriced, stopped), "response", task, _NONE, attempt=attempt.n, ordinal=1,
-        stopped=stopped, repriced=repriced, breaches=task.breaches, holder=attempt.agent,
+        priority_at(priority_of(head, task), repriced, stopped), "response", task, NO_PAUSES,
+        attempt=attempt.n, ordinal=1, stopped=stopped, repriced=repriced, breaches=task.breaches, holder=attempt.agent,
         over=_given_up(task) if attempt.accepted_at is None else None,
     )  # fmt: skip
 
 
 def _responding_task(case: Case, task: Task, start: datetime, priority: str, policy: Policy) -> Aim:
     row = terms(policy, case.head, priority)
-    return _aim(policy, row.on_response, start, task.field("response"), row.response, "the task's own", row.source)
+    return aim_of(policy, row.on_response, start, task.field("response"), row.response, "the task's own", row.source)
 
 
 def clocks_of(case: Case, policy: Policy, *, past: bool = False) -> list[Clock]:
@@ -770,48 +519,6 @@ def clocks_of(case: Case, policy: Policy, *, past: bool = False) -> list[Clock]:
         if clock is not None:
             found.append(clock)
     return found
-
-
-# --- marks -----------------------------------------------------------------------------------------------------------
-
-
-def marks(clock: Clock, policy: Policy, warn: tuple[str, ...]) -> list[tuple[datetime, str]]:
-    """When to warn, in order: at the target, at shares of the limit, and so long before it [SLA-8].
-
-    A target that is the limit has no mark of its own; of a new generation only what lies behind its beginning counts.
-    """
-    end = clock.warn_due
-    if end is None:
-        return []
-    found: list[tuple[datetime, str]] = []
-    if clock.target is not None and clock.target < end and clock.target != clock.due:
-        found.append((clock.target, "target"))
-    for mark in warn:
-        if mark.endswith("%"):
-            at = share_at(clock, int(mark[:-1]) / 100)
-        else:
-            span = span_of(mark.lstrip("-"))
-            if span is None:
-                continue
-            gap = (span.limit or span.target).of()
-            at = end - timedelta(seconds=gap) if clock.fixed else before(clock.calendar, end, gap)
-        if at is not None and clock.start <= at < end and (clock.since is None or at >= clock.since):
-            found.append((at, mark))
-    return sorted(found, key=lambda pair: (pair[0], pair[1] != "target", pair[1]))
-
-
-def share_at(clock: Clock, share: float) -> datetime | None:
-    """When so much of the time up to its limit is used, to the second; None while it has no limit."""
-    end = clock.warn_due
-    if end is None:
-        return None
-    if clock.fixed or (clock.calendar.always and not clock.pauses):
-        at: datetime | None = clock.start + (end - clock.start) * share
-    else:
-        pauses = spans(clock.pauses)
-        whole = active(clock.calendar, clock.start, end, pauses)
-        at = due(clock.calendar, clock.start, round(whole * share), pauses).due
-    return at.replace(microsecond=0) if at is not None else None
 
 
 def wrongful(case: Case) -> list[tuple[str | None, Paused, datetime]]:

@@ -16,8 +16,9 @@ from executord.casebook import Case
 from executord.parcel import closing_update_lacks, counted, nothing_to_execute, parts
 from executord.policy import Policy
 from executord.products import Product, Waiver
-from executord.promises import Clock, clocks_of, update_clock
+from executord.promises import clocks_of, update_clock
 from executord.standing import communication_of
+from executord.timepiece import Clock
 from executord.values import stamp
 
 NAMES: Mapping[int, str] = {

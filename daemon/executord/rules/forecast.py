@@ -19,10 +19,11 @@ from executord.case import Ask, Head, Repriced, Task, Told, Workaround
 from executord.casebook import Case
 from executord.clocks import due
 from executord.policy import Policy
-from executord.promises import NOBODY, Clock, resolution, share_at, task_resolution
+from executord.promises import NOBODY, resolution, task_resolution
 from executord.rules.asking import Asking
 from executord.sums import eta_of, remaining_of
 from executord.tidings import expedite, proactive, workaround_request
+from executord.timepiece import Clock, share_at
 from executord.values import stamp
 
 ORDER = 84

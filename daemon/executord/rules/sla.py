@@ -16,19 +16,11 @@ from executord.case import Ask, Head, Paused, Task
 from executord.casebook import Case
 from executord.evolve import replace
 from executord.policy import Policy
-from executord.promises import (
-    Clock,
-    marks,
-    next_responses,
-    resolution,
-    response,
-    share_at,
-    task_resolution,
-    task_response,
-)
+from executord.promises import next_responses, resolution, response, task_resolution, task_response
 from executord.rules.asking import Asking
 from executord.terms import at_work, terms
 from executord.tidings import breach, cause_of, late_by, local_words, noted_at, subject_words, warning
+from executord.timepiece import Clock, marks, share_at
 from executord.values import stamp
 
 ORDER = 80

@@ -9,7 +9,8 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from executord.schemas.sent import FileRow, GateRow, Marked, Moment, Ours
+from executord.schemas.base import FileRow, Marked, Moment, Ours
+from executord.schemas.outgoing import GateRow
 
 
 class Provenance(Ours):

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 
-from executord.schemas.sent import FileRow, Marked, Moment, Ours, Priority
+from executord.schemas.base import FileRow, Marked, Moment, Ours, Priority
 
 State = Literal[
     "expected", "waiting", "ready", "held", "assigned", "accepted", "working", "blocked", "rework", "verifying",

@@ -18,17 +18,16 @@ from executord.errors import Finding
 from executord.pen import dump
 from executord.policy import Policy
 from executord.promises import (
-    Clock,
     cadence,
     next_responses,
     resolution,
     response,
-    spans,
     task_resolution,
     task_response,
     update_clock,
 )
 from executord.tidings import local_words, span_words
+from executord.timepiece import Clock, spans
 from executord.values import read_target, stamp
 
 

@@ -13,10 +13,11 @@ from typing import Any
 from executord.case import SEQUENTIAL_TIERS, Attempt, Task
 from executord.casebook import Case, Gate
 from executord.policy import ATTEMPTS, REWORKS, Policy
-from executord.promises import Clock, promised, promised_task
+from executord.promises import promised, promised_task
 from executord.standards import NAMES
 from executord.standards import gate as standards
 from executord.standing import Standing
+from executord.timepiece import Clock
 from executord.values import stamp
 from executord.views import awaited
 from executord.views.clockfaces import own_clocks, segment_words, task_clocks, why_due

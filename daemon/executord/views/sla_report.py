@@ -20,9 +20,10 @@ from typing import Any, Literal
 from executord.case import Breach, Paused
 from executord.casebook import Case
 from executord.policy import Policy
-from executord.promises import NOBODY, Clock, cadence, clocks_of, wrongful
+from executord.promises import NOBODY, cadence, clocks_of, wrongful
 from executord.rules.updates import chain
 from executord.tidings import quarter
+from executord.timepiece import Clock
 from executord.values import stamp
 
 By = Literal["agent", "priority", "customer", "policy"]
