@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from executord import journal
@@ -361,6 +361,15 @@ QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large]
 @pytest.mark.spec("PERF-4", "MEM-17", "EXE-3", "MEM-18")
 @settings(max_examples=120, suppress_health_check=QUIET, deadline=None)
 @given(beginning, st.lists(event, max_size=14))
+@example(
+    {"tier": None, "plan": False, "specs": [0], "customer": False, "programs": False, "channel": None},
+    [
+        {"do": "delete", "task": "T1"},
+        {"do": "advance", "span": "2s"},
+        {"do": "add", "task": "T1", "spec": 0, "to": "pending"},
+        {"do": "add", "task": "T2", "spec": 0, "to": "pending"},
+    ],
+)  # a task that comes moved the limit of one that was opened again
 def test_whatever_happens(start: Mapping[str, Any], events: list[Mapping[str, Any]]):
     """After any events: kept agenda = fresh agenda, journal = state, one folder, one live attempt, no fault of ours."""
     played(start, events)

@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Any
 
 from executord.actions import Action, Record
-from executord.case import Task
+from executord.case import Head, Task
 from executord.casebook import Case
 from executord.evolve import replace
 from executord.policy import Policy
@@ -75,16 +75,26 @@ _Entry = tuple[datetime, int, str, int, str | None]
 
 TaskRule = Callable[[Case, Task, Policy], Iterator[Due]]
 CaseRule = Callable[[Case, Policy], Iterator[Due]]
+Shared = Callable[[Case, Policy], tuple[Any, ...]]
 
 
 class Agenda:
     """The lines of one case, kept up to date by what changed."""
 
     def __init__(
-        self, case: Case, policy: Policy, task_rules: tuple[TaskRule, ...], case_rules: tuple[CaseRule, ...]
+        self,
+        case: Case,
+        policy: Policy,
+        task_rules: tuple[TaskRule, ...],
+        case_rules: tuple[CaseRule, ...],
+        shared: Shared,
     ) -> None:
+        """`shared`: what task rules read that follows from all tasks; when it changes, every task's lines may."""
         self._case, self._policy = case, policy
         self._task_rules, self._case_rules = task_rules, case_rules
+        self._shared = shared
+        self._shared_of: tuple[Head, tuple[Any, ...]] | None = None
+        self._shared_now: tuple[Any, ...] | None = None
         self._lines: dict[str | None, tuple[Due, ...]] = {}
         self._early: list[_Entry] = []  # what lies there, to be taken in before any letter is judged
         self._heap: list[_Entry] = []
@@ -99,6 +109,7 @@ class Agenda:
         """Make again the lines of what changed."""
         case = self._case
         case.settle_graph()
+        self._refresh_shared()
         while case.dirty:
             dirty, case.dirty = case.dirty, set()
             for task_id in dirty:
@@ -114,6 +125,18 @@ class Agenda:
         if case.head_dirty:
             case.head_dirty = False
             self._set(None, tuple(line for rule in self._case_rules for line in rule(case, self._policy)))
+
+    def _refresh_shared(self) -> None:
+        """What follows from all tasks is made anew only if what it is made from has changed."""
+        case = self._case
+        head, made_of = case.head, (case.sums.still, case.resolved_at)
+        if self._shared_of is not None and head is self._shared_of[0] and made_of == self._shared_of[1]:
+            return
+        self._shared_of = (head, made_of)
+        now = self._shared(case, self._policy)
+        if now != self._shared_now:
+            self._shared_now = now
+            case.dirty.update(case.tasks)
 
     def _set(self, key: str | None, lines: tuple[Due, ...]) -> None:
         old = self._lines.get(key, ())

@@ -167,8 +167,7 @@ class Case:
             task = replace(task, asks=asks)
         self.tasks[task.id] = task
         self.dirty.add(task.id)
-        if self.sums.changed(old, task):
-            self.dirty.update(self.tasks)  # the instruction's limit, which caps theirs, has moved
+        self.sums.changed(old, task)
         if old is None:
             insort(self._order, (task.key, task.id))
             self.planned_total += 1
@@ -380,6 +379,7 @@ class Case:
         gates = [Checkpoint(g.id, g.after, g.before, g.review, g.phase) for g in self._gates]
         fresh = Case(self.id)
         fresh.head = self.head
+        fresh.sums.version, fresh.sums.still = self.sums.version + 1, self.sums.still + 1  # never a count of before
         for task in rest:
             fresh.put(task)
         for name in ("tasks", "dirty", "counts", "_order", "_frontier", "_open_total", "planned_total", "dependants",

@@ -54,22 +54,27 @@ def instruction_pauses(case: Case) -> tuple[Paused, ...]:
 
 def _resolved(case: Case) -> Iterator[Paused]:
     """The times in which every task had ended, and that are over."""
-    if not case.sums.reopened:
+    created = case.head.created
+    if not case.sums.reopened or created is None:
         return
     common: list[tuple[datetime, datetime | None]] | None = None
+    first: datetime | None = None  # before the first task nothing was resolved
     for task in case.tasks.values():
         own = [(p.start, p.end) for p in task.pauses if p.source == "ended"]
         if task.ended is not None:
             own.append((task.ended.at, None))
-        if not task.planned and task.born is not None and case.head.created is not None:
-            own.append((case.head.created, task.born))  # added later: it was not missing before
+        if not task.planned:
+            own.append((created, task.born))  # added later: it was not missing before
+        there = created if task.planned else task.born
+        first = min((at for at in (first, there) if at is not None), default=None)
         common = own if common is None else list(_both(common, own))
         if not common:
             return
     last = case.resolved_at
     for begin, end in common or ():
-        if end is not None and (last is None or end <= last):
-            yield Paused("resolved", begin, "ended", end=end)
+        start = max(begin, first or created)
+        if end is not None and start < end and (last is None or end <= last):
+            yield Paused("resolved", start, "ended", end=end)
 
 
 def _both(
@@ -103,6 +108,14 @@ def resolution(case: Case, policy: Policy) -> Clock | None:
     )  # fmt: skip
     clock: Clock | None = _kept(case, "resolution", key, lambda: _resolution(case, policy))
     return clock
+
+
+def cap_facts(case: Case, policy: Policy) -> tuple[Any, ...]:
+    """What the tasks' clocks take from the instruction's, which caps them: when it changes, their lines may."""
+    clock = resolution(case, policy)
+    if clock is None:
+        return ()
+    return (clock.due, clock.warn_due, clock.source, clock.fixed, clock.original, clock.approved, clock.pauses)
 
 
 def _resolution(case: Case, policy: Policy) -> Clock:

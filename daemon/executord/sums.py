@@ -63,28 +63,27 @@ class Sums:
         self._end: datetime | None = None
         self._end_known = False
 
-    def changed(self, old: Task | None, new: Task) -> bool:
-        """A task has changed. True: what the limit of the instruction depends on has."""
+    def changed(self, old: Task | None, new: Task) -> None:
+        """A task has changed."""
         if new.attempts and (old is None or old.attempts is not new.attempts):
             self._attempts(old, new)
         was, now = (old.ended if old is not None else None), new.ended
         if was is not now or old is None:
             self._end_known = False
-            if self.reopened:
-                self.still += 1
+        if self.reopened and (old is None or was is not now or old.planned is not new.planned or old.born != new.born):
+            self.still += 1
         self._effort(old, new)
         if new.workaround is not None and self.workarounds.get(new.id) is not new.workaround:
             self.workarounds[new.id] = new.workaround
             self.version += 1
         if new.pauses is (old.pauses if old is not None else ()):
-            return False
+            return
         self.still += 1
         resolved = tuple(p for p in new.pauses if p.source == "ended")
         still = tuple(p for p in new.pauses if p.source != "ended")
         for kept, found in ((self.reopened, resolved), (self.pauses, still)):
             if found:
                 kept[new.id] = found
-        return True
 
     def _attempts(self, old: Task | None, new: Task) -> None:
         for attempt in new.attempts:
@@ -97,7 +96,7 @@ class Sums:
             (self.live.add if live is not None else self.live.discard)(new.id)
         eta = eta_of(new)
         if eta is not None and live is not None and live.eta_at is not None:
-            if self.etas.get(new.id) != eta:
+            if (self.etas.get(new.id), self.updated.get(new.id)) != (eta, live.eta_at):
                 self.version += 1
             self.etas[new.id], self.updated[new.id] = eta, live.eta_at
         elif self.etas.pop(new.id, None) is not None:

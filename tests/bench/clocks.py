@@ -85,7 +85,7 @@ def _rearm(place: Place, clocks: int) -> Row:
 
     for task_id in due_at:
         case.tasks[task_id] = Task(task_id)
-    agenda = Agenda(case, make_policy(), (rule,), ())
+    agenda = Agenda(case, make_policy(), (rule,), (), lambda case, policy: ())
     agenda.next_at()
     ids = list(due_at)
     took = []

@@ -566,6 +566,23 @@ def a_task_that_is_opened_again_goes_on_where_it_stopped(s: Stage) -> None:
     runs(s, "response", state="met")
 
 
+@story("SLA-7", "SLA-6", "PERF-4", **PATIENT)
+def what_comes_later_moves_no_limit_of_what_was_opened_again(s: Stage) -> None:
+    """Before the first task of an instruction nothing was resolved; a task that is added leaves all limits alone."""
+    s.case({"T1": {"title": "diagnose the api error"}}, plan={}, tier=3)
+    s.at("09:05").drop("acknowledgement", ENGINEER, "T1")
+    s.at("09:50").drop("cancel", "support-manager", "T1", reason="not now")
+    s.at("10:20").drop("retry", "support-manager", "T1", reason="now it is")
+    s.at("10:30")
+    runs(s, "resolution", state="running", due="2026-11-22T09:20:00Z")
+    runs(s, "resolution", "T1", state="running", due="2026-11-22T09:20:00Z")
+    s.at("10:40").add("T2", {"title": "diagnose the api error too"})
+    s.at("10:50")
+    runs(s, "resolution", state="running", due="2026-11-22T09:20:00Z")
+    runs(s, "resolution", "T1", state="running", due="2026-11-22T09:20:00Z")
+    runs(s, "resolution", "T2", state="running", due="2026-11-22T09:20:00Z")
+
+
 @story("SLA-2", "SLA-10", **PATIENT)
 def severity_is_a_second_axis(s: Stage) -> None:
     """Where both are known, the tighter counts."""

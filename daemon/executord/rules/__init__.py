@@ -13,6 +13,7 @@ from executord.agenda import Agenda, CaseRule, Due, TaskRule, only_highest
 from executord.casebook import Case
 from executord.evolve import replace
 from executord.policy import Policy
+from executord.promises import cap_facts
 from executord.rules import (
     arrival,
     asks,
@@ -100,4 +101,4 @@ def said_late(line: Due, now: datetime) -> Due:
 
 def agenda_of(case: Case, policy: Policy) -> Agenda:
     """The agenda of a case."""
-    return Agenda(case, policy, TASK_RULES, CASE_RULES)
+    return Agenda(case, policy, TASK_RULES, CASE_RULES, cap_facts)
