@@ -223,6 +223,7 @@ def _clock(
         over=over,
         breaches=mine,
         capped=bool(capped),
+        moved=max((n for n, e in enumerate(extensions, 2) if e.approved), default=1),
     )
 
 

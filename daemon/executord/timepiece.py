@@ -51,6 +51,7 @@ class Clock:
     over: str | None = None  # deferred or cancelled: how it ended, where it was not done
     breaches: tuple[Breach, ...] = ()
     capped: bool = False  # its limit is the instruction's
+    moved: int = 1  # the generation in which the customer moved its limit last: internal extensions do not [SLA-22]
 
     @property
     def key(self) -> str:
@@ -65,8 +66,8 @@ class Clock:
 
     @property
     def recorded(self) -> bool:
-        """Whether the breach of this generation stands in the journal."""
-        return any(b.clock == self.key for b in self.breaches)
+        """Whether the breach of this limit stands in the journal, of whichever generation of warnings."""
+        return any(int(b.clock.rpartition("#")[2]) >= self.moved for b in self.breaches)
 
     @property
     def broken(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from executord import journal
+from tests.stories.delivery import TICKET
 from tests.stories.kit import ENGINEER, UPDATE, Stage, story
 
 LIAISON = "customer-success-manager"
@@ -623,3 +624,65 @@ def a_policy_of_the_configuration_says_it_all(s: Stage) -> None:
     s.at("2026-11-22T10:10:01Z")
     runs(s, "resolution", state="running", paused_because=None, due="2026-11-23T14:50:00Z")
     s.skip()
+
+
+@story("SLA-22", "SLA-10", **PATIENT)
+def our_own_word_after_the_breach_breaks_nothing_a_second_time(s: Stage) -> None:
+    """It moves internal warnings and not the limit: there is one record; the customer's word makes a new limit, and
+    what passes that is recorded too."""
+    s.case({"T1": {"title": "diagnose the api error"}}, tier=1, customer=ACME, sla_resolution="4 hours",
+           created_at="2026-11-20T09:00:00Z")  # fmt: skip
+    s.at("09:05").drop("acknowledgement", ENGINEER, "T1", eta="2026-11-20T12:30:00Z")
+    s.at("09:10").drop("customer_update", LIAISON, **UPDATE)
+    s.at("13:05").skip()
+    s.at("13:10").drop("sla_extension", "support-manager", approved_by="support-manager", add="4 hours", reason="more")
+    s.at("13:20")
+    runs(s, "resolution", state="breached", due="2026-11-20T13:00:00Z")
+    s.at("14:00").drop("sla_extension", LIAISON, approved_by="ops@acme.example", new_limit="2026-11-20T14:30:00Z")
+    s.at("14:31")
+    s.expect(
+        """
+        13:10 file 03-sla_extension.yaml #1
+        14:00 file 04-sla_extension.yaml #1
+        14:30 breach resolution #3
+        14:30 ask breach resolution #3 → support-manager
+        """
+    )
+
+
+@story("QUA-5", "EXE-28", "SLA-10", **PATIENT)
+def a_decision_lets_a_broken_promise_pass(s: Stage) -> None:
+    """`decision: waive` of one who may, with his reason, answers what was put to him; words alone answer nothing."""
+    s.case({"T1": {"assigned_to": ENGINEER, "communication_required": "internal"}}, tier=1, sla_resolution="1 hour",
+           created_at="2026-11-20T08:30:00Z")  # fmt: skip
+    s.at("09:05").drop("acknowledgement", ENGINEER, "T1")
+    s.at("09:35").done(ENGINEER, "T1", components=TICKET)
+    s.at("09:40").skip()
+    asked = {"in_reply_to": "acme-42.escalation-2"}
+    s.drop("decision", "support-manager", decision="it is what it is", **asked)
+    s.drop("decision", "support-manager", decision="waive", **asked)
+    s.drop("decision", "escalation-manager", decision={"action": "waive", "standard": 4, "reason": "let it go"})
+    s.drop("decision", "support-manager", decision="waive", reason="nobody was harmed", **asked)
+    s.expect(
+        """
+        09:40 file 03-decision.yaml #1
+        09:40 file 04-decision.yaml #1
+        09:40 file 05-decision.yaml #1
+        09:40 file 06-decision.yaml #1
+        09:40 reason 03-decision.yaml #1
+        09:40 reason 04-decision.yaml #1
+        09:40 reason 05-decision.yaml #1
+        09:40 reject 03-decision.yaml #1 → support-manager
+        09:40 reject 04-decision.yaml #1 → support-manager
+        09:40 reject 05-decision.yaml #1 → escalation-manager
+        09:40 write ticket_resolution.yaml #1
+        09:40 write execution_summary.yaml #1
+        09:40 write handoff.yaml #1
+        09:40 hand off #1 → validator
+        """
+    )
+    rejected = f"{INBOX}/executor/.rejected/2026-11-20"
+    reasons = [s.read(f"{rejected}/0{k}-decision.reason.yaml").get("reason") for k in (3, 4, 5)]
+    assert not s.strict or [str(r).partition(" 7")[0] for r in reasons] == [
+        "standard 4", "a waive message needs reason or why or because", "escalation-manager may not waive",
+    ]  # fmt: skip

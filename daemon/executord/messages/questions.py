@@ -15,9 +15,10 @@ from executord.casebook import Case
 from executord.errors import Finding
 from executord.evolve import replace
 from executord.letters import Put, answered_by, note_of, people_in, put_to_others, word
-from executord.messages.answering import answer_blockers, take_answer
+from executord.messages.answering import SETTLED_BY, answer_blockers, take_answer
 from executord.messages.arrived import arrival_facts, unclear_arrival
 from executord.messages.base import Incoming, Taken
+from executord.messages.closing import Waive
 from executord.messages.decisions import Cancel, Defer, HoldMessage, Reassign, Release, Resume, Retry
 from executord.policy import Policy
 from executord.reading import find
@@ -181,6 +182,7 @@ ORDERS: Mapping[str, tuple[type[Incoming], frozenset[str]]] = {
     "hold": (HoldMessage, frozenset({"hold", "on_hold", "wait"})),
     "resume": (Resume, frozenset({"resume", "unpark", "continue"})),
     "release": (Release, frozenset({"release", "let_go", "approve", "approved", "proceed", "go", "pass", "yes", "ok"})),
+    "waive": (Waive, frozenset({"waive", "waived", "waiver", "let_pass"})),
 }
 _DECISION = ("decision", "action", "order", "decide")
 
@@ -242,6 +244,9 @@ class _Decides(Incoming):
             return None, letter  # advice, from one who may not order it
         if name in ("retry", "reassign") and task is None:
             return None, letter
+        if name == "waive" and put is not None and not find(inner, ("standard", "component")).value:
+            asked = {k: put.facts[k] for k in ("standard", "component") if put.facts.get(k) is not None}
+            inner = {**inner, **(asked or ({"standard": 5} if put.about == "file" else {}))}  # what was put to him
         if name in ("defer", "cancel", "hold") and not note_of(inner, "reason", "why", "because", "note"):
             inner = {**inner, "reason": f"decided by {letter.sender}"}
         return name, replace(letter, body=inner)
@@ -251,11 +256,19 @@ class _Decides(Incoming):
         put = cls._put(case, letter, policy)
         name, ordered = cls._order(case, task, letter, policy)
         sender = letter.sender or ""
+        if name == "waive":  # not everyone who is asked may let something pass, and never without a reason [QUA-5]
+            if not policy.may_waive(sender):
+                return Finding("MSG-4", f"{sender} may not waive", "ask hitl, vp-customer-support or support-manager")
+            lacking = Waive.check(ordered)
+            return lacking if lacking is not None else Waive.refuse(case, task, ordered, policy)
         if name is not None:
             asked = put.ask is not None and put.ask.about in ("escalation", "blocker", "checkpoint")
             if not asked and not policy.may(sender, name):
                 return Finding("MSG-4", f"{sender} may not {name}", f"ask one of those who may send {name}")
             return ORDERS[name][0].refuse(case, task, ordered, policy)
+        if put.ask is not None and put.ask.about in SETTLED_BY:
+            wanted = SETTLED_BY[put.ask.about]
+            return Finding("MSG-4", f"{put.ask.subject} is not settled by words", f"send {wanted}")
         if put.ask is not None and put.ask.about in ("escalation", "checkpoint"):
             return Finding(
                 "EXE-20", "it cannot be told what was decided",
