@@ -143,6 +143,17 @@ def last_verified(case: Case) -> Task | None:
     return max(done, key=lambda t: (t.ended.at, t.key) if t.ended is not None else (), default=None)
 
 
+def closing_update_leaves(case: Case) -> bool:
+    """Whether an update that tells how it ended was taken and is on its way: it counts once it is delivered [SLA-16].
+
+    As long as it is, the outbox has it, or its liaison was asked how they get it: there is nothing more to ask for.
+    """
+    last = last_verified(case)
+    ended = last.ended.at if last is not None and last.ended is not None else None
+    waiting = {sending.number for sending in case.head.outbox}
+    return any(u.number in waiting and (ended is None or u.at >= ended) for u in case.head.sent_updates)
+
+
 def closing_update_lacks(case: Case) -> str | None:
     """Why the customer still has to be told how it ended; None: he was, or there is none."""
     if case.head.spec.customer is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.stories.delivery import TICKET
 from tests.stories.kit import ENGINEER, UPDATE, Stage, story
 
 LIAISON = "customer-success-manager"
@@ -17,7 +18,10 @@ def _opened(s: Stage, **more: object) -> None:
 
 @story("SLA-16", "CON-12", channels=MAIL)
 def an_update_goes_through_its_channel(s: Stage) -> None:
-    """Two lines: the key before, the receipt after; from then on it counts, and its file says so."""
+    """Two lines: the key before, the receipt after; from then on it counts, and its file says so.
+
+    Nobody is asked for the last update while it is on its way.
+    """
     _opened(s)
     s.at("09:10").drop("customer_update", LIAISON, **UPDATE)
     s.expect(
@@ -49,7 +53,6 @@ def an_update_goes_through_its_channel(s: Stage) -> None:
         09:20 request component preventive_measures #1 → technical-support-engineer
         09:20 request component resolution_steps #1 → technical-support-engineer
         09:20 request component root_cause_analysis #1 → support-analyst
-        09:20 request closing-update #3 → customer-success-manager
         09:20 delivered update #2 via mail
         09:20 aggregate #2
         """
@@ -96,6 +99,39 @@ def what_failed_for_good_goes_back_to_the_liaison(s: Stage) -> None:
         """
     )
     s.says("acme-42/outputs/partial/update-001.yaml", channel="phone", delivered_at="2026-11-20T09:40:00Z")
+
+
+@story("SLA-16", "QUA-1", "QUA-2", channels=MAIL)
+def the_last_update_fails_and_arrives_by_hand(s: Stage) -> None:
+    """Its liaison is asked once how they get it, not for another update beside; his word lets the hand-off go."""
+    _opened(s)
+    s.at("09:20").done(ENGINEER, "T1", components=TICKET, customer_update=UPDATE)
+    s.carried(1, "failed", "550 no such user")
+    s.expect(
+        """
+        09:20 file 01-completion.yaml #1
+        09:20 update #1
+        09:20 send update #1 via mail
+        09:20 result T1 a1
+        09:20 move T1 #2 completed
+        09:20 aggregate #1
+        09:20 failed update #1 via mail
+        09:20 ask delivery #1 → customer-success-manager
+        """
+    )
+    s.at("09:30").drop("answer", LIAISON, arrived=True)
+    s.expect(
+        """
+        09:30 file 02-answer.yaml #1
+        09:30 delivered update #1 via mail
+        09:30 aggregate #2
+        09:30 write ticket_resolution.yaml #1
+        09:30 write execution_summary.yaml #1
+        09:30 write handoff.yaml #1
+        09:30 hand off #1 → validator
+        """
+    )
+    s.holds("_communication/inbox/validator", "acme-42.c1.validation_request.yaml")
 
 
 @story("SLA-16", "MSG-7", channels=MAIL)

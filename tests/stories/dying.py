@@ -25,7 +25,8 @@ SHOWN = 3  # failures that are told in full
 class Sweep:
     """One story, dying at every `every`-th disk operation, from the `first` on.
 
-    `again`: die also at every so many-th operation of the recovery. `lost`: with the state folder lost.
+    `again`: die also at every so many-th operation of the recovery, which is the first look after a death: what comes
+    after it goes on from a tree like that of a daemon that never died. `lost`: with the state folder lost.
     """
 
     story: Story
@@ -39,6 +40,7 @@ class Sweep:
     deaths: int = 0
     failures: list[str] = field(default_factory=list)
     depth: int = 0
+    recovered: bool = False
     said: str = ""
 
     def run(self) -> Sweep:
@@ -78,6 +80,8 @@ class Sweep:
             count += 1
             if self.depth == 0:
                 self.operations += 1
+            elif self.recovered:
+                return
             if count < first or (count - first) % every:
                 return
             self.deaths += 1
@@ -103,8 +107,14 @@ class Sweep:
         stage.root = copied
         if self.lost:
             stage.marks = Marks(None)
-        stage.before = self._failpoint(stage, self.again, self.again - 1) if self.again and self.depth == 1 else None
+        dies_again = self.again and self.depth == 1
+        stage.before = self._failpoint(stage, self.again, self.again - 1) if dies_again else None
+        self.recovered = False
+        stage.looked = self._recovered
         raise Died
+
+    def _recovered(self) -> None:
+        self.recovered = True
 
     def _leave(self, stage: Stage, difference: str) -> None:
         if difference:

@@ -140,6 +140,7 @@ class Stage(Rehearsal):
             str(root), make_policy(**(config or {})), START, note=self._told, before=failpoint, outbox=self.carrier
         )
         self.strict = strict
+        self.looked: Callable[[], None] = lambda: None  # called when a look has come to its end
         self.told: list[str] = []
         self._drops = 0
 
@@ -176,6 +177,7 @@ class Stage(Rehearsal):
                     if ns != folders.get(folder):
                         self._date(f"{self.root}/{folder}")
             else:
+                self.looked()
                 return
 
     def _folders(self) -> dict[str, int]:

@@ -17,7 +17,7 @@ from executord.agenda import Due
 from executord.case import Ask, Task
 from executord.casebook import Case
 from executord.deliveries import product_facts, product_of
-from executord.parcel import Part, counted, current, kind_of, last_verified, mark, parts, settled
+from executord.parcel import Part, closing_update_lacks, counted, current, kind_of, last_verified, mark, parts, settled
 from executord.policy import Policy, reaction, suitability
 from executord.posts import done_attempt, impact
 from executord.products import Product, Source, Survey
@@ -136,6 +136,8 @@ def _requests(case: Case, policy: Policy, product: Product) -> Iterator[Due]:
     if delivery.halted is not None or delivery.undecided is not None:
         return
     for part in parts(case, product):
+        if kind_of(case).components[part.name].record and _told_how_it_ended_first(case):
+            continue  # the update that is asked for, or on its way, fills it
         if part.state in ("missing", "refused") and f"component {part.name}" not in open_asks:
             yield _request(case, policy, part.name, f"component {part.name}", owner(case, part, policy),
                            f"{part.name}: {part.why}")  # fmt: skip
@@ -145,6 +147,11 @@ def _requests(case: Case, policy: Policy, product: Product) -> Iterator[Due]:
         if f"file {gap.path}" not in open_asks:
             to, why = gap.agent or LEAD, f"{gap.path}: {gap.why}"
             yield _request(case, policy, gap.path, f"file {gap.path}", to, why, path=gap.path)
+
+
+def _told_how_it_ended_first(case: Case) -> bool:
+    waived = any(w.standard == 2 for w in case.head.delivery.waivers)
+    return closing_update_lacks(case) is not None and not waived
 
 
 def _request(case: Case, policy: Policy, what: str, about: str, to: str, why: str, path: str | None = None) -> Due:
@@ -164,6 +171,8 @@ def owner(case: Case, part: Part, policy: Policy) -> str:
     source = part.source
     if source is not None and source.agent:
         return source.agent
+    if kind_of(case).components[part.name].record:
+        return case.head.liaison  # it is what the customer was told
     if source is not None and source.task in case.tasks:
         done = done_attempt(case.tasks[source.task])
         if done is not None:

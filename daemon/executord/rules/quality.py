@@ -14,7 +14,7 @@ from executord.actions import Send
 from executord.agenda import Due
 from executord.case import Ask, Task
 from executord.casebook import Case
-from executord.parcel import closing_update_lacks, current, nothing_to_execute, settled
+from executord.parcel import closing_update_lacks, closing_update_leaves, current, nothing_to_execute, settled
 from executord.policy import Policy, reaction
 from executord.promises import cadence
 from executord.rules.asking import Asking, managers
@@ -79,7 +79,7 @@ def _expected(case: Case, policy: Policy) -> Iterator[Due]:
 
 def _update(case: Case) -> Iterator[Due]:
     lacks = closing_update_lacks(case)
-    if lacks is None:
+    if lacks is None or closing_update_leaves(case):
         return
     k = case.head.updates + 1
     subject = f"closing-update #{k}"
@@ -121,7 +121,7 @@ def _update_body(case: Case, task: Task | None, ask: Ask, policy: Policy) -> Map
 
 def _no_update(case: Case, task: Task | None, ask: Ask) -> bool:
     waived = any(w.standard == 2 for w in case.head.delivery.waivers)
-    return not waived and closing_update_lacks(case) is not None
+    return not waived and closing_update_lacks(case) is not None and not closing_update_leaves(case)
 
 
 CLOSING_UPDATE = Asking("QUA-2", "customer_update_request", _update_body, stands=_no_update)
