@@ -17,6 +17,7 @@ import pytest
 import yaml
 
 from executord import machine, runners
+from executord.cli.workers import end_workers
 from tests.real.kit import INBOX, Tree
 
 PROGRAM = str(Path(__file__).parent / "worker.py")
@@ -386,6 +387,25 @@ def test_stop_workers_ends_them_all(tmp_path: Path, habits: Path, left: None):
     assert tree.stop() == 0
     assert {attempts(tree, "T1"), attempts(tree, "T2")} == {2}
     sound(tree)
+
+
+@pytest.mark.spec("OPS-23", "OPS-18")
+def test_deaf_workers_are_ended_side_by_side(tmp_path: Path, habits: Path, left: None):
+    """Many that ignore SIGTERM take as long as one: each has its grace from the beginning."""
+    tasks = [f"T{k}" for k in range(1, 7)]
+    tree = Tree(tmp_path, config(tmp_path))
+    tree.case("acme-1", tasks)
+    for task in tasks:
+        (habits / task).write_text(f"deaf|touch={tmp_path}/up-{task}|sleep=600")
+        tree.task("acme-1", task)
+    tree.start()
+    tree.until(lambda: all((tmp_path / f"up-{task}").exists() for task in tasks), "they do not start")
+    assert tree.stop() == 0
+    began = time.monotonic()
+    rows = end_workers(str(tree.root), grace_s=3.0)
+    assert time.monotonic() - began < 12, "one after the other"
+    assert sorted(row["task"] for row in rows) == tasks
+    assert not runners.find({"EXECUTORD_MEMORY": str(tree.root)})
 
 
 @pytest.mark.slow

@@ -34,7 +34,7 @@ def end_workers(tree: str, grace_s: float = 10.0) -> list[Mapping[str, Any]]:
     clock = WallClock()
     stopping = [Stopping(_known(each, row), grace_s=grace_s) for each, row in zip(found, rows, strict=True)]
     end = clock.monotonic() + grace_s + 10.0 + PATIENCE_S
-    while any(each.poll(clock.monotonic()) != "gone" for each in stopping) and clock.monotonic() < end:
+    while not _all_gone(stopping, clock.monotonic()) and clock.monotonic() < end:
         pause(0.05)
     left = sorted({pid for each in stopping if each.phase != "gone" for pid in each.left})
     left += [w.pid for w in runners.find({"EXECUTORD_MEMORY": root}) if w.pid not in left]
@@ -44,6 +44,12 @@ def end_workers(tree: str, grace_s: float = 10.0) -> list[Mapping[str, Any]]:
             fix="look at them with ps; they wait for the kernel (state D), are frozen, or are another user's",
         )
     return rows
+
+
+def _all_gone(stopping: list[Stopping], now: float) -> bool:
+    """Every one is asked: a deaf one uses up its own grace, not that of those behind it."""
+    phases = [each.poll(now) for each in stopping]
+    return all(phase == "gone" for phase in phases)
 
 
 def _row(worker: Worker) -> dict[str, Any]:

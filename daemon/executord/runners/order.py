@@ -18,6 +18,8 @@ ENVIRONMENT: tuple[str, ...] = (
     "REQUESTS_CA_BUNDLE", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "no_proxy",
     "all_proxy", "VIRTUAL_ENV", "PYTHONPATH", "NODE_PATH",
 )  # fmt: skip
+#: What `systemd-run` needs to find a user's systemd, only where a worker has a unit of its own [OPS-23].
+BUS = ("XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS")
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ from executord.pen import dump
 from executord.programs import Command
 from executord.runners import ending, followups
 from executord.runners.ending import Exit, Stopping
-from executord.runners.order import ENVIRONMENT, Order, Turns, Worker, environment, worker_from
+from executord.runners.order import BUS, ENVIRONMENT, Order, Turns, Worker, environment, worker_from
 from executord.runners.parsers import TEXT_BYTES, Said, outcome_of
 from executord.runners.prompts import TURN_ENDS, prompt, spoken, turn_line
 from executord.runners.starting import Held, abandon_held, begin_noted, hold, put, reap
@@ -228,7 +228,9 @@ class Workers:
                 "EXECUTORD_OUTPUTS": outputs,
                 "EXECUTORD_REPLY_TO": f"{self._root}/{INBOX}/executor",
             },
-            environment=environment(self._environ, (*ENVIRONMENT, *command.environment), command.env),
+            environment=environment(
+                self._environ, (*ENVIRONMENT, *command.environment, *(BUS if command.unit else ())), command.env
+            ),
             output_bytes=output_bytes,
             limits=limits,
         )
