@@ -2,6 +2,7 @@
 #   demo  the real daemon on a copy of sample_memory/     test  the tests (a few minutes at most)
 #   slow  the tests that take longer                      bench the table of measures
 #   systemd  the service in booted Debians (root, debootstrap and systemd-nspawn; else it says what is missing)
+#   clis  the command lines of real agents, from npm into build/clis, against a stand-in for their models
 #   fuzz  every reader, for minutes                       soak  load and faults at once, 15 minutes or SOAK_S seconds
 #   lint  types  floors  spec   and   check = all four and test
 
@@ -17,7 +18,7 @@ SELECTION = $(shell $(BIN)/python -c 'from tests.spec_report import SELECTION; p
 RUNNABLE := slow and not systemd and not browser and not engine and not real_cli
 
 .DEFAULT_GOAL := test
-.PHONY: demo test slow fuzz soak systemd lint types floors spec bench check venv clean
+.PHONY: demo test slow fuzz soak systemd clis lint types floors spec bench check venv clean
 
 venv: $(STAMP)
 
@@ -54,6 +55,14 @@ slow: $(STAMP)
 systemd: $(STAMP)
 	$(BIN)/python -m tests.systemd.machine
 	$(BIN)/python -m pytest -m systemd tests/systemd
+
+# Into a folder of the build, never for the whole machine; without npm, or without its registry, what is missing is skipped.
+CLIS ?= @anthropic-ai/claude-code @openai/codex @google/gemini-cli opencode-ai
+clis: $(STAMP)
+	mkdir -p build/clis
+	npm install --prefix build/clis --no-save --no-audit --no-fund --loglevel=error $(CLIS) \
+		|| echo "npm could not install them all: what is not there is skipped" >&2
+	$(BIN)/python -m pytest -m real_cli tests/real/test_clis.py
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

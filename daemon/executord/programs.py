@@ -47,7 +47,8 @@ _MODELS = ("ANTHROPIC_*", "OPENAI_*", "GEMINI_*", "GOOGLE_*", "AWS_*", "AZURE_*"
 READY: dict[str, Command] = {
     "claude": Command(
         "claude",
-        ("-p", "--input-format", "stream-json", "--output-format", "stream-json", "--verbose"),
+        ("-p", "--input-format", "stream-json", "--output-format", "stream-json", "--verbose",
+         "--replay-user-messages"),
         words=True, parser="claude-stream", turns="claude", interrupt=False,
         environment=("ANTHROPIC_*", "CLAUDE_*", "AWS_*", "GOOGLE_*", "CLOUD_ML_REGION", "API_TIMEOUT_MS",
                      "DISABLE_*", "BASH_*", "MCP_*", "MAX_*"),

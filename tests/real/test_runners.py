@@ -449,6 +449,30 @@ def test_a_program_that_takes_turns_on_stdin(order, tmp_path: Path):
     ]  # fmt: skip
 
 
+@pytest.mark.spec("OPS-17")
+def test_a_program_that_folds_what_it_is_told_into_the_turn_that_runs(order):
+    """One end for three turns, as the real `claude` does: it says that it took each; there stdin is closed."""
+    one = order("folds=3", turns=Turns({"type": "result"}, {"type": "user", "isReplay": True}))
+    held = runners.hold(one)
+    for n in range(3):
+        runners.turn(held.worker, "turns", n, b"x\n")
+    held.release()
+    assert ended(held.worker, 10).code == 0
+    assert text(one).count("all in one") == 1
+
+
+@pytest.mark.spec("OPS-17")
+def test_what_was_told_too_late_for_a_turn_gets_one_of_its_own(order, tmp_path: Path):
+    """stdin stays open at the end of a turn while something that was fed has not been taken."""
+    one = order("folds=1", turns=Turns({"type": "result"}, {"type": "user", "isReplay": True}))
+    held = runners.hold(one)
+    for n in range(3):
+        runners.turn(held.worker, "turns", n, b"x\n")
+    held.release()
+    assert ended(held.worker, 10).code == 0
+    assert text(one).count("all in one") == 3
+
+
 @pytest.mark.spec("OPS-17", "OPS-18")
 def test_it_may_run_only_so_long(order):
     """A limit of its own, held by the wrapper with no daemon there."""

@@ -53,6 +53,11 @@ def main(words: list[str]) -> int:
             case "lines":
                 for line in sys.stdin:
                     print(f'{{"type": "result", "said": {line.strip()!r}}}'.replace("'", '"'), flush=True)
+            case "folds":
+                for n, _ in enumerate(sys.stdin, 1):
+                    print('{"type": "user", "isReplay": true}', flush=True)
+                    if n >= int(value):
+                        print('{"type": "result", "said": "all in one"}', flush=True)
             case "as":
                 code = main(_habit(Path(value)))
                 if code:

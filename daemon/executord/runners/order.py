@@ -24,9 +24,14 @@ BUS = ("XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS")
 
 @dataclass(frozen=True, slots=True)
 class Turns:
-    """Further turns on stdin: each file of `folder` (in the work folder), until as many `end`s were seen in stdout."""
+    """Further turns on stdin: each file of `folder` (in the work folder), until an `end` in stdout with all done.
+
+    `end` and `taken` are events of the output: a turn has ended; one that was fed has been taken, maybe into a turn
+    that ran already. Who never says `taken` ends one turn for each.
+    """
 
     end: Mapping[str, Any]
+    taken: Mapping[str, Any] = field(default_factory=dict)
     folder: str = "turns"
 
 
@@ -52,7 +57,9 @@ class Order:
             "argv": list(self.argv),
             "cwd": self.cwd,
             "stdin": self.stdin,
-            "turns": {"folder": f"{self.work}/{turns.folder}", "end": dict(turns.end)} if turns is not None else None,
+            "turns": {"folder": f"{self.work}/{turns.folder}", "end": dict(turns.end), "taken": dict(turns.taken)}
+            if turns is not None
+            else None,
             "output_bytes": self.output_bytes,
             "limits": dict(self.limits),
         }

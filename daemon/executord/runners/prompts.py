@@ -89,4 +89,6 @@ def turn_line(form: str, text: str) -> bytes:
     )
 
 
-TURN_ENDS: dict[str, dict[str, str]] = {"claude": {"type": "result"}}
+#: By which events of its output a program says that a turn has ended, and that it has taken one.
+TURN_ENDS: dict[str, dict[str, object]] = {"claude": {"type": "result"}}
+TURN_TAKEN: dict[str, dict[str, object]] = {"claude": {"type": "user", "isReplay": True}}

@@ -30,7 +30,7 @@ from executord.runners import ending, followups
 from executord.runners.ending import Exit, Stopping
 from executord.runners.order import BUS, ENVIRONMENT, Order, Turns, Worker, environment, worker_from
 from executord.runners.parsers import TEXT_BYTES, Said, outcome_of
-from executord.runners.prompts import TURN_ENDS, prompt, spoken, turn_line
+from executord.runners.prompts import TURN_ENDS, TURN_TAKEN, prompt, spoken, turn_line
 from executord.runners.starting import Held, abandon_held, begin_noted, hold, put, reap
 from executord.runners.watch import Watch
 from executord.values import safe_id
@@ -202,7 +202,7 @@ class Workers:
         args, stdin = _placed(command, stdin, text)
         turns = None
         if command.turns is not None:
-            turns = Turns(TURN_ENDS[command.turns])
+            turns = Turns(TURN_ENDS[command.turns], TURN_TAKEN[command.turns])
             os.makedirs(f"{work}/{TURNS}", mode=0o770, exist_ok=True)
             put(f"{work}/{TURNS}/0000", turn_line(command.turns, text), durable=False)
         limits = dict(command.limits)

@@ -107,13 +107,14 @@ def _open(path: str) -> int:
 class Turns:
     """Further turns of a program that reads them on stdin: files of a folder, each fed whole, in their order.
 
-    stdin stays open until the output has shown as many ends of a turn as turns were fed.
+    stdin stays open until, at the end of a turn, all that was fed is done with: the program has said of each that it
+    took it, or has ended as many turns. A program may take several into one turn, so the ends alone are too few.
     """
 
-    def __init__(self, folder: str, end: dict[str, Any], fd: int) -> None:
-        self._folder, self._end, self.fd = folder, end, fd
+    def __init__(self, folder: str, end: dict[str, Any], taken: dict[str, Any], fd: int) -> None:
+        self._folder, self._end, self._taken, self.fd = folder, end, taken, fd
         self._fed: set[str] = set()
-        self._ends = 0
+        self._ends = self._takes = 0
         self.waiting = b""
         self._line = b""
         os.set_blocking(fd, False)
@@ -141,19 +142,25 @@ class Turns:
             self.close()
 
     def hear(self, data: bytes) -> None:
-        """Count the ends of turns in the output."""
+        """Count in the output what was taken and what has ended; stdin is closed at the end of the last turn."""
         *lines, rest = (self._line + data).split(b"\n")
         self._line = rest[-LONGEST_LINE:]
+        ended = False
         for line in lines:
-            if all(str(value).encode() in line for value in self._end.values()):
-                with contextlib.suppress(ValueError):
-                    said = json.loads(line)
-                    if isinstance(said, dict) and all(said.get(k) == v for k, v in self._end.items()):
-                        self._ends += 1
-        if self._ends >= len(self._fed):
+            if _is(line, self._end):
+                self._ends += 1
+                ended = True
+            elif self._taken and _is(line, self._taken):
+                self._takes += 1
+                ended = False  # one more turn has begun, or this one goes on
+        if ended and self._done:
             self.look()  # what came meanwhile is still a turn
-            if self._ends >= len(self._fed):
+            if self._done:
                 self.close()
+
+    @property
+    def _done(self) -> bool:
+        return max(self._ends, self._takes) >= len(self._fed)
 
     def close(self) -> None:
         """No more turns."""
@@ -161,6 +168,17 @@ class Turns:
             with contextlib.suppress(OSError):
                 os.close(self.fd)
             self.fd = -1
+
+
+def _is(line: bytes, event: dict[str, Any]) -> bool:
+    """Whether a line of output is such an event; most are not, and are not parsed."""
+    if not all(key.encode() in line for key in event):
+        return False
+    try:
+        said = json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(said, dict) and all(said.get(key) == value for key, value in event.items())
 
 
 class Wrapper:
@@ -264,7 +282,7 @@ class Wrapper:
         if said:
             self.error = said.decode("utf-8", "replace")
         if turns:
-            self.turns = Turns(turns["folder"], turns["end"], stdin_w)
+            self.turns = Turns(turns["folder"], turns["end"], turns.get("taken") or {}, stdin_w)
             self.turns.look()
         return out, err
 

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 from executord import runners
 from executord.clock import WallClock
 from executord.errors import BadConfiguration, ExecutordError
+from executord.programs import READY
 from executord.settings import Settings
 
 Process = Mapping[str, Any]
@@ -191,9 +192,10 @@ class Processes:
         }
         if self._memory is not None:
             own["EXECUTORD_MEMORY"] = self._memory
-        base = {k: v for k, v in self._environ.items() if not k.startswith("EXECUTORD_")}
+        known = READY.get(os.path.basename(argv[0]))  # a known agent's program finds its key as under a roster's entry
+        allow = (*runners.ENVIRONMENT, *(known.environment if known is not None else ()))
         order = runners.Order(
-            argv, job.work, job.path, job.marks, runners.environment(base, also=own), job.attempt,
+            argv, job.work, job.path, job.marks, runners.environment(self._environ, allow, own), job.attempt,
             f"{job.work}/order.md", output_bytes=self._output,
         )  # fmt: skip
         return _Held(runners.hold(order, durable=self._durable))
