@@ -24,7 +24,7 @@ FLOORS = """
 4  repair
 4  doctor | fsck | loop | rehearsal
 4  service
-4  attendance | digests | treasury
+4  attendance | digests | display | escort | treasury
 4  house
 4  demo | views
 3  checking

@@ -24,17 +24,16 @@ from executord.casebook import Case
 from executord.deaths import Deaths
 from executord.digests import Digests
 from executord.disk import INBOX, Disk
+from executord.display import Display
 from executord.errors import BadInput, CannotStart, CannotWrite, ExecutordError, Finding, NotOurs
+from executord.escort import Escort
 from executord.evolve import replace
 from executord.gate import ours_to_mend
 from executord.hands import Batch, Entry, Hands
 from executord.house import House
 from executord.hush import hushed
-from executord.incidents import current
 from executord.marks import Marks
 from executord.paper import Limits
-from executord.parcel import settled
-from executord.pen import dump
 from executord.places import Lineup, Places
 from executord.policy import Policy
 from executord.postbox import Postbox
@@ -50,13 +49,10 @@ from executord.sight import see_still_gone
 from executord.store import Store
 from executord.survey import Surveyor
 from executord.treasury import Treasury
-from executord.views.overview import progress
 
 BATCH_LINES = 400
 ROUND_CASES = 200  # cases of a round between two looks at what rings
 RETRY = timedelta(seconds=5)
-VIEW = "outputs/partial/progress.yaml"
-VIEW_EVERY = timedelta(seconds=1)
 
 
 class Service:
@@ -82,7 +78,7 @@ class Service:
         self.root = os.path.realpath(root)
         self.policy = policy
         self.store = Store(self.root, policy, limits)
-        self.surveyor = Surveyor(self.root, limits or Limits())
+        self.escort = Escort(self.root, limits)
         self.postbox = Postbox(self.store)
         self.disk = Disk(self.root, durable=durable, before=before)
         self.workers = workers
@@ -104,6 +100,7 @@ class Service:
         self.treasury = Treasury(self)
         self.attendance = Attendance(self, self._guarded)
         self.digests = Digests(self, state)
+        self.display = Display(self, self._guarded, self._commit)
         self._on_entry = on_entry or (lambda _case, _entry: None)
         self._event = on_event or (lambda _what, _text: None)
         self._progress = on_progress or (lambda: None)
@@ -113,10 +110,12 @@ class Service:
         self._mail_later: datetime | None = None
         self._deadlines: list[tuple[datetime, str]] = []
         self._deadline: dict[str, datetime] = {}
-        self._views: dict[str, datetime] = {}  # case → when its view may be written
-        self._viewed: dict[str, datetime] = {}
         self._waiting_letters: dict[str, str | None] = {}  # "folder/name" → case
-        self._commands: dict[str, str] = {}  # case → who commands its open incident
+
+    @property
+    def surveyor(self) -> Surveyor:
+        """Who looks at the outputs of cases."""
+        return self.escort.surveyor
 
     # -- start ---------------------------------------------------------------------------------------------
 
@@ -166,7 +165,7 @@ class Service:
         if self.carriage is not None and not self._only_looks:
             self.carriage.recover(case, now)
         if first and case.n and self.store.progress_event(case_id) != case.n:
-            self._views.setdefault(case_id, now)  # it died between the lines and their view
+            self.display.owe(case_id, now)  # it died between the lines and their view
         return case
 
     def _redo(self, case_id: str) -> list[Entry]:
@@ -187,9 +186,9 @@ class Service:
     def _keep(self, case: Case) -> None:
         agenda = agenda_of(case, self.policy)
         self.cases[case.id], self.agendas[case.id] = case, agenda
-        self._commands_now(case)
+        self.escort.after(case)
         if self._only_looks and case.last_at is not None:
-            self._survey(case, case.last_at)
+            self.escort.survey(case, case.last_at)
         for task in case.tasks.values():
             if task.live is not None:
                 self.places.holder(case.id, task.id, None, task.live.agent)
@@ -199,8 +198,7 @@ class Service:
     def _drop(self, case_id: str) -> None:
         case = self.cases.pop(case_id, None)
         self.agendas.pop(case_id, None)
-        self.surveyor.forget(case_id)
-        self._commands.pop(case_id, None)
+        self.escort.forget(case_id)
         self._deadline.pop(case_id, None)
         for key in [k for k, c in self._waiting_letters.items() if c == case_id]:
             del self._waiting_letters[key]
@@ -261,7 +259,7 @@ class Service:
         if self.carriage is not None:
             touched |= self.carriage.take(self.cases)
         unfinished = self._settle(now, touched | looked, budget)
-        self._write_views(now)
+        self.display.turn(now)
         if self.desk is not None:
             self.desk.turn(now)
         self._guarded(None, now, partial(self.digests.turn, now))
@@ -286,7 +284,7 @@ class Service:
             looked.add(case_id)
             if os.path.isdir(f"{self.root}/{case_id}"):
                 self._refresh(case_id, now, set())
-                self._check_view(case_id, now)
+                self.display.check(case_id, now)
             else:
                 self._gone(case_id, now)
             self._progress()
@@ -436,11 +434,7 @@ class Service:
     def _gather(self, batch: Batch, now: datetime, room: int) -> None:
         case = batch.case
         agenda = self.agendas[case.id]
-        self._survey(case, now)
-        others = frozenset(n for c, n in self._commands.items() if c != case.id)
-        if others != case.commanding:
-            case.commanding = others
-            case.head_dirty = True
+        self.escort.before(case, now)
         for task in [case.tasks[task_id] for task_id in case.clashed]:
             if self.hands.is_free(f"{case.id}/{task.clash}"):
                 case.put(replace(task, clash=None))
@@ -469,30 +463,7 @@ class Service:
                 room += 1
                 self.attendance.not_started(case, due, now, error)
                 self._event("cannot start", f"{case.id}: {due.name}: {error}")
-        self._commands_now(case)
-
-    def _commands_now(self, case: Case) -> None:
-        """Who commands an open incident of this case: a fact for the others [INC-3]."""
-        found = current(case)
-        if found is not None and found.status == "open":
-            self._commands[case.id] = found.commander
-        else:
-            self._commands.pop(case.id, None)
-
-    def _survey(self, case: Case, now: datetime) -> None:
-        """What lies there for the deliverable is looked at when the case is on its way out [DEL-2, QUA-4]."""
-        head = case.head
-        if head.opened_at is None or not head.ours or head.parked is not None or head.closed is not None:
-            return
-        if head.delivery.handed is not None:
-            seen = self.surveyor.finals(case)
-        elif settled(case):
-            seen = self.surveyor.survey(case, now)
-        else:
-            return
-        if seen != case.survey:
-            case.survey = seen
-            case.head_dirty = True
+        self.escort.after(case)
 
     def _take_answers(self, batches: Iterable[Batch], now: datetime) -> set[str]:
         """Read what these batches have put into our own inbox: the answers of programs [OPS-17]."""
@@ -602,11 +573,11 @@ class Service:
                 f"{self.root}/{batch.case.id}"
             ):
                 self.marks.did(batch.case.id, 0)  # another case may come under its name
-                self._views.pop(batch.case.id, None)
+                self.display.forget(batch.case.id)
                 self._drop(batch.case.id)
                 continue
             self.marks.did(batch.case.id, batch.case.n)
-            self._views.setdefault(batch.case.id, now)
+            self.display.owe(batch.case.id, now)
             self._guarded(batch.case.id, now, partial(self.hands.rotate, batch.case, now))
         for case_id, entry in entries:
             if entry["action"] == "file":
@@ -643,47 +614,11 @@ class Service:
         while self._deadlines and self._deadline.get(self._deadlines[0][1]) != self._deadlines[0][0]:
             heapq.heappop(self._deadlines)
 
-    # -- views and waking ----------------------------------------------------------------------------------
-
-    def _write_views(self, now: datetime, *, all_of_them: bool = False) -> None:
-        for case_id in sorted(c for c, at in self._views.items() if at <= now or all_of_them):
-            case = self.cases.get(case_id)
-            last = self._viewed.get(case_id)
-            if case is not None and last is not None and last <= now < last + VIEW_EVERY and not all_of_them:
-                self._views[case_id] = last + VIEW_EVERY
-                continue
-            del self._views[case_id]
-            if case is None:
-                continue
-            self._viewed[case_id] = now
-            self._guarded(case_id, now, partial(self._view, case, now))
-
-    def _check_view(self, case_id: str, now: datetime) -> None:
-        """A hand edit of a view is overwritten at the next round [MEM-24]."""
-        case = self.cases.get(case_id)
-        if case is None or not case.n:
-            return
-        paths = [VIEW, *(incident.view_path(each) for each in case.head.incidents)]
-        touched = [path for path in paths if self.hands.view_touched(case, f"{case_id}/{path}")]
-        if touched:
-            self._views.setdefault(case_id, now)
-
-    def _view(self, case: Case, now: datetime) -> None:
-        path = f"{case.id}/{VIEW}"
-        if path not in self.store.seen[case.id].views and not self.hands.is_ours(path):
-            away = self.hands.occupant(path)
-            if away is not None:  # a worker's file lies on our name [MEM-23]
-                batch = Batch(case)
-                line = Due(now, "view", "MEM-24", Write(VIEW))
-                self.hands.note(batch, set_aside(case, line, away.removeprefix(f"{case.id}/")), now)
-                self._commit([batch], now)
-        self.hands.view(case, path, progress(case, self.agendas[case.id], self.policy))
-        for each in case.head.incidents:
-            self.hands.view(case, f"{case.id}/{incident.view_path(each)}", dump(incident.view(case, each)))
+    # -- waking ---------------------------------------------------------------------------------------------
 
     def finish(self, now: datetime) -> None:
         """Before a sleep of unknown length, or a stop: the last state of every view, and the settle mark."""
-        self._write_views(now, all_of_them=True)
+        self.display.turn(now, all_of_them=True)
         self.settle_marks()
         if self.desk is not None:
             self.desk.close()
@@ -701,7 +636,7 @@ class Service:
         """When something can happen next, if nothing changes before."""
         times = [h[0][0] for h in (self._later, self._deadlines) if h]
         times += [t for t in (self._mail_later, self.lineup.next_slack()) if t is not None]
-        times += list(self._views.values())
+        times += self.display.times()
         times += [again for _, again in self.broken.values()]
         if self.desk is not None and (at := self.desk.next_at()) is not None:
             times.append(at)

@@ -271,9 +271,11 @@ def _is_view(path: str) -> bool:
 
 
 def _is_ours(path: str) -> bool:
-    return (
-        path.startswith("outputs/partial/") and path.count("/") == 2 and bool(_OUR_NAMES.match(path.rsplit("/", 1)[-1]))
-    )
+    """Whether the name is one of ours; what lay on it and was set aside is somebody's again [MEM-23]."""
+    name = path.rsplit("/", 1)[-1]
+    if not path.startswith("outputs/partial/") or path.count("/") != 2 or _FROM.match(name):
+        return False
+    return bool(_OUR_NAMES.match(name))
 
 
 def _rank(source: Source) -> Any:

@@ -215,6 +215,38 @@ def who_may_say_that_it_is_an_incident(s: Stage) -> None:
     s.says(f"{PARTIAL}/incident-2.yaml", incident_id="outage-7", status="open", severity=2)
 
 
+@story("INC-2", "MEM-23", "MEM-24", "DEL-2")
+def a_workers_file_on_the_name_of_an_incident(s: Stage) -> None:
+    """What lies on the name of its view is set aside unchanged, before and while it is open, and serves as a source."""
+    outage(s)
+    early = "from: technical-writer\nnotes: my own log of the outage\nknowledge_base_article: KB-9\n"
+    s.put(f"{PARTIAL}/incident.yaml", early)
+    s.at("09:05").drop("incident", ENGINEER, severity="Sev 1", description="every third checkout of the EU fails")
+    s.skip()
+    s.says(f"{PARTIAL}/incident.yaml", incident_id=INC, status="open")
+    s.says(f"{PARTIAL}/incident.from-technical-writer.yaml", notes="my own log of the outage")
+    s.at("09:06").drop("acknowledgement", ENGINEER, in_reply_to=f"{CASE}.incident_role-4")
+    s.skip()
+    s.at("09:07").put(f"{PARTIAL}/incident.yaml", "seen: the alarm rang\n")  # nobody's name
+    s.drop("acknowledgement", "support-analyst", in_reply_to=f"{CASE}.incident_role-3")
+    s.expect(
+        """
+        09:07 file 05-acknowledgement.yaml #1
+        09:07 set-aside incident.yaml #2
+        """
+    )
+    s.says(f"{PARTIAL}/incident.yaml", incident_id=INC, status="open")
+    if s.strict:
+        with open(f"{s.root}/{PARTIAL}/incident.from-unknown.yaml", encoding="utf-8") as file:
+            assert file.read() == "seen: the alarm rang\n"
+    s.at("09:20").done(ENGINEER, "T1", components=TICKET, customer_update=UPDATE)
+    s.skip()
+    made = s.read(f"{CASE}/outputs/final/ticket_resolution.yaml")
+    if s.strict:
+        others = [(c["component"], c["other"]["path"]) for c in made["conflicts"]]
+        assert others == [("knowledge_base_article", "outputs/partial/incident.from-technical-writer.yaml")]
+
+
 @story("INC-1", "INC-3")
 def by_its_mark_and_by_a_breach(s: Stage) -> None:
     """Marked and critical: at once; critical and a response missed: then; the commander of one is not asked again."""

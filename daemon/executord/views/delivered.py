@@ -26,7 +26,11 @@ from executord.views.overview import Tree
 class Outputs(Tree, Protocol):
     """A tree of which the outputs can be looked at too."""
 
-    surveyor: Surveyor
+    @property
+    def surveyor(self) -> Surveyor:
+        """Who looks at outputs."""
+        ...
+
     hands: Hands
 
 

@@ -1,0 +1,59 @@
+"""What goes along with a case besides its lines: what lies in its outputs, and who commands elsewhere [DEL-2, INC-3].
+
+Counterparts: `service.py`, which asks before each look; `survey.py`, which reads.
+Sight and facts across cases, no more.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from executord.casebook import Case
+from executord.incidents import current
+from executord.paper import Limits
+from executord.parcel import settled
+from executord.survey import Surveyor
+
+
+class Escort:
+    """For all cases of one tree."""
+
+    def __init__(self, root: str, limits: Limits | None) -> None:
+        self.surveyor = Surveyor(root, limits or Limits())
+        self._commands: dict[str, str] = {}  # case → who commands its open incident
+
+    def before(self, case: Case, now: datetime) -> None:
+        """What the rules are to see of outputs and of other cases, before they are asked."""
+        self.survey(case, now)
+        others = frozenset(name for case_id, name in self._commands.items() if case_id != case.id)
+        if others != case.commanding:
+            case.commanding = others
+            case.head_dirty = True
+
+    def after(self, case: Case) -> None:
+        """Who commands an open incident of this case: a fact for the others."""
+        found = current(case)
+        if found is not None and found.status == "open":
+            self._commands[case.id] = found.commander
+        else:
+            self._commands.pop(case.id, None)
+
+    def forget(self, case_id: str) -> None:
+        """The case is gone."""
+        self.surveyor.forget(case_id)
+        self._commands.pop(case_id, None)
+
+    def survey(self, case: Case, now: datetime) -> None:
+        """What lies there for the deliverable is looked at when the case is on its way out [DEL-2, QUA-4]."""
+        head = case.head
+        if head.opened_at is None or not head.ours or head.parked is not None or head.closed is not None:
+            return
+        if head.delivery.handed is not None:
+            seen = self.surveyor.finals(case)
+        elif settled(case):
+            seen = self.surveyor.survey(case, now)
+        else:
+            return
+        if seen != case.survey:
+            case.survey = seen
+            case.head_dirty = True
