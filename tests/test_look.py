@@ -38,8 +38,8 @@ START = datetime(2025, 3, 3, 9, 0, tzinfo=UTC)
 LINE = ["at", "due", "case", "name", "action", "rule", "task", "attempt", "to", "type", "path", "why"]
 FINDING = ["severity", "code", "path", "line", "column", "field", "message", "fix"]
 INSTRUCTION = [
-    "id", "title", "priority", "tier", "phase", "on_hold", "paused", "deliverable_type", "percent", "tasks", "clocks",
-    "blockers", "awaited", "next_update", "next", "problems", "freed_by",
+    "id", "title", "priority", "tier", "phase", "on_hold", "paused", "muted", "deliverable_type", "percent", "tasks",
+    "clocks", "blockers", "awaited", "next_update", "next", "problems", "freed_by",
 ]  # fmt: skip
 STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d*[1-9])?Z")
 
@@ -296,7 +296,7 @@ def test_status_has_every_key(status: dict):
             assert list(row) == FINDING
         for row in each["freed_by"]:
             assert list(row) == ["task", "type", "from"]
-    assert all(list(a) == ["name", "load", "capacity", "inbox", "oldest_s"] for a in status["agents"])
+    assert all(list(a) == ["name", "load", "capacity", "inbox", "oldest_s", "muted"] for a in status["agents"])
     assert all(list(r) == ["path", "code", "reason", "at"] for r in status["rejected"])
 
 
@@ -414,7 +414,7 @@ def test_status_tells_the_load_of_agents(status: dict):
     assert agents["account-manager"]["inbox"] == 3
     assert isinstance(agents["account-manager"]["oldest_s"], int)
     assert agents["community-manager"] == {
-        "name": "community-manager", "load": 0, "capacity": 3, "inbox": 0, "oldest_s": None
+        "name": "community-manager", "load": 0, "capacity": 3, "inbox": 0, "oldest_s": None, "muted": None
     }  # fmt: skip
     assert agents["planner"]["capacity"] == 0
 

@@ -286,6 +286,34 @@ def test_every_message_about_a_clock_has_its_schema(stage: Stage):
         assert kinds[kind], kind
 
 
+@pytest.mark.spec("OPS-15", "EXE-22", "CON-8")
+def test_status_and_agenda_show_what_is_muted(stage: Stage):
+    """A window is shown while it is open, of a case and of an agent; what falls into it is no message to come."""
+    from executord.cli import boards
+    from executord.views import outlook, overview
+
+    stage.at("09:10").drop("mute", "support-manager", until="2026-11-21T20:00:00Z", reason="maintenance")
+    stage.drop("mute", "operator", case=None, target_agent=ENGINEER, **{"for": "1h"})
+    stage.at("09:30")
+    stage._rest()
+    assert stage.service is not None
+    report = overview.status(stage.service, stage.now)
+    wanted = {"by": "support-manager", "at": "2026-11-20T09:10:00Z", "until": "2026-11-21T20:00:00Z"}
+    assert report["instructions"][0]["muted"] == {**wanted, "reason": "maintenance"}
+    agents = {a["name"]: a["muted"] for a in report["agents"] if a["muted"] is not None}
+    assert {n: m["until"] for n, m in agents.items()} == {ENGINEER: "2026-11-20T10:10:00Z"}
+    assert "MUTED (2)" in "\n".join(boards.status_board(report, stage.service))
+    rows = outlook.to_come(stage.service, stage.now)
+    sent = {r["name"]: r["to"] for r in rows if r["name"].startswith(("warn", "remind update", "ask breach"))}
+    window = {r["name"]: r["why"] for r in rows if r["name"].startswith("warn") and r["at"] < wanted["until"]}
+    assert window
+    assert all(sent[name] is None and why.startswith("muted until") for name, why in window.items())
+    assert any(to is not None for name, to in sent.items() if name not in window)
+    later = overview.status(stage.service, stage.now + timedelta(days=2))
+    assert later["instructions"][0]["muted"] is None
+    assert all(a["muted"] is None for a in later["agents"])
+
+
 # --- a clock that is set ----------------------------------------------------------------------------------------------
 
 

@@ -48,7 +48,11 @@ class House:
     def __init__(self, service: Home) -> None:
         self._service = service
         self.pauses: dict[str, Any] = {}
-        self.mutes: dict[str, Mute] = {}  # by agent
+
+    @property
+    def mutes(self) -> dict[str, Mute]:
+        """Who is muted beyond one case, by agent."""
+        return self._service.places.muted
 
     # -- where a letter goes -------------------------------------------------------------------------------
 
@@ -288,13 +292,13 @@ class House:
         places = self._service.places
         places.all_paused = bool(self.pauses.get("all"))
         places.paused = frozenset(self.pauses.get("agents") or {})
-        self.mutes = {}
+        places.muted = {}
         muted = self.pauses.get("muted")
         for name, row in muted.items() if isinstance(muted, Mapping) else ():
             times = [read_moment(row.get(k), self._service.policy.zone) for k in ("at", "until")]
             if None not in times:
                 at, until = (t for t in times if t is not None)
-                self.mutes[name] = Mute(str(row.get("by") or ""), at, until, text_of(row.get("reason")) or None)
+                places.muted[name] = Mute(str(row.get("by") or ""), at, until, text_of(row.get("reason")) or None)
 
     def _reject(self, letter: Letter, judged: Judgement, now: datetime) -> None:
         facts = dict(owed_to_house(letter, judged))

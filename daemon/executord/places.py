@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from executord.agenda import Due, Place
-from executord.case import Task
+from executord.case import Mute, Task
 from executord.casebook import Case
 from executord.policy import Agent, Policy, suitability, words_of
 from executord.values import agent_name
@@ -37,6 +37,7 @@ class Places:
         self.held: dict[str, set[tuple[str, str]]] = {}  # agent → (case, task) of live attempts
         self.paused: frozenset[str] = frozenset()
         self.all_paused = False
+        self.muted: dict[str, Mute] = {}  # agents who are not reminded and notified; a case has a mute of its own
 
     def holder(self, case_id: str, task_id: str, was: str | None, now: str | None) -> None:
         """A task has changed hands."""

@@ -116,6 +116,9 @@ def status_board(report: Mapping[str, Any], tree: Tree) -> Iterator[str]:
     free = [(each["id"], row) for each in ordered for row in each["freed_by"]]
     freed = [(i if r["task"] is None else f"{i}/{r['task']}", r["type"], ", ".join(r["from"])) for i, r in free]
     yield from _section("FREED BY", ("WHAT", "MESSAGE", "FROM"), freed)
+    muted = [(each["id"], each["muted"]) for each in ordered] + [(a["name"], a["muted"]) for a in report["agents"]]
+    hushed = [(who, when(m["until"]), m["by"], m["reason"]) for who, m in muted if m is not None]
+    yield from _section("MUTED", ("WHO", "UNTIL", "BY", "REASON"), hushed)
     found = [row for each in ordered for row in each["problems"]]
     yield from _section("PROBLEMS", _FINDING, [_finding_row(row) for row in found])
     busy = [a for a in report["agents"] if a["load"] or a["inbox"]]
@@ -148,7 +151,7 @@ def _section(title: str, head: Sequence[str], rows: Sequence[Sequence[object]]) 
 
 def _case_row(each: Mapping[str, Any], late: datetime | None, now: datetime) -> tuple[object, ...]:
     folders = [t["folder"] for t in each["tasks"]]
-    flags = [word for word in ("on_hold", "paused") if each[word]]
+    flags = [word for word in ("on_hold", "paused", "muted") if each[word]]
     phase = " ".join([each["phase"], *(f"({word.replace('_', ' ')})" for word in flags)])
     counts = [folders.count(f) for f in ("pending", "in_progress", "completed")]
     left = span((late - now) / _SECOND) if late is not None else "-"
@@ -178,10 +181,12 @@ def _finding_row(row: Mapping[str, Any]) -> tuple[object, ...]:
 def show_board(report: Mapping[str, Any]) -> Iterator[str]:
     """`show` for people."""
     yield f"{report['id']}  {clean(report['title'])}"
-    marks = "".join(f", {word.replace('_', ' ')}" for word in ("on_hold", "paused") if report[word])
+    marks = "".join(f", {word.replace('_', ' ')}" for word in ("on_hold", "paused", "muted") if report[word])
     tier = "-" if report["tier"] is None else report["tier"]
     yield f"  {report['phase']}{marks}, {report['percent']} %, tier {tier}, priority {report['priority'] or '-'}"
     yield f"  deliverable: {clean(report['deliverable_type'])}"
+    if report["muted"]:
+        yield f"  muted until {when(report['muted']['until'])} by {clean(report['muted']['by'])}"
     head = ("TASK", "STATE", "FOLDER", "AGENT", "ATTEMPT", "SINCE", "%", "ETA", "WAITS FOR", "TITLE")
     rows = [
         (t["id"], t["state"], t["folder"], t["agent"], t["attempt"], when(t["since"]), t["percent"], t["eta"],
@@ -217,7 +222,7 @@ def line_text(line: Mapping[str, Any], *, case: bool = True) -> str:
 def coming_text(line: Mapping[str, Any], *, case: bool = True) -> str:
     """The same for a line to come, which says why it waits."""
     text = line_text(line, case=case)
-    waits = line["why"] is not None and str(line["why"]).startswith(("waits", "every capable"))
+    waits = line["why"] is not None and str(line["why"]).startswith(("waits", "every capable", "muted until"))
     return f"{text}  ({clean(line['why'])})" if waits else text
 
 

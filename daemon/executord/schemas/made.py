@@ -296,6 +296,15 @@ class Freed(Report):
     from_: list[str] = Field(alias="from")
 
 
+class MutedRow(Report):
+    """A window in which reminders and notifications are not sent, and not made up for."""
+
+    by: str
+    at: Moment
+    until: Moment
+    reason: str | None
+
+
 class InstructionRow(Report):
     """An instruction as it stands."""
 
@@ -306,6 +315,7 @@ class InstructionRow(Report):
     phase: Phase
     on_hold: bool
     paused: bool
+    muted: MutedRow | None = Field(description="The window in which nobody is reminded and notified, while it is open.")
     deliverable_type: str | None
     percent: int
     tasks: list[TaskRow]
@@ -325,6 +335,7 @@ class AgentRow(Report):
     capacity: int
     inbox: int
     oldest_s: int | None
+    muted: MutedRow | None
 
 
 class SessionRow(Report):

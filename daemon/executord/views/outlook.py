@@ -31,6 +31,7 @@ from executord.agenda import Due, Place
 from executord.case import Task
 from executord.casebook import Case
 from executord.disk import INBOX
+from executord.hush import hushed
 from executord.places import Places, dispatch_order
 from executord.posts import stem
 from executord.values import stamp
@@ -106,6 +107,8 @@ def to_come(tree: Tree, now: datetime, ids: Collection[str] = ()) -> list[dict[s
         for line in agenda.lines():
             given = waiting.get((case_id, line.task or "")) if line.place is not None else None
             at = given.at if given is not None else max(now, line.at)
+            if given is None and isinstance(line.action, Send):
+                line = hushed(line, max(now, line.at), (case.head.mute, tree.places.muted.get(line.action.to)))
             made = _line(tree, case, line, given, at, repeats)
             rows.append(((at is None, at or line.at, line.order, case_id, line.name), made))
     return [made for _, made in sorted(rows, key=lambda row: row[0])]

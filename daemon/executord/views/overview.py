@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from executord.agenda import Agenda
 from executord.blocking import open_blockers
-from executord.case import Task
+from executord.case import Mute, Task
 from executord.casebook import Case
 from executord.parcel import phase_of
 from executord.pen import dump
@@ -217,6 +217,7 @@ def case_view(case: Case, agenda: Agenda, policy: Policy, now: datetime, *, all_
         "phase": phase(case),
         "on_hold": head.hold is not None,
         "paused": head.paused is not None or all_paused,
+        "muted": muted_view(head.mute, now),
         "deliverable_type": head.deliverable_type,
         "percent": percent(case),
         "tasks": [task_view(case, case.tasks[i], now) for i, now in standings.items()],
@@ -230,6 +231,13 @@ def case_view(case: Case, agenda: Agenda, policy: Policy, now: datetime, *, all_
     }
 
 
+def muted_view(mute: Mute | None, now: datetime) -> dict[str, Any] | None:
+    """The window in which nobody is reminded and notified, while it is open."""
+    if mute is None or not mute.covers(now):
+        return None
+    return {"by": mute.by, "at": stamp(mute.at), "until": stamp(mute.until), "reason": mute.reason}
+
+
 def broken_view(case_id: str, text: str) -> dict[str, Any]:
     """The same for a case that cannot be read: it is parked until its files are mended [REL-4]."""
     return {
@@ -240,6 +248,7 @@ def broken_view(case_id: str, text: str) -> dict[str, Any]:
         "phase": "parked",
         "on_hold": False,
         "paused": False,
+        "muted": None,
         "deliverable_type": None,
         "percent": 0,
         "tasks": [],
@@ -312,6 +321,7 @@ def agents(tree: Tree, now: datetime) -> list[dict[str, Any]]:
                 "capacity": tree.policy.capacity(name),
                 "inbox": count,
                 "oldest_s": max(int((now - oldest).total_seconds()), 0) if oldest is not None else None,
+                "muted": muted_view(tree.places.muted.get(name), now),
             }
         )
     return found
