@@ -24,7 +24,8 @@ FLOORS = """
 4  repair
 4  doctor | fsck | loop | rehearsal
 4  service
-4  attendance | digests | display | escort | treasury
+4  allotment | attendance | digests | display | escort | treasury
+4  parked
 4  house
 4  demo | views
 3  checking
@@ -34,11 +35,11 @@ FLOORS = """
 3  bells | dropping | evidence | journal | lock | runners | survey
 3  outbox | paper | script
 3  channels | retention | schemas | tree
-3  clock | deaths | disk | gate | inotify | log | machine | marks | mend | oddities | sdnotify | settings
+3  clock | deaths | disk | gate | inotify | log | machine | marks | mend | oddities | patience | sdnotify | settings
 3  crontab
 2  rules | team
 1  finals | fold
-1  completeness | messages | news | posts | tidings
+1  completeness | messages | news | posts | quoting | tidings
 1  standards | verification
 1  reckoning | routes | sendings
 1  hush | letters | places | processes | promises | updates

@@ -13,7 +13,7 @@ import hashlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, tzinfo
+from datetime import datetime
 from typing import Any, assert_never
 
 from executord import journal
@@ -46,15 +46,13 @@ from executord.gate import ours_to_mend, regular
 from executord.paper import parse
 from executord.pen import dump, journal_line, printable
 from executord.posts import next_stem
+from executord.quoting import embedded, inside
 from executord.reading import find, text_of
 from executord.runners.workers import Run, Started, Workers, run_of
-from executord.scalars import written
 from executord.snapshot import freeze
 from executord.store import Store
 from executord.transitions import attempt_of
-from executord.updates import update_contents
-from executord.values import read_moment, read_stamp, stamp
-from executord.verification import OUTPUT, SUMMARY
+from executord.values import read_stamp, stamp
 
 Entry = dict[str, Any]
 _OURS = b"\ngenerated_by: executord\n"  # as `pen` writes it [MEM-16]
@@ -347,11 +345,8 @@ class Hands:
             for book in books:
                 book.placed = True
         except Exception:
-            self._taken.clear()
-            self._leaving.clear()
-            for noted in (n for batch in work for n in batch.noted):
-                if noted.started is not None:
-                    noted.started.abandon()
+            for batch in work:
+                self.forget(batch)
             self._take_back(journals)
             self._undo(staged, work)
             raise
@@ -366,6 +361,14 @@ class Hands:
             self._taken.clear()
             self._leaving.clear()
         return entries
+
+    def forget(self, batch: Batch | None) -> None:
+        """What was noted in memory is void: its names are free again, and who was held back never begins."""
+        for noted in batch.noted if batch is not None else ():
+            self._taken.discard(noted.target or "")
+            self._leaving.discard(noted.source or "")
+            if noted.started is not None:
+                noted.started.abandon()
 
     def _take_back(self, journals: Mapping[str, int]) -> None:
         """Cut off lines that may not be on the disk: nothing was published for them yet.
@@ -625,43 +628,3 @@ def _mark(n: int, now: datetime) -> dict[str, Any]:
 def _segment(text: str) -> str:
     safe = "".join(c if c.isalnum() or c in "-_" else "-" for c in text.strip().lower())
     return safe[:60] or "unknown"
-
-
-def inside(body: Any, keys: Sequence[str | int]) -> Any:
-    """The value that stands behind these keys and places, None where there is none."""
-    here = body
-    for key in keys:
-        if isinstance(here, Mapping):
-            here = here.get(key)
-        elif isinstance(here, list) and isinstance(key, int) and key < len(here):
-            here = here[key]
-        else:
-            return None
-    return here
-
-
-def embedded(body: Mapping[str, Any], key: str | None, zone: tzinfo) -> Any:
-    """What a file says under a key, in the spellings that claims use; times in UTC where they can be read [CON-0]."""
-    if key is None:
-        return dict(body)
-    if key.startswith("update:"):
-        *path, content = key.removeprefix("update:").split(".")
-        inner: Any = body
-        for part in path:
-            inner = inner.get(part) if isinstance(inner, Mapping) else None
-        return update_contents(inner).get(content) if isinstance(inner, Mapping) else None
-    if key == "output":
-        found = next((body[k] for k in OUTPUT if body.get(k) is not None), None)
-        return None if body.get("output") is None and isinstance(found, list) else found
-    if key == "summary":
-        value = find(body, SUMMARY).value
-        return value if isinstance(value, str) or value is None else text_of(value)
-    value = find(body, (key,)).value
-    if key == "components" and value is None:
-        return {}
-    if key.endswith("_at"):
-        moment = read_moment(value, zone)
-        if moment is not None:
-            return stamp(moment)
-        return written(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
-    return value

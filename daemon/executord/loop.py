@@ -29,6 +29,7 @@ from executord.log import log_event, log_line
 from executord.marks import Marks
 from executord.notices import Notices, rows_of
 from executord.outbox import Outbox
+from executord.patience import SECONDS, Patience
 from executord.policy import Policy
 from executord.retention import pack
 from executord.runners.workers import Workers
@@ -137,6 +138,7 @@ class Loop:
             on_event=self._event,
             on_progress=self._alive,
             workers=self._workers,
+            patience=Patience(SECONDS),
             outbox=self._outbox,
             state=self._state,
         )

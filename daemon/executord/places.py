@@ -159,6 +159,7 @@ class Lineup:
         self._lines: dict[tuple[str, str], tuple[Case, Due]] = {}
         self._slack: list[tuple[datetime, str, str, int]] = []
         self._count = 0
+        self.at: str | None = None  # the case that `next` is looking at: whose fault it is, should there be one
 
     def put(self, case: Case, task_id: str, line: Due | None) -> None:
         """This task's dispatch waits (again), or no more."""
@@ -199,8 +200,10 @@ class Lineup:
 
     def next(self, now: datetime) -> tuple[Case, Due, Choice | None] | None:
         """The most urgent dispatch for which there is room, and who gets it; None as choice: nobody ever could."""
+        self.at = None
         while (at := self.next_slack()) is not None and at <= now:
             _, case_id, task_id, _ = heapq.heappop(self._slack)
+            self.at = case_id
             case, _ = self._lines[case_id, task_id]
             self._enqueue((case_id, task_id), self._open_queue(case, case.tasks[task_id]))
         if self._places.all_paused:
@@ -218,6 +221,7 @@ class Lineup:
                 best = heap[0]
         if best is None:
             return None
+        self.at = best[1]
         case, line = self._lines[best[1:3]]
         assert line.place is not None
         choice = self._places.pick(case, case.tasks[best[2]], line.place, now)

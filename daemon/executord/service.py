@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import heapq
 import os
-import traceback
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
@@ -17,6 +16,7 @@ from functools import partial
 from executord import journal
 from executord.actions import Move, Send, Write
 from executord.agenda import Agenda, Due
+from executord.allotment import Allotment
 from executord.attendance import Attendance
 from executord.carriage import Carriage, Carrier
 from executord.case import Letter
@@ -28,18 +28,19 @@ from executord.display import Display
 from executord.errors import BadInput, CannotStart, CannotWrite, ExecutordError, Finding, NotOurs
 from executord.escort import Escort
 from executord.evolve import replace
-from executord.gate import ours_to_mend
 from executord.hands import Batch, Entry, Hands
 from executord.house import House
 from executord.hush import hushed
 from executord.marks import Marks
 from executord.paper import Limits
+from executord.parked import Parked
+from executord.patience import Patience
 from executord.places import Lineup, Places
 from executord.policy import Policy
 from executord.postbox import Postbox
 from executord.prompter import Prompter
 from executord.rings import Rings as Rings
-from executord.rules import agenda_of, dispatch, incident, mail
+from executord.rules import agenda_of, incident, mail
 from executord.rules.opening import starts_at
 from executord.rules.results import set_aside, with_path
 from executord.runners.workers import Workers
@@ -74,6 +75,7 @@ class Service:
         on_event: Callable[[str, str], None] | None = None,
         on_progress: Callable[[], None] | None = None,
         workers: Workers | None = None,
+        patience: Patience | None = None,
     ) -> None:
         self.root = os.path.realpath(root)
         self.policy = policy
@@ -91,16 +93,19 @@ class Service:
         self.carriage = Carriage(self.store, outbox) if outbox is not None else None
         self.cases: dict[str, Case] = {}
         self.agendas: dict[str, Agenda] = {}
-        self.broken: dict[str, tuple[str, datetime]] = {}  # case → what is wrong, when to try again
         self.cannot_write: str | None = None
         self._troubles: set[str] = set()  # why not all mail could be read: then none is read out of its order
         self._alone: set[str] = set()  # cases that failed in company: until it is known whose fault it was
         self.house = House(self)
+        self.parked = Parked(self)
+        self.broken = self.parked.cases  # case → what is wrong, when to try again
+        self.patience = patience or Patience()
         self.desk: Desk | None = None  # team sessions; none in a rehearsal and for those who only look
         self.treasury = Treasury(self)
         self.attendance = Attendance(self, self._guarded)
         self.digests = Digests(self, state)
         self.display = Display(self, self._guarded, self._commit)
+        self.allotment = Allotment(self)
         self._on_entry = on_entry or (lambda _case, _entry: None)
         self._event = on_event or (lambda _what, _text: None)
         self._progress = on_progress or (lambda: None)
@@ -211,24 +216,15 @@ class Service:
 
     def _break(self, case_id: str, error: BaseException, now: datetime) -> None:
         """A fault in one case parks that case, says so, and never stops the others [REL-4]."""
-        text = str(error) or type(error).__name__
-        if not isinstance(error, ExecutordError | OSError):
-            text = f"{text}\n{''.join(traceback.format_exception(error))}"
-        old = self.broken.get(case_id)
-        first = old is None or not old[0]
-        self.broken[case_id] = (text, now + (RETRY if first else timedelta(minutes=1)))
         self._drop(case_id)
-        if old is None or old[0] != text:
-            self._event("broken", f"{case_id}: {text}")
-            passing = isinstance(error, CannotWrite) or (isinstance(error, OSError) and ours_to_mend(error))
-            if not passing and not self._only_looks:
-                self._guarded(None, now, partial(self.house.tell_hitl, case_id, text, now))
+        self.parked.park(case_id, error, now, tell=not self._only_looks)
 
     # -- a turn --------------------------------------------------------------------------------------------
 
     def turn(self, now: datetime, rings: Rings, *, budget: int = 1 << 30) -> bool:
         """Do what is due now. True: it stopped at its budget of lines and wants to go on at once."""
-        processes = self.attendance.look(now, all_of_them=rings.everything)
+        processes: set[str] = set()
+        self._guarded(None, now, lambda: processes.update(self.attendance.look(now, all_of_them=rings.everything)))
         if rings.everything:
             self._guarded(None, now, self._begin_round)
             rings.mail = True
@@ -257,13 +253,16 @@ class Service:
             self._mail_later = now + RETRY
         touched |= {case_id for _, case_id in self._due(self._deadlines, now) if case_id in self.cases}
         if self.carriage is not None:
-            touched |= self.carriage.take(self.cases)
+            self._guarded(None, now, partial(self._take_ended, self.carriage, touched))
         unfinished = self._settle(now, touched | looked, budget)
         self.display.turn(now)
         if self.desk is not None:
             self.desk.turn(now)
         self._guarded(None, now, partial(self.digests.turn, now))
         return unfinished or bool(self._round_left) or self.digests.busy(now)
+
+    def _take_ended(self, carriage: Carriage, touched: set[str]) -> None:
+        touched |= carriage.take(self.cases)
 
     @staticmethod
     def _due(heap: list[tuple[datetime, str]], now: datetime) -> list[tuple[datetime, str]]:
@@ -336,26 +335,27 @@ class Service:
         self._mail_later = min((t for t in times if t is not None), default=None)
         touched: set[str] = set()
         for letter in sorted(letters, key=lambda each: each.order):
-            if self.house.is_of_session(letter):
-                self._guarded(None, now, partial(self.house.take_of_session, letter, now))
-                continue
-            if letter.instruction is not None and letter.instruction not in self.cases:
-                self._refresh(letter.instruction, now, ())
-            if letter.instruction in self.broken:
-                continue  # it waits in the inbox until its case can be executed again
-            if letter.instruction in self.cases and not self.cases[letter.instruction].head.ours:
-                continue  # all domains share the inbox: it is for another executor [MEM-1]
-            case_id, letter = self.house.route(letter)
-            self._waiting_letters[f"{letter.folder}/{letter.name}"] = case_id
-            if case_id is None:
-                self._guarded(None, now, partial(self.house.take, letter, now))
-                self._waiting_letters.pop(f"{letter.folder}/{letter.name}", None)
-                continue
-            if self._guarded(case_id, now, partial(self._put_in, case_id, letter)):
-                touched.add(case_id)
+            if not self._guarded(None, now, partial(self._sort, letter, now, touched)):
+                self._mail_later = now + RETRY  # a fault of ours with one letter: the others are taken
         for case_id in touched & self.cases.keys():
             self.cases[case_id].letters.sort(key=lambda each: each.order)
         return touched
+
+    def _sort(self, letter: Letter, now: datetime, touched: set[str]) -> None:
+        if self.house.is_of_session(letter):
+            return self.house.take_of_session(letter, now)
+        if letter.instruction is not None and letter.instruction not in self.cases:
+            self._refresh(letter.instruction, now, ())
+        if letter.instruction in self.broken:
+            return  # it waits in the inbox until its case can be executed again
+        if letter.instruction in self.cases and not self.cases[letter.instruction].head.ours:
+            return  # all domains share the inbox: it is for another executor [MEM-1]
+        case_id, letter = self.house.route(letter)
+        if case_id is None:
+            return self.house.take(letter, now)
+        self._waiting_letters[f"{letter.folder}/{letter.name}"] = case_id
+        if self._guarded(case_id, now, partial(self._put_in, case_id, letter)):
+            touched.add(case_id)
 
     def _put_in(self, case_id: str, letter: Letter) -> None:
         case = self.cases[case_id]
@@ -379,15 +379,16 @@ class Service:
                     continue
                 batch = Batch(self.cases[case_id])
                 self.deaths.working(case_id)
-                if self._guarded(case_id, now, partial(self._gather, batch, now, room)):
+                if self._guarded(case_id, now, partial(self._look, batch, now, room)):
                     batches[case_id] = batch
                     room -= len(batch.noted)
                     self.deaths.survived(case_id)
+                else:
+                    self.hands.forget(batch)
                 self.deaths.working(None)
             if room > 0 and not rest:
-                self._give_places(batches, now, room)
-                for crowded, relief in self.prompter.relief(self.cases):
-                    self._note(batches.setdefault(crowded.id, Batch(crowded)), relief, now)
+                self.allotment.give(batches, now, room)
+                self._guarded(None, now, partial(self.allotment.relieve, batches, now))
             noted = {c: b for c, b in batches.items() if b.noted}
             if not noted and not rest:
                 break
@@ -420,7 +421,7 @@ class Service:
                     self._event("cannot go on", text)
                 self._troubles.add(text)
             elif case_id is None:
-                self._event("fault", "".join(traceback.format_exception(error)))
+                self.parked.fault(error, now)
             else:
                 self._break(case_id, error, now)
             return False
@@ -430,6 +431,13 @@ class Service:
         if self.cannot_write != str(error):
             self._event("cannot write", str(error))
         self.cannot_write = str(error)
+
+    def _look(self, batch: Batch, now: datetime, room: int) -> None:
+        """One look at a case, within its budget [REL-4]."""
+        tasks = len(batch.case.tasks)
+        room = min(room, self.patience.room(batch.case.id, tasks))
+        self.patience.within(tasks, partial(self._gather, batch, now, room))
+        self.patience.count(batch.case.id, tasks, [n.entry for n in batch.noted])
 
     def _gather(self, batch: Batch, now: datetime, room: int) -> None:
         case = batch.case
@@ -514,28 +522,6 @@ class Service:
         to = line.action.to if isinstance(line.action, Send) else None
         return hushed(line, now, (case.head.mute, self.house.mutes.get(to or "")))
 
-    def _give_places(self, batches: dict[str, Batch], now: datetime, room: int) -> None:
-        while room > 0:
-            given = self.lineup.next(now)
-            if given is None:
-                return
-            case, line, choice = given
-            batch = batches.setdefault(case.id, Batch(self.cases[case.id]))
-            task = case.tasks[line.task or ""]
-            before = len(batch.noted)
-            if choice is None:
-                self._note(batch, dispatch.nobody(task, line), now)
-            else:
-                for each in dispatch.dispatch(case, task, line, choice, self.policy):
-                    self._note(batch, each, now)
-            agenda = self.agendas[case.id]
-            agenda.refresh()
-            while (due := agenda.next(now)) is not None and due.name.startswith("move "):
-                if self._clashes(case, due):
-                    continue
-                self.hands.note(batch, due, now)
-            room -= len(batch.noted) - before
-
     def _commit(self, batches: list[Batch], now: datetime) -> None:
         """The batches in one step, but for those of cases that failed in company: one by one [REL-4]."""
         alone = [b for b in batches if b.case.id in self._alone]
@@ -556,7 +542,7 @@ class Service:
             else:
                 self._alone.add(batch.case.id)
                 self._drop(batch.case.id)
-                self.broken[batch.case.id] = ("", now)
+                self.parked.in_company(batch.case.id, now)
 
     def _commit_step(self, batches: list[Batch], now: datetime) -> None:
         try:
@@ -567,27 +553,29 @@ class Service:
             self._fails(batches, error, now)
             return
         self.cannot_write = None
-        self._deliver(batches, before=False)
         for batch in batches:
-            if batch.noted[-1].entry["name"].startswith("archive ") and not os.path.isdir(
-                f"{self.root}/{batch.case.id}"
-            ):
-                self.marks.did(batch.case.id, 0)  # another case may come under its name
-                self.display.forget(batch.case.id)
-                self._drop(batch.case.id)
-                continue
-            self.marks.did(batch.case.id, batch.case.n)
-            self.display.owe(batch.case.id, now)
-            self._guarded(batch.case.id, now, partial(self.hands.rotate, batch.case, now))
-        for case_id, entry in entries:
+            self._guarded(batch.case.id, now, partial(self._carried_out, batch, now))
+        self._guarded(None, now, partial(self.treasury.heard, entries, now))
+
+    def _carried_out(self, batch: Batch, now: datetime) -> None:
+        """These lines are noted and done: what else has to know of them."""
+        case = batch.case
+        self._deliver([batch], before=False)
+        if batch.noted[-1].entry["name"].startswith("archive ") and not os.path.isdir(f"{self.root}/{case.id}"):
+            self.marks.did(case.id, 0)  # another case may come under its name
+            self.display.forget(case.id)
+            self._drop(case.id)
+        else:
+            self.marks.did(case.id, case.n)
+            self.display.owe(case.id, now)
+            self._guarded(case.id, now, partial(self.hands.rotate, case, now))
+        for entry in (n.entry for n in batch.noted):
             if entry["action"] == "file":
                 facts = entry["facts"]
-                name = (
-                    os.path.basename(os.fsdecode(bytes.fromhex(facts["raw"][0]))) if "raw" in facts else facts["file"]
-                )
+                raw = facts.get("raw")
+                name = os.path.basename(os.fsdecode(bytes.fromhex(raw[0]))) if raw else facts["file"]
                 self._waiting_letters.pop(f"{facts.get('inbox', 'executor')}/{name}", None)
-            self._on_entry(case_id, entry)
-        self.treasury.heard(entries, now)
+            self._on_entry(case.id, entry)
 
     def _deliver(self, batches: list[Batch], *, before: bool) -> None:
         """What the lines of these batches send: kept before they are on disk, carried after [SLA-16]."""
@@ -605,7 +593,10 @@ class Service:
     def _arm(self, touched: set[str], now: datetime) -> None:
         for case_id in touched:
             agenda = self.agendas.get(case_id)
-            at = agenda.next_at() if agenda is not None else None
+            times: list[datetime | None] = [None]
+            if agenda is not None:
+                self._guarded(case_id, now, partial(_when, agenda, times))
+            at = times[-1]
             if at is None:
                 self._deadline.pop(case_id, None)
             elif self._deadline.get(case_id) != at:
@@ -678,3 +669,7 @@ class Service:
     def findings(self) -> list[Finding]:
         """What was odd in the heads of all cases."""
         return [f for case in self.cases.values() for f in case.head.faults]
+
+
+def _when(agenda: Agenda, found: list[datetime | None]) -> None:
+    found.append(agenda.next_at())

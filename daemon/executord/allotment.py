@@ -1,0 +1,84 @@
+"""Gives places to the dispatches that wait, by urgency across all cases, and takes them from who holds too many.
+
+Counterparts: `places.py`, which chooses; `rules/dispatch.py` and `rules/overload.py`, what is noted then. A fault that
+one case brings up parks that case, and the next one is given its place [REL-4, EXE-11, EXE-12].
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Protocol
+
+from executord.agenda import Agenda, Due
+from executord.casebook import Case
+from executord.hands import Batch, Entry, Hands
+from executord.parked import Parked
+from executord.places import Choice, Lineup
+from executord.policy import Policy
+from executord.prompter import Prompter
+from executord.rules import dispatch
+
+
+class Hall(Protocol):
+    """What is needed of the service."""
+
+    policy: Policy
+    cases: dict[str, Case]
+    agendas: dict[str, Agenda]
+    hands: Hands
+    lineup: Lineup
+    prompter: Prompter
+    parked: Parked
+
+    def _break(self, case_id: str, error: BaseException, now: datetime) -> None: ...
+
+    def _note(self, batch: Batch, line: Due, now: datetime) -> Entry: ...
+
+    def _clashes(self, case: Case, line: Due) -> bool: ...
+
+
+class Allotment:
+    """Of one tree."""
+
+    def __init__(self, service: Hall) -> None:
+        self._service = service
+
+    def give(self, batches: dict[str, Batch], now: datetime, room: int) -> None:
+        """Put into the batches what gives places, up to so many lines."""
+        service = self._service
+        lineup = service.lineup
+        while room > 0:
+            try:
+                given = lineup.next(now)
+                if given is None:
+                    return
+                room -= self._give_one(batches, *given, now)
+            except Exception as error:  # the boundary of a case: its fault must not stop the others
+                if lineup.at is None:
+                    return service.parked.fault(error, now)
+                service.hands.forget(batches.pop(lineup.at, None))
+                service._break(lineup.at, error, now)
+
+    def _give_one(self, batches: dict[str, Batch], case: Case, line: Due, choice: Choice | None, now: datetime) -> int:
+        service = self._service
+        batch = batches.setdefault(case.id, Batch(service.cases[case.id]))
+        task = case.tasks[line.task or ""]
+        before = len(batch.noted)
+        if choice is None:
+            service._note(batch, dispatch.nobody(task, line), now)
+        else:
+            for each in dispatch.dispatch(case, task, line, choice, service.policy):
+                service._note(batch, each, now)
+        agenda = service.agendas[case.id]
+        agenda.refresh()
+        while (due := agenda.next(now)) is not None and due.name.startswith("move "):
+            if service._clashes(case, due):
+                continue
+            service.hands.note(batch, due, now)
+        return len(batch.noted) - before
+
+    def relieve(self, batches: dict[str, Batch], now: datetime) -> None:
+        """Put into the batches what relieves those who hold more than they can."""
+        service = self._service
+        for crowded, relief in service.prompter.relief(service.cases):
+            service._note(batches.setdefault(crowded.id, Batch(crowded)), relief, now)
