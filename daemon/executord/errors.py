@@ -128,6 +128,10 @@ class CannotStart(ExecutordError):
     passing: bool = False  # the machine has no room for it just now: not the worker's fault, it is tried again
 
 
+class TooMuch(ExecutordError):
+    """A look at a case does not come to its end."""
+
+
 class Locked(ExecutordError):
     """Another daemon holds the tree."""
 

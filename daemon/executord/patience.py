@@ -13,15 +13,11 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from executord.errors import ExecutordError
+from executord.errors import TooMuch
 
 LINES, LINES_A_TASK = 2000, 100
 SECONDS, SECONDS_A_TASK = 20.0, 0.001  # well within the 120 s after which systemd takes us for dead
 _ARRIVALS = frozenset({"file", "edit", "admit", "hand-move", "open", "replan"})  # verbs of what came from outside
-
-
-class TooMuch(ExecutordError):
-    """A look at this case does not come to its end."""
 
 
 class _Over(BaseException):
