@@ -26,6 +26,7 @@ from executord.policy import make_policy
 from executord.settings import ChannelRow
 from tests.real.kit import Tree, drop
 from tests.real.servers import HttpReceiver, SmtpServer
+from tests.stories.kit import ENGINEER, Stage
 
 NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 
@@ -108,6 +109,41 @@ def test_of_a_muted_case_nobody_is_notified_and_nothing_is_made_up_for():
     assert not kept.jobs
     notices.line(case, entry("park acme #2"), policy, NOW + timedelta(hours=5))
     assert kept.words() == ["notify.a parked"]
+
+
+@pytest.mark.spec("INC-2", "SLA-16")
+def test_a_chat_channel_is_told_of_incidents_and_a_customers_channel_is_not(tmp_path: Path):
+    """Opened, what the team says, resolved, closed; not whom of the team we told, and nothing to customers."""
+    kept = Kept()
+    channels = {
+        "mail": row(),
+        "updates": row(on=["customer_update"]),
+        "chat": row(on=["incident"]),
+        "ends": row(on=["incident-resolved"], match={"priority": "critical"}),
+    }
+    stage = Stage(tmp_path / "stage")
+    notices = Notices({"pager": row()}, kept, channels)
+    told = []
+
+    def note(case_id: str, entry: dict[str, Any]) -> None:
+        told.append(entry["name"])
+        assert stage.service is not None
+        notices.line(stage.service.cases[case_id], entry, stage.policy, stage.now)
+
+    stage._note = note
+    stage.case({"T1": {"assigned_to": ENGINEER}}, tier=1, priority="critical", title="Checkout is down")
+    stage.at("09:05").drop("incident", "support-manager", severity=1, reason="all checkouts fail")
+    stage.at("09:10").drop("incident_update", "escalation-manager", summary="the gateway is restarted")
+    stage.at("09:20").drop("incident_resolved", "escalation-manager", summary="orders go through")
+    stage.at("09:21")
+    stage._rest()
+    assert [w for w in kept.words() if not w.startswith("notify.")] == [
+        "chat incident_opened", "chat incident_update", "chat incident_resolved", "ends incident_resolved",
+    ]  # fmt: skip
+    texts = [job.parcel.facts["text"] for job in kept.jobs if job.channel == "chat"]
+    assert texts[0].startswith("acme-42 Checkout is down: incident inc-acme-42-1, severity 1, opened: ")
+    assert "war room: war-room-inc-acme-42-1" in texts[0]
+    assert "the gateway is restarted" in texts[1]
 
 
 # --- cron expressions -----------------------------------------------------------------------------------------

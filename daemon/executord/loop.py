@@ -82,7 +82,7 @@ class Loop:
         self._refused: str | None = None  # a configuration that was not taken
         self._down: Downtime | None = None  # what is being made up for
         self._outbox = Outbox(rows_of(settings.channels, settings.notify), state, ring=self._carried, clock=self._clock)
-        self._notices = Notices(settings.notify, self._outbox)
+        self._notices = Notices(settings.notify, self._outbox, settings.channels)
 
     def _carried(self) -> None:
         """Called on the outbox's threads: something has ended."""
@@ -438,7 +438,7 @@ class Loop:
                 self._crew.programs = Programs(settings)
                 service.desk.use(policy, law_of(settings, asks=True), self._crew.programs)
             self._outbox.use(rows_of(settings.channels, settings.notify))
-            self._notices.use(settings.notify)
+            self._notices.use(settings.notify, settings.channels)
             self._announce_digests(bells, service)
             self._queue.put(Ring("", "overflow", "configuration read again"))
             logger.info("the configuration was read again")

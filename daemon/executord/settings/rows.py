@@ -257,7 +257,7 @@ class ChannelRow(Strict):
         default="5 seconds", description="Wait before the second try; then three times as long each, at most an hour."
     )
     timeout_s: Number = Field(default=30, description="Seconds for one try.")
-    on: Words = Field(default=(), description="Which events or message types; none = all.")
+    on: Words = Field(default=(), description="Which message types or events, e.g. customer_update, incident.")
     match: Match = Field(default=Match(), description="Which cases it is for.")
 
     @property
