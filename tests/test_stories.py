@@ -21,11 +21,6 @@ WITHOUT_HANDS = [  # a hand that moves what the daemon should have moved finds n
 EVERY = [pytest.param(each, id=each.name, marks=pytest.mark.spec(*each.ids)) for _, each in sorted(STORIES.items())]
 
 
-#: Programs and channels go on while the daemon is down; that what they did is taken in before anybody is chased is
-#: not shown for them yet.
-ASLEEP = [each for each in WITHOUT_HANDS if not each.values[0].play.__module__.endswith(("programs", "channels"))]
-
-
 @pytest.fixture
 def stages() -> Path:
     """A folder for stages, in memory where there is one: stories make many small files."""
@@ -127,7 +122,7 @@ def asleep(stage: Stage, after: int) -> list[datetime]:
 
 
 @pytest.mark.spec("EXE-26", "SLA-12", "MSG-11")
-@pytest.mark.parametrize("each", ASLEEP)
+@pytest.mark.parametrize("each", WITHOUT_HANDS)
 def test_three_days_of_downtime_in_the_middle(each: Story, stages: Path):
     """Obligations are caught up once and in order: the post first, one rung of each ladder, nobody closed unasked."""
     plain = Stage(stages / "plain", each.config, strict=False)

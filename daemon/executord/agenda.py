@@ -9,7 +9,8 @@ counters. Property of the tests: kept agenda = fresh agenda [PERF-4].
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterator, Mapping
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -70,7 +71,11 @@ def only_highest(line: Due, now: datetime) -> Due:
     return replace(line, action=Record(), why=why, facts={**line.facts, "skipped": True}, until=None)
 
 
-EARLY = 20  # subjects up to this place in the order of speech take in what lies there
+#: A look first takes in what has happened, then asks what is due [MSG-11]: lines up to these places in the order of
+#: speech, stage by stage, go before all later ones, however early those were due. What lies there; what processes and
+#: channels have come to, in order of time with the letters; what is gone, believed only after the letters.
+LIES, HEARD, GONE = 20, 22, 25
+_STAGES = (LIES, HEARD, GONE)
 _Entry = tuple[datetime, int, str, int, str | None]
 
 TaskRule = Callable[[Case, Task, Policy], Iterator[Due]]
@@ -96,8 +101,7 @@ class Agenda:
         self._shared_of: tuple[Head, tuple[Any, ...]] | None = None
         self._shared_now: tuple[Any, ...] | None = None
         self._lines: dict[str | None, tuple[Due, ...]] = {}
-        self._early: list[_Entry] = []  # what lies there, to be taken in before any letter is judged
-        self._heap: list[_Entry] = []
+        self._heaps: tuple[list[_Entry], ...] = ([], [], [], [])  # by stage
         self._version: dict[str | None, int] = {}
         self._size = 0
         self.waiting: dict[str, Due] = {}  # task → its dispatch, where it needs a place
@@ -159,10 +163,11 @@ class Agenda:
                 self.on_waiting(key, place)
         for line in lines:
             if line.place is None:
-                heapq.heappush(self._early if line.order <= EARLY else self._heap, (*line.key, version, key))
-        if len(self._heap) > 64 + 4 * self._size:
-            self._heap = [entry for entry in self._heap if self._version.get(entry[4]) == entry[3]]
-            heapq.heapify(self._heap)
+                heapq.heappush(self._heaps[bisect_left(_STAGES, line.order)], (*line.key, version, key))
+        for heap in self._heaps:
+            if len(heap) > 64 + 4 * self._size:
+                heap[:] = [entry for entry in heap if self._version.get(entry[4]) == entry[3]]
+                heapq.heapify(heap)
 
     def _first(self, heap: list[_Entry]) -> Due | None:
         while heap:
@@ -172,24 +177,24 @@ class Agenda:
             heapq.heappop(heap)
         return None
 
-    def arrival(self, now: datetime) -> Due | None:
-        """The first line that takes in what lies there; letters are judged after all of these."""
+    def _due(self, stages: Iterable[int], now: datetime) -> Due | None:
         self.refresh()
-        first = self._first(self._early)
-        return first if first is not None and first.at <= now else None
+        firsts = (self._first(self._heaps[stage]) for stage in stages)
+        return next((line for line in firsts if line is not None and line.at <= now), None)
+
+    def heard(self, now: datetime) -> Due | None:
+        """The first line that takes in what lies there, before any letter is judged; else what a process or a channel
+        has come to, in order of time with the letters."""
+        return self._due((0, 1), now)
 
     def next(self, now: datetime) -> Due | None:
         """The first line that is due and needs no place; None if there is none."""
-        early = self.arrival(now)
-        if early is not None:
-            return early
-        first = self._first(self._heap)
-        return first if first is not None and first.at <= now else None
+        return self._due(range(len(self._heaps)), now)
 
     def next_at(self) -> datetime | None:
         """When the first line comes due; dispatches that wait for a place do not count."""
         self.refresh()
-        firsts = (self._first(self._early), self._first(self._heap))
+        firsts = (self._first(heap) for heap in self._heaps)
         return min((line.at for line in firsts if line is not None), default=None)
 
     def lines(self) -> list[Due]:

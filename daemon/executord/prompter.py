@@ -19,7 +19,7 @@ from executord.letters import people_in, subject_of
 from executord.messages import MESSAGES, type_of
 from executord.places import Places
 from executord.policy import Policy
-from executord.rules import overload, spoken
+from executord.rules import mail, overload, spoken
 from executord.store import Store
 
 
@@ -48,6 +48,10 @@ class Prompter:
             return letter
         subject = subject_of(letter, case, about_task=True, needs_task=True)
         return self._store.evidence.with_files(letter, case.id, subject.task.id if subject.task is not None else None)
+
+    def judged(self, case: Case, letter: Letter, policy: Policy) -> Due:
+        """The line that takes the letter, or turns it away."""
+        return mail.line(case, letter, policy, letter.sender is not None and self._places.known(letter.sender))
 
     def _salvaged(self, case: Case, line: Due) -> Due:
         """The line that closes a silent worker's attempt, with what lies in his folder [EXE-16]."""

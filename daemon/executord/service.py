@@ -14,8 +14,8 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from executord import journal
-from executord.actions import Move, Send, Write
-from executord.agenda import Agenda, Due
+from executord.actions import Move, Reply, Send, Write
+from executord.agenda import LIES, Agenda, Due
 from executord.allotment import Allotment
 from executord.attendance import Attendance
 from executord.carriage import Carriage, Carrier
@@ -40,7 +40,7 @@ from executord.policy import Policy
 from executord.postbox import Postbox
 from executord.prompter import Prompter
 from executord.rings import Rings as Rings
-from executord.rules import agenda_of, incident, mail
+from executord.rules import agenda_of, incident
 from executord.rules.opening import starts_at
 from executord.rules.results import set_aside, with_path
 from executord.runners.workers import Workers
@@ -386,7 +386,7 @@ class Service:
                 else:
                     self.hands.forget(batch)
                 self.deaths.working(None)
-            if room > 0 and not rest:
+            if room > 0 and not rest and not any(n.reply for b in batches.values() for n in b.noted):
                 self.allotment.give(batches, now, room)
                 self._guarded(None, now, partial(self.allotment.relieve, batches, now))
             noted = {c: b for c, b in batches.items() if b.noted}
@@ -446,20 +446,18 @@ class Service:
         for task in [case.tasks[task_id] for task_id in case.clashed]:
             if self.hands.is_free(f"{case.id}/{task.clash}"):
                 case.put(replace(task, clash=None))
-        agenda.refresh()
-        while room > 0 and (due := agenda.arrival(now)) is not None:
-            self._note(batch, due, now)
+        while room > 0 and (case.letters or agenda.heard(now) is not None):
+            heard = agenda.heard(now)
+            if heard is not None and (not case.letters or heard.order <= LIES or heard.at < case.letters[0].at):
+                self._note(batch, heard, now)
+                if isinstance(heard.action, Reply):
+                    room = 0  # what a program said is a letter among the others, once it is in the inbox
+            else:
+                letter = case.letters.pop(0)
+                entry = self._note(batch, self.prompter.judged(case, letter, self.policy), now)
+                self.store.remember(entry["path"], letter.body)
             room -= 1
-        while room > 0 and case.letters:
-            letter = case.letters.pop(0)
-            known = letter.sender is not None and self.places.known(letter.sender)
-            entry = self._note(batch, mail.line(case, letter, self.policy, known), now)
-            self.store.remember(entry["path"], letter.body)
-            room -= 1
-        while room > 0:
-            due = agenda.next(now)
-            if due is None:
-                break
+        while room > 0 and (due := agenda.next(now)) is not None:
             if due.name.startswith("delete ") and due.task is not None and not self._second_look(case, due.task, now):
                 continue
             if self._clashes(case, due) or self.attendance.kept_back(case, due, now):

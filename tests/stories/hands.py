@@ -341,3 +341,29 @@ def what_lies_in_completed_and_matches_no_task(s: Stage) -> None:
     s.at("09:10").put("acme-42/tasks/completed/ticket_resolution.yaml", {"root_cause_analysis": "the pool"})
     s.expect("")
     s.has("T1 assigned", "T2 blocked")
+
+
+@story("MSG-11", "MEM-25", "SLA-12")
+def what_was_deleted_while_nobody_was_at_work_is_chased_by_nobody(s: Stage) -> None:
+    """It is believed before anybody is asked; that a limit passed before it was known stands in the record."""
+    s.case({"T1": {"assigned_to": ENGINEER}, "T2": {"assigned_to": WRITER}, "T3": {"assigned_to": WRITER}}, tier=3)
+    s.skip()
+    s.at("09:05").drop("acknowledgement", WRITER, "T2")
+    s.drop("acknowledgement", WRITER, "T3")
+    s.skip()
+    s.down("+5h")
+    s.at("09:20").delete("acme-42/tasks/in_progress/T1.yaml")
+    s.at("14:05")
+    s._rest()
+    s.told = [line for line in s.told if " warn " not in line]
+    s.expect(
+        """
+        14:05 delete T1 #1
+        14:05 remind T2 a1 #1 → technical-writer
+        14:05 remind T3 a1 #1 → technical-writer
+        14:05 breach response T1 a1 #1
+        14:05 notice T1 #1 deleted → planner
+        14:05 notice T1 cancelled-1 → technical-support-engineer
+        14:05 result T1 #1 cancelled
+        """
+    )

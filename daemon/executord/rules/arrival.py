@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from executord.actions import Record
-from executord.agenda import Due
+from executord.agenda import GONE, LIES, Due
 from executord.case import Task
 from executord.casebook import Case
 from executord.pen import printable
 from executord.policy import REWORKS, Policy
 from executord.verification import communication_of, substance
 
-ORDER = 20
-GONE_ORDER = 25  # what went away is believed only after the letters are settled
+ORDER = LIES
+GONE_ORDER = GONE  # what went away is believed only after the letters are settled
 
 
 def task_lines(case: Case, task: Task, policy: Policy) -> Iterator[Due]:

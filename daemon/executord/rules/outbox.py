@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from executord.actions import Action, Amend, Deliver, Record
-from executord.agenda import Due
+from executord.agenda import HEARD, Due
 from executord.case import Ask, Carried, Sending, Task
 from executord.casebook import Case
 from executord.policy import Policy
@@ -89,7 +89,7 @@ def _ended(case: Case, sending: Sending, outcome: Carried) -> Due:
             facts |= {"reason": outcome.said, "tried_at": tried}
             verb, why, action = "doubt", f"{outcome.said}: it is not sent again", Record()
     name = _name(verb, sending, sending.sends)
-    return Due(outcome.at, name, "SLA-16", action, why=why, facts=facts, order=ORDER)
+    return Due(outcome.at, name, "SLA-16", action, why=why, facts=facts, order=HEARD)
 
 
 def _told(case: Case, sending: Sending) -> Due:

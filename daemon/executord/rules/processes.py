@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 from executord.actions import Record, Reply, Send, Start, Stop, Tell
-from executord.agenda import Due
+from executord.agenda import HEARD, Due
 from executord.case import Attempt, Process, ProcessSeen, Task
 from executord.casebook import Case
 from executord.policy import Policy
@@ -79,7 +79,7 @@ def _running(case: Case, task: Task, attempt: Attempt, process: Process, policy:
             late = _late(case, task, attempt, process, seen)
             yield Due(
                 seen.at, f"gone {name}", "OPS-18", late or Record(), task.id, attempt.n, why="nothing of it is left",
-                facts=facts, order=ORDER,
+                facts=facts, order=HEARD,
             )  # fmt: skip
         elif seen.stuck and process.state == "stopping":
             text = (
@@ -132,7 +132,7 @@ def _ended(
         facts["answer"] = reply.kind
     yield Due(
         at, f"ended {task.id} a{attempt.n} #{process.k}", "OPS-17", reply or Record(), task.id, attempt.n, why=why,
-        facts=facts, order=ORDER,
+        facts=facts, order=HEARD,
     )  # fmt: skip
 
 
