@@ -36,7 +36,7 @@ FLOORS = """
 3  outbox | paper | script
 3  channels | retention | schemas | tree
 3  clock | deaths | disk | gate | inotify | log | machine | marks | mend | oddities | patience | sdnotify | settings
-3  crontab
+3  crontab | garbage
 2  rules | team
 1  finals | fold
 1  completeness | messages | news | posts | quoting | tidings

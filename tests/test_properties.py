@@ -282,6 +282,8 @@ class Chance:
         kept = service.agendas[CASE].lines()
         live = agenda_of(self.case, service.policy).lines()
         assert kept == live, "the kept agenda is not what the case yields now"
+        placeless = [line for line in live if line.place is None]
+        assert service.agendas[CASE].upcoming(5) == placeless[:5]
         if self.case.head.opened_at is None or service.store.seen[CASE].waiting:
             return  # since when it has been quiet, and which file has settled, a daemon started now cannot know
         fresh = _reader(self.stage).cases[CASE]

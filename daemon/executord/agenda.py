@@ -197,6 +197,25 @@ class Agenda:
         firsts = (self._first(heap) for heap in self._heaps)
         return min((line.at for line in firsts if line is not None), default=None)
 
+    def upcoming(self, most: int) -> list[Due]:
+        """The first lines that need no place, in the order in which they would be carried out; not more than `most`."""
+        self.refresh()
+        found = [line for heap in (self._early, self._heap) for line in self._top(heap, most)]
+        return sorted(found, key=lambda line: line.key)[:most]
+
+    def _top(self, heap: list[_Entry], most: int) -> list[Due]:
+        """The first lines of a heap, read along its branches: what lies deeper comes later."""
+        found: list[Due] = []
+        branches = [(heap[0], 0)] if heap else []
+        while branches and len(found) < most:
+            (_, _, name, version, key), k = heapq.heappop(branches)
+            if self._version.get(key) == version:
+                found.append(next(line for line in self._lines[key] if line.name == name))
+            for child in (2 * k + 1, 2 * k + 2):
+                if child < len(heap):
+                    heapq.heappush(branches, (heap[child], child))
+        return found
+
     def lines(self) -> list[Due]:
         """All lines, in the order in which they would be carried out."""
         self.refresh()

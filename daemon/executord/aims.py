@@ -14,7 +14,7 @@ from typing import Any
 
 from executord.case import Extension, Repriced
 from executord.casebook import Case
-from executord.clocks import Calendar, Pauses, amount_due, amount_seconds, due
+from executord.clocks import Calendar, Pauses, Same, amount_due, amount_seconds, due
 from executord.evolve import replace
 from executord.policy import Policy
 from executord.terms import severity_of, severity_terms, span_of
@@ -36,40 +36,37 @@ class Aim:
         """When the limit is reached."""
         if self.moment is not None:
             return self.moment
-        return due(self.calendar, self.start, self.limit_s, pauses).due if self.limit_s is not None else None
+        return _due(self.calendar, self.start, self.limit_s, pauses) if self.limit_s is not None else None
 
     def target(self, pauses: Pauses) -> datetime | None:
         """When the target is reached."""
         if self.moment is not None:
             return self.moment
-        return due(self.calendar, self.start, self.target_s, pauses).due if self.target_s is not None else None
+        return _due(self.calendar, self.start, self.target_s, pauses) if self.target_s is not None else None
 
 
 def _seconds(calendar: Calendar, start: datetime, amount: Amount) -> float | None:
     if not amount.days and not amount.weeks:
         return amount.seconds
-    return _open_seconds(_Same(calendar), start, amount)
-
-
-class _Same:
-    """A calendar as a key: the same one, whatever it holds."""
-
-    __slots__ = ("calendar",)
-
-    def __init__(self, calendar: Calendar) -> None:
-        self.calendar = calendar
-
-    def __hash__(self) -> int:
-        return id(self.calendar)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and other.calendar is self.calendar
+    return _open_seconds(Same(calendar), start, amount)
 
 
 @lru_cache(maxsize=8192)
-def _open_seconds(kept: _Same, start: datetime, amount: Amount) -> float | None:
+def _open_seconds(kept: Same, start: datetime, amount: Amount) -> float | None:
     """Days are turned into open time once, from the start [SLA-4]; many clocks begin together."""
     return amount_seconds(kept.calendar, start, amount)
+
+
+@lru_cache(maxsize=8192)
+def _undisturbed(kept: Same, start: datetime, seconds: float) -> datetime | None:
+    return due(kept.calendar, start, seconds).due
+
+
+def _due(calendar: Calendar, start: datetime, seconds: float, pauses: Pauses) -> datetime | None:
+    """When so much open time is used up; without a pause the same for all clocks that begin together."""
+    if not pauses.spans:
+        return _undisturbed(Same(calendar), start, seconds)
+    return due(calendar, start, seconds, pauses).due
 
 
 def by_span(calendar: Calendar, start: datetime, span: Span, default: Span, source: str) -> Aim:

@@ -58,11 +58,13 @@ class Case:
         self.gone_since: datetime | None = None
         self.event_at: datetime | None = None  # when what is being folded happened: pauses end then [MSG-10]
         self.sums = Sums()
+        self.revision = 0  # goes on with every change of the head or of a task
         self.memo: dict[str, tuple[Any, Any]] = {}  # what was made from this case, with what it was made from
         self.extras: tuple[str, ...] = ()  # files in completed/ that match no task [MEM-19]
         self.commanding: frozenset[str] = frozenset()  # who commands the incidents of other cases [INC-3]
         self.survey: Survey | None = None  # what lies in outputs/ for the deliverable, once every task has ended
         self.running: set[str] = set()  # tasks with a process that is not verified gone [OPS-18]
+        self.breached: set[str] = set()  # tasks with a limit that passed
         self.clashed: set[str] = set()  # tasks whose file cannot be moved to where it belongs [MEM-14]
         self.dirty: set[str] = set()
         self.head_dirty = True
@@ -147,6 +149,7 @@ class Case:
         if head.pauses:
             head = replace(head, pauses=run_out(head.pauses, (), head.hold, self.event_at))
         old, self.head = self.head, head
+        self.revision += 1
         self.head_dirty = True
         if old.asks is not head.asks:
             self._reindex(None, old.asks, head.asks)
@@ -166,6 +169,7 @@ class Case:
         if task.asks and len(asks := still_asked(task)) < len(task.asks):
             task = replace(task, asks=asks)
         self.tasks[task.id] = task
+        self.revision += 1
         self.dirty.add(task.id)
         self.sums.changed(old, task)
         if old is None:
@@ -179,7 +183,7 @@ class Case:
             if len(same) > 1:
                 self.dirty.update(same)
         elif old.key != task.key:
-            self._order.remove((old.key, old.id))
+            del self._order[bisect_left(self._order, (old.key, old.id))]
             insort(self._order, (task.key, task.id))
         if old is None or old.spec.requires != task.spec.requires or old.spec.after != task.spec.after:
             self._relink(old, task)
@@ -208,6 +212,8 @@ class Case:
         asks = old.asks if old is not None else ()
         if asks is not task.asks:
             self._reindex(task.id, asks, task.asks)
+        if task.breaches or (old is not None and old.breaches):
+            (self.breached.add if task.breaches else self.breached.discard)(task.id)
         if (old.clash if old else None) != task.clash:
             (self.clashed.add if task.clash is not None else self.clashed.discard)(task.id)
         if (old.gone_at if old else None) != task.gone_at:
@@ -383,7 +389,7 @@ class Case:
         for task in rest:
             fresh.put(task)
         for name in ("tasks", "dirty", "counts", "_order", "_frontier", "_open_total", "planned_total", "dependants",
-                     "open_deps", "dead_deps", "unknown_deps", "cycles", "casefold", "sums"):  # fmt: skip
+                     "open_deps", "dead_deps", "unknown_deps", "cycles", "casefold", "sums", "breached"):  # fmt: skip
             setattr(self, name, getattr(fresh, name))
         self._cycles_stale = True
         self.set_gates(gates)

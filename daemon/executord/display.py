@@ -22,6 +22,7 @@ from executord.views.overview import progress
 
 PROGRESS = "outputs/partial/progress.yaml"
 EVERY = timedelta(seconds=1)
+TASKS = 2000  # as many are shown again in that time: a larger case is shown less often [EXE-21, PERF-4]
 
 
 class Shown(Protocol):
@@ -59,13 +60,15 @@ class Display:
         return list(self._owed.values())
 
     def turn(self, now: datetime, *, all_of_them: bool = False) -> None:
-        """Write what may be written: of each case at most once a second, or all that is owed."""
+        """Write what may be written: of each case at most once a second, of a large one less often; or all of it."""
         for case_id in sorted(c for c, at in self._owed.items() if at <= now or all_of_them):
             case = self._service.cases.get(case_id)
             last = self._written.get(case_id)
-            if case is not None and last is not None and last <= now < last + EVERY and not all_of_them:
-                self._owed[case_id] = last + EVERY
-                continue
+            if case is not None and last is not None and not all_of_them:
+                again = last + EVERY * max(1, len(case.tasks) // TASKS)
+                if last <= now < again:
+                    self._owed[case_id] = again
+                    continue
             del self._owed[case_id]
             if case is None:
                 continue

@@ -444,9 +444,12 @@ class Hands:
         return book
 
     def rotate(self, case: Case, now: datetime) -> None:
-        """Begin a new part once one holds 5,000 lines: by link and rename, so a crash leaves one of the two [CON-6]."""
+        """Begin a new part once one holds 5,000 lines: by link and rename, so a crash leaves one of the two [CON-6].
+
+        In a case of more than 2,500 tasks it holds two lines for each of them.
+        """
         book = self._book(case)
-        if book.lines < journal.PART_LINES:
+        if book.lines < journal.part_lines(len(case.tasks)):
             return
         folder = os.path.dirname(f"{case.id}/{journal.PLACE}")
         opened = book.opened or now

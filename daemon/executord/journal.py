@@ -22,6 +22,12 @@ from executord.values import stamp
 PLACE = "outputs/partial/journal.yaml"
 SESSION_PLACE = ".executord/journal.yaml"
 PART_LINES = 5000
+PART_TASKS = 2500  # in a case of more tasks a part holds more: each begins with all of them
+
+
+def part_lines(tasks: int) -> int:
+    """How many lines a part holds, in a case of so many tasks: its snapshots together cost no more than its lines."""
+    return PART_LINES * max(PART_TASKS, tasks) // PART_TASKS
 
 
 @dataclass(slots=True)
@@ -61,14 +67,40 @@ def read(folder: str, place: str = PLACE) -> Journal:
     Raises `Unreadable` where a whole line is not one.
     """
     directory = os.path.dirname(os.path.join(folder, place))
+    numbered = _numbered(directory)
+    return _read(directory, [*numbered, "journal.yaml"], len(numbered))
+
+
+def read_newest(folder: str, settled: int | None) -> Journal:
+    """What a start needs: the newest part alone where its snapshot says all that was before, else all parts [PERF-3].
+
+    `settled`: the line up to which everything is carried out, None where that is not known.
+    """
+    directory = os.path.dirname(os.path.join(folder, PLACE))
+    numbered = _numbered(directory)
+    if not numbered:
+        return _read(directory, ["journal.yaml"], 0)
+    found = _read(directory, ["journal.yaml"], len(numbered))
+    shot = next((e["n"] for e in found.entries if e.get("name") == "snapshot"), None)
+    if shot is not None and settled is not None and settled >= shot and "at" in found.entries[-1]:
+        return found
+    return _read(directory, [*numbered, "journal.yaml"], len(numbered))
+
+
+def _numbered(directory: str) -> list[str]:
+    """The parts before the newest."""
     numbered = sorted(
         n for n in _names(directory) if n.startswith("journal.") and n[8:-5].isdigit() and n.endswith(".yaml")
     )
     if numbered and _same(directory, numbered[-1]):
         numbered.pop()  # a crash came between the link and the rename: the new part is begun again
+    return numbered
+
+
+def _read(directory: str, names: list[str], parts: int) -> Journal:
     entries: list[dict[str, Any]] = []
     size = count = 0
-    for name in (*numbered, "journal.yaml"):
+    for name in names:
         try:
             with os.fdopen(regular(os.path.join(directory, name)), "rb") as file:
                 raw = file.read()
@@ -87,7 +119,7 @@ def read(folder: str, place: str = PLACE) -> Journal:
         entries.extend(lines)
         if name == "journal.yaml":
             size, count = whole, len(lines)
-    return Journal(entries, size, parts=len(numbered), lines=count)
+    return Journal(entries, size, parts=parts, lines=count)
 
 
 def _same(directory: str, part: str) -> bool:

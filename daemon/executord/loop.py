@@ -15,6 +15,7 @@ from typing import Any
 
 from loguru import logger
 
+from executord import garbage
 from executord.bells import PROBE, Bells, Ring
 from executord.clock import WallClock
 from executord.crontab import cron, last_before
@@ -196,7 +197,8 @@ class Loop:
         restore = self._take_signals()
         try:
             bells.start()
-            service.open(self._clock.now())
+            with garbage.kept():
+                service.open(self._clock.now())
             self._outbox.start()
             self._watch(bells, service)
             self._announce_digests(bells, service)

@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Any
 
 from executord.case import Customer, Head, Task
-from executord.clocks import BUSINESS, Calendar, amount_due, calendar_from
+from executord.clocks import BUSINESS, Calendar, Same, amount_due, calendar_from
 from executord.escalations import BUILT_IN, Escalation, read_rows
 from executord.ladders import BUILT_IN as SILENCE
 from executord.ladders import Ladder, from_silence, read_ladders
@@ -375,9 +375,16 @@ def _ends(policy: Policy, text: str, calendar: str, start: datetime) -> tuple[da
     """Where a span from `start` aims and ends; what never comes due has a day."""
     span = _span(text)
     hours = policy.calendars.get(calendar) or policy.calendars.get("24x7")
-    day = start + timedelta(days=1)
     if span is None or hours is None:
+        day = start + timedelta(days=1)
         return day, day
+    return _aimed(Same(hours), span, start)
+
+
+@lru_cache(maxsize=8192)
+def _aimed(kept: Same, span: Span, start: datetime) -> tuple[datetime, datetime]:
+    """Kept, for much begins at one instant."""
+    hours, day = kept.calendar, start + timedelta(days=1)
     limit = amount_due(hours, start, span.limit or span.target, ()).due or day
     target = amount_due(hours, start, span.target, ()).due or limit
     return min(target, limit), limit

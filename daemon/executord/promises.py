@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from operator import is_
 from typing import Any
 
 from executord.aims import Aim, aim_of, breach_instant, extended, since_last_change, with_severity
@@ -34,6 +35,17 @@ def _kept(case: Case, name: str, key: tuple[Any, ...], make: Any) -> Any:
     value = make()
     case.memo[name] = (key, value)
     return value
+
+
+def _unmoved(case: Case, name: str, facts: tuple[Any, ...]) -> Any:
+    """What is kept under this name if these very values made it, else None: no more than a glance for each.
+
+    Behind it stands `_kept`, which knows of other values that say the same.
+    """
+    kept = case.memo.get(name)
+    if kept is not None and all(map(is_, kept[0], facts)):
+        return kept[1]
+    return None
 
 
 def holder_of(case: Case, task: Task | None) -> str:
@@ -101,12 +113,16 @@ def resolution(case: Case, policy: Policy) -> Clock | None:
     head = case.head
     if head.created is None:
         return None
-    key = (
-        tuple((i.severity, i.status) for i in head.incidents), head.liaison,
-        policy, head.spec, head.created, head.tier, head.priority, head.repriced, head.extensions, head.pauses,
-        head.breaches, head.closed, case.sums.still, case.resolved_at,
-    )  # fmt: skip
-    clock: Clock | None = _kept(case, "resolution", key, lambda: _resolution(case, policy))
+    facts = (head, policy, case.sums.still, case.resolved_at)
+    clock: Clock | None = _unmoved(case, "resolution now", facts)
+    if clock is None:
+        key = (
+            tuple((i.severity, i.status) for i in head.incidents), head.liaison,
+            policy, head.spec, head.created, head.tier, head.priority, head.repriced, head.extensions, head.pauses,
+            head.breaches, head.closed, case.sums.still, case.resolved_at,
+        )  # fmt: skip
+        clock = _kept(case, "resolution", key, lambda: _resolution(case, policy))
+        case.memo["resolution now"] = (facts, clock)
     return clock
 
 
@@ -258,12 +274,16 @@ def response(case: Case, policy: Policy) -> Clock | None:
     if head.created is None:
         return None
     met = head.first_counted if head.spec.customer is not None else case.sums.first_ack
-    key = (
-        tuple((i.severity, i.status) for i in head.incidents), head.liaison,
-        policy, head.spec, head.created, head.tier, head.priority, head.repriced, head.breaches, head.closed, met,
-        case.resolved_at,
-    )  # fmt: skip
-    clock: Clock | None = _kept(case, "response", key, lambda: _response(case, policy, met))
+    facts = (head, policy, met, case.resolved_at)
+    clock: Clock | None = _unmoved(case, "response now", facts)
+    if clock is None:
+        key = (
+            tuple((i.severity, i.status) for i in head.incidents), head.liaison,
+            policy, head.spec, head.created, head.tier, head.priority, head.repriced, head.breaches, head.closed, met,
+            case.resolved_at,
+        )  # fmt: skip
+        clock = _kept(case, "response", key, lambda: _response(case, policy, met))
+        case.memo["response now"] = (facts, clock)
     return clock
 
 
@@ -444,13 +464,15 @@ def task_resolution(case: Case, task: Task, policy: Policy) -> Clock | None:
     if not task.attempts or head.created is None:
         return None
     key = (
-        task.attempts, task.ended, task.pauses, task.extensions, task.repriced, task.overrides, task.breaches,
-        task.spec, head.spec, head.priority, head.repriced, head.pauses, resolution(case, policy), policy,
+        task.attempts[0].at, holder_of(case, task), task.ended, task.pauses, task.extensions, task.repriced,
+        task.overrides, task.breaches, task.spec, head.spec, head.priority, head.repriced, head.pauses,
+        resolution(case, policy), policy,
     )  # fmt: skip
-    kept = case.memo.get(f"due {task.id}")
-    if kept is None or any(a is not b for a, b in zip(kept[0], key, strict=True)):
-        kept = case.memo[f"due {task.id}"] = (key, _task_resolution(case, task, policy))
-    clock: Clock | None = kept[1]
+    name = f"due {task.id}"
+    clock: Clock | None = _unmoved(case, name, key)
+    if clock is None:
+        clock = _task_resolution(case, task, policy)
+        case.memo[name] = (key, clock)
     return clock
 
 
@@ -503,6 +525,21 @@ def _as_it_was(case: Case, policy: Policy, cap: Clock, at: datetime) -> Clock:
 
 def task_response(case: Case, task: Task, attempt: Attempt, policy: Policy) -> Clock:
     """The response clock of one attempt: from dispatch to the first word of its holder."""
+    head = case.head
+    key = (
+        attempt.at, attempt.accepted_at, attempt.closed_at, attempt.agent, attempt.n == task.attempt, task.ended,
+        task.repriced, task.overrides, task.breaches, task.spec, head.spec, head.tier, head.priority, head.repriced,
+        policy,
+    )  # fmt: skip
+    name = f"response {task.id} {attempt.n}"
+    clock: Clock | None = _unmoved(case, name, key)
+    if clock is None:
+        clock = _task_response(case, task, attempt, policy)
+        case.memo[name] = (key, clock)
+    return clock
+
+
+def _task_response(case: Case, task: Task, attempt: Attempt, policy: Policy) -> Clock:
     head = case.head
     ends = [at for at in (attempt.accepted_at, attempt.closed_at) if at is not None]
     if task.ended is not None and attempt.n == task.attempt:

@@ -152,10 +152,11 @@ class Service:
             return None
         try:
             self.deaths.working(case_id)
-            redone = self._redo(case_id) if first else []
+            told = journal.read_newest(f"{self.root}/{case_id}", self.marks.of(case_id)) if first else None
+            redone = self._redo(case_id, told) if told is not None else []
             if first and not self.store.is_case(case_id):  # it died between the line that archives it and the rename
                 return None
-            case = self.store.load(case_id, now)
+            case = self.store.load(case_id, now, told)
             if first:
                 self.hands.redo_runs(case, redone)
                 self.attendance.adopt(case, now)
@@ -173,9 +174,8 @@ class Service:
             self.display.owe(case_id, now)  # it died between the lines and their view
         return case
 
-    def _redo(self, case_id: str) -> list[Entry]:
-        found = journal.read(f"{self.root}/{case_id}")
-        entries = [e for e in found.entries if "at" in e]
+    def _redo(self, case_id: str, told: journal.Journal) -> list[Entry]:
+        entries = [e for e in told.entries if "at" in e]
         settled = self.marks.of(case_id)
         if settled is None and entries:
             last = entries[-1]["at"]

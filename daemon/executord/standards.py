@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from operator import is_
 from typing import Any
 
 from executord import deliverables
@@ -64,7 +65,16 @@ class Standard:
 
 
 def gate(case: Case, policy: Policy, product: Product | None) -> tuple[Standard, ...]:
-    """The gate table, in the order of the standards."""
+    """The gate table, in the order of the standards; made once for each state of the case."""
+    facts = (case.revision, case.n, policy, product, case.survey)
+    kept = case.memo.get("gate")
+    if kept is None or kept[0][:2] != facts[:2] or not all(map(is_, kept[0][2:], facts[2:])):
+        kept = case.memo["gate"] = (facts, _gate(case, policy, product))
+    table: tuple[Standard, ...] = kept[1]
+    return table
+
+
+def _gate(case: Case, policy: Policy, product: Product | None) -> tuple[Standard, ...]:
     waived: dict[int, Waiver] = {w.standard: w for w in case.head.delivery.waivers if w.standard is not None}
     found = (
         _tasks(case), _customer(case, policy), _deliverable(case, product), _slas(case, policy), _outputs(product),

@@ -141,12 +141,16 @@ class Store:
 
     # -- a case --------------------------------------------------------------------------------------------
 
-    def load(self, case_id: str, now: datetime) -> Case:
-        """A case from its journal and its files. Raises `Unreadable` if its journal is damaged."""
+    def load(self, case_id: str, now: datetime, told: journal.Journal | None = None) -> Case:
+        """A case from its journal and its files; `told` is its journal where that was read already.
+
+        Raises `Unreadable` if its journal is damaged.
+        """
         case = Case(case_id)
         case.head = fresh_head(case_id, now)
         seen = self.seen[case_id] = Seen()
-        seen.journal = read_case_journal(case, f"{self.root}/{case_id}")
+        seen.journal = read_case_journal(case, f"{self.root}/{case_id}", told)
+        seen.journal.entries = []  # the case holds what they say
         self.refresh(case, now)
         case.settle_graph()  # whoever only reads a case must see its cycles too
         return case
@@ -521,9 +525,9 @@ def _is_task_path(path: str) -> bool:
     return len(parts) == 3 and parts[0] == "tasks" and parts[1] in TASK_FOLDERS
 
 
-def read_case_journal(case: Case, folder: str) -> journal.Journal:
+def read_case_journal(case: Case, folder: str, told: journal.Journal | None = None) -> journal.Journal:
     """Put all that the journal says into the case; from the last snapshot on, where there is one."""
-    found = journal.read(folder)
+    found = told if told is not None else journal.read(folder)
     entries = found.entries
     start = next((k for k in range(len(entries) - 1, -1, -1) if entries[k].get("name") == "snapshot"), None)
     if start is not None:

@@ -10,7 +10,7 @@ import hashlib
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -70,7 +70,8 @@ class Surveyor:
         """What lies there for the case's deliverable; the same value as long as nothing has changed."""
         head = case.head
         kind = deliverables.named(head.deliverable_type) or deliverables.TYPES[deliverables.DEFAULT]
-        there = dict(self._walk(case.id))
+        results = {result_path(t) for t in case.tasks.values()}
+        there = dict(self._walk(case.id, results))
         there |= {path: identity for path in self._extras(case) if (identity := self._identity(case.id, path))}
         print_ = (
             kind, tuple(sorted(there.items())), mark(case), tuple(head.delivery.finals.items()),
@@ -114,7 +115,8 @@ class Surveyor:
             return None
         return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
-    def _walk(self, case_id: str) -> Iterator[tuple[str, Identity]]:
+    def _walk(self, case_id: str, results: Collection[str]) -> Iterator[tuple[str, Identity]]:
+        """The files in `outputs/`; of those that are no results of ours so many as anybody would look at."""
         base = f"{self._root}/{case_id}"
         count = 0
         for folder, folders, names in os.walk(f"{base}/outputs"):
@@ -123,11 +125,12 @@ class Surveyor:
                 path = os.path.relpath(f"{folder}/{name}", base)
                 if name.startswith(".") or _is_view(path):
                     continue
+                if path not in results:
+                    count += 1
+                    if count > 3 * MOST_FILES:
+                        continue
                 identity = self._identity(case_id, path)
                 if identity is not None:
-                    count += 1
-                    if count > MOST_FILES + 2 * MOST_FILES:
-                        return
                     yield path, identity
 
     @staticmethod

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from operator import is_
 from typing import Any
 
 from executord.actions import Record, Send
@@ -19,6 +20,7 @@ from executord.escalations import Escalation, levels
 from executord.evolve import replace
 from executord.policy import Policy, escalation_row, settlement
 from executord.posts import impact
+from executord.promises import resolution
 from executord.rules.asking import Asking, priority_of
 from executord.rules.blockers import BLOCKER
 from executord.rules.closing import HALT, VERDICT
@@ -67,15 +69,29 @@ def task_lines(case: Case, task: Task, policy: Policy) -> Iterator[Due]:
     if not task.asks or _still(case) or (task.present and task.file is None):
         return  # a file that is missed says nothing of its priority until it is back, or believed to be gone
     for ask in task.asks:
-        yield from _rungs(case, task, ask, policy)
+        if _has_reason(case, task, ask):
+            yield from _rungs(case, task, ask, policy)
 
 
 def case_lines(case: Case, policy: Policy) -> Iterator[Due]:
     """The next rungs of what is asked about the instruction."""
-    if not case.head.asks or _still(case):
+    head = case.head
+    if not head.asks or _still(case):
         return
-    for ask in case.head.asks:
-        yield from _rungs(case, None, ask, policy)
+    for ask in head.asks:
+        if not _has_reason(case, None, ask):
+            continue
+        # What makes the rungs of such an ask: itself, the head, what is promised. Asked again at every line.
+        facts = (ask, head, policy, resolution(case, policy))
+        kept = case.memo.get(f"ask {ask.subject}")
+        if kept is None or not all(map(is_, kept[0], facts)):
+            kept = case.memo[f"ask {ask.subject}"] = (facts, tuple(_rungs(case, None, ask, policy)))
+        yield from kept[1]
+
+
+def _has_reason(case: Case, task: Task | None, ask: Ask) -> bool:
+    stands = ASKS[ask.about].stands
+    return not ask.over and (stands is None or stands(case, task, ask))
 
 
 def _still(case: Case) -> bool:
@@ -123,10 +139,6 @@ def name_of(ask: Ask, verb: str, level: int) -> str:
 
 def _rungs(case: Case, task: Task | None, ask: Ask, policy: Policy) -> Iterator[Due]:
     row = ASKS[ask.about]
-    if ask.over:
-        return
-    if row.stands is not None and not row.stands(case, task, ask):
-        return
     up = next_of(case, task, ask, policy)
     if ask.level == 0:
         at = row.after(case, task, ask, policy) if row.after is not None else ask.at

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 from executord import deliverables
@@ -27,6 +28,7 @@ from executord.values import stamp
 
 ORDER = 70
 LEAD = "support-manager"
+AT_ONCE = 100  # files that are asked for in one look; the next ones follow
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
@@ -64,7 +66,8 @@ def last_end(case: Case) -> datetime:
     """When the last task ended, or the delivery changed since."""
     head = case.head
     assert head.opened_at is not None  # asked of opened cases only
-    ends = [t.ended.at for t in case.tasks.values() if t.ended is not None]
+    last = case.resolved_at  # the same, kept; there is none as long as a task is open
+    ends = [last] if last is not None else [t.ended.at for t in case.tasks.values() if t.ended is not None]
     return max(filter(None, (head.opened_at, head.delivery.since, *ends)))
 
 
@@ -143,10 +146,10 @@ def _requests(case: Case, policy: Policy, product: Product) -> Iterator[Due]:
                            f"{part.name}: {part.why}")  # fmt: skip
     if any(w.standard == 5 for w in delivery.waivers):
         return
-    for gap in product.gaps:
-        if f"file {gap.path}" not in open_asks:
-            to, why = gap.agent or LEAD, f"{gap.path}: {gap.why}"
-            yield _request(case, policy, gap.path, f"file {gap.path}", to, why, path=gap.path)
+    unasked = (gap for gap in product.gaps if f"file {gap.path}" not in open_asks)
+    for gap in islice(unasked, AT_ONCE):
+        to, why = gap.agent or LEAD, f"{gap.path}: {gap.why}"
+        yield _request(case, policy, gap.path, f"file {gap.path}", to, why, path=gap.path)
 
 
 def _told_how_it_ended_first(case: Case) -> bool:

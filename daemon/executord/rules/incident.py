@@ -78,7 +78,8 @@ def _opens(case: Case, policy: Policy) -> Iterator[Due]:
         return
     since = head.incidents[-1].closed_at if head.incidents else None
     breaches: list[tuple[Breach, str, str | None]] = [(b, head.priority_now, None) for b in head.breaches]
-    breaches += [(b, t.field("priority") or head.priority_now, t.id) for t in case.tasks.values() for b in t.breaches]
+    late = [case.tasks[i] for i in sorted(case.breached)]
+    breaches += [(b, t.field("priority") or head.priority_now, t.id) for t in late for b in t.breaches]
     for breach, priority, task in sorted(breaches, key=lambda each: each[0].detected_at):
         if priority != "critical" or not breach.clock.startswith("response"):
             continue

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from operator import is_
 from typing import Any
 
 from executord.actions import Record, Rendered, Send
@@ -28,28 +29,29 @@ TO_MANAGER_FROM = 75  # per cent of the limit [SLA-8]
 
 
 def task_lines(case: Case, task: Task, policy: Policy) -> Iterator[Due]:
-    """Of a task that was given out: its response and its resolution clock; kept until what makes them changes."""
+    """Of a task that was given out: its response and its resolution clock."""
     head = case.head
     if not task.attempts or head.opened_at is None or head.parked is not None:
         return
-    key = (
-        task.attempts, task.ended, task.pauses, task.extensions, task.repriced, task.overrides, task.warned,
-        task.breaches, task.spec, head.spec, head.repriced, head.pauses, resolution(case, policy), policy,
-    )  # fmt: skip
-    kept = case.memo.get(f"sla {task.id}")
-    if kept is None or any(a is not b for a, b in zip(kept[0], key, strict=True)):
-        kept = case.memo[f"sla {task.id}"] = (key, tuple(_task_lines(case, task, policy)))
-    yield from kept[1]
-
-
-def _task_lines(case: Case, task: Task, policy: Policy) -> Iterator[Due]:
     last = task.attempts[-1]
     if last.accepted_at is None or not any(b.clock == f"response a{last.n}#1" for b in task.breaches):
-        yield from _clock(case, task, task_response(case, task, last, policy), policy)
+        yield from _kept(case, task, task_response(case, task, last, policy), policy)
     clock = task_resolution(case, task, policy)
     if clock is not None:
-        yield from _clock(case, task, clock, policy)
-    yield from _caps(task, task.pauses)
+        yield from _kept(case, task, clock, policy)
+    if task.pauses:
+        yield from _caps(task, task.pauses)
+
+
+def _kept(case: Case, task: Task, clock: Clock, policy: Policy) -> tuple[Due, ...]:
+    """The lines of a task's clock, the same ones until the clock or what was told of it changes."""
+    facts = (clock, task.warned, task.spec, case.head.spec, case.head.tier, policy)
+    name = f"{clock.kind} lines {task.id}"
+    kept = case.memo.get(name)
+    if kept is None or not all(map(is_, kept[0], facts)):
+        kept = case.memo[name] = (facts, tuple(_clock(case, task, clock, policy)))
+    lines: tuple[Due, ...] = kept[1]
+    return lines
 
 
 def case_lines(case: Case, policy: Policy) -> Iterator[Due]:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from functools import lru_cache
 from importlib import metadata
+from operator import is_
 from typing import Any
 
 from executord.cadence import Segment, segments
@@ -86,7 +87,7 @@ def faces_text(case: Case, policy: Policy) -> bytes:
             continue
         key = (task, cap, policy)
         kept = case.memo.get(f"faces {task.id}")
-        if kept is None or any(a is not b for a, b in zip(kept[0], key, strict=True)):
+        if kept is None or not all(map(is_, kept[0], key)):
             kept = (key, _part([face(clock, None) for clock in task_clocks(case, task, policy)]))
             case.memo[f"faces {task.id}"] = kept
         parts.append(kept[1])

@@ -135,10 +135,10 @@ def blockers(case: Case) -> list[dict[str, Any]]:
 
 def progress(case: Case, agenda: Agenda, policy: Policy) -> bytes:
     """`outputs/partial/progress.yaml` [CON-13]."""
-    states = [(t, stands(case, t).state) for t in case.in_order()]
-    todos = [_todo(*_task_todo(t, state)) for t, state in states]
+    parts = [_task_parts(case, task) for task in case.in_order()]
+    todos = [todo for todo, _ in parts]
     todos += [_todo(content, status, active) for (content, active), status in zip(_STEPS, _steps(case), strict=True)]
-    upcoming = [line for line in agenda.lines() if line.place is None][:SHOWN_NEXT]
+    upcoming = agenda.upcoming(SHOWN_NEXT)
     head = {"schema_version": 1, "instruction_id": case.id, "phase": phase(case), "percent": percent(case)}
     middle = {"blockers": blockers(case)}
     tail = {
@@ -148,8 +148,22 @@ def progress(case: Case, agenda: Agenda, policy: Policy) -> bytes:
         "generated_at": stamp(case.last_at) if case.last_at else None,
         "event": case.n,
     }
-    tasks = [b"tasks:\n", *(_task_state(t.id, state) for t, state in states)] if states else [dump({"tasks": {}})]
+    tasks = [b"tasks:\n", *(state for _, state in parts)] if parts else [dump({"tasks": {}})]
     return b"".join((dump(head), b"todos:\n", *todos, *tasks, dump(middle), faces_text(case, policy), dump(tail)))
+
+
+def _task_parts(case: Case, task: Task) -> tuple[bytes, bytes]:
+    """What the progress file says of one task; of one that has ended it is kept, for nothing else moves its state."""
+    name = f"parts {task.id}"
+    kept = case.memo.get(name)
+    if kept is not None and kept[0][0] is task and task.ended is not None:
+        found: tuple[bytes, bytes] = kept[1]
+        return found
+    state = stands(case, task).state
+    found = _todo(*_task_todo(task, state)), _task_state(task.id, state)
+    if task.ended is not None:
+        case.memo[name] = ((task,), found)
+    return found
 
 
 def _task_todo(task: Task, state: str) -> tuple[str, str, str]:

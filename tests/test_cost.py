@@ -1,0 +1,127 @@
+"""What a look costs follows what changed, not how large a case is or how old: counted in calls, never in seconds.
+
+Counterpart: `tests/bench/scale.py`, which measures the same in processor time.
+"""
+
+from __future__ import annotations
+
+import cProfile
+import json
+import os
+import pstats
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from executord import display, journal, survey
+from executord.policy import make_policy
+from executord.rings import Rings
+from executord.service import Service
+from tests.bench import trees
+from tests.stories.kit import CASE, STORIES, play
+
+NOW = datetime.now(UTC) + timedelta(minutes=5)  # later than every file that is made: all are whole
+
+
+def service_of(root: Path, tasks: int) -> Service:
+    """A service on one case of so many tasks, all given out."""
+    trees.inboxes(root)
+    (root / trees.INBOX / "executor").mkdir(parents=True)
+    ids = [f"T{k}" for k in range(1, tasks + 1)]
+    trees.case(root, "big", ((i, trees.short_task(i, trees.agent_of(k))) for k, i in enumerate(ids)))
+    service = Service(str(root), make_policy(roster={name: {"capacity": 0} for name in trees.AGENTS}), durable=False)
+    service.open(NOW)
+    service.everything(NOW)
+    return service
+
+
+def letter(service: Service, task_id: str, agent: str, kind: str) -> str:
+    """A message in our inbox, whole."""
+    name = f"{task_id}-{kind}.yaml"
+    text = f"type: {kind}\nfrom: {agent}\ninstruction_id: big\ntask_id: {task_id}\nattempt: 1\n"
+    if kind == "completion":
+        text += "summary: did it\noutput: all is well\n"
+    Path(service.root, trees.INBOX, "executor", name).write_text(text, encoding="utf-8")
+    return f"executor/{name}"
+
+
+def calls_of(service: Service, now: datetime, *names: str) -> int:
+    """How many Python calls a turn makes that takes in these letters."""
+    profile = cProfile.Profile()
+    profile.enable()
+    service.turn(now, Rings(named=dict.fromkeys(names, True)))
+    profile.disable()
+    return int(pstats.Stats(profile).total_calls)  # type: ignore[attr-defined]
+
+
+@pytest.mark.spec("PERF-4")
+def test_a_letter_costs_the_same_in_a_case_of_any_size(tmp_path: Path) -> None:
+    """An acknowledgement and a completion, in a case of 40 tasks and in one of 400."""
+    spent = {}
+    for size in (40, 400):
+        service = service_of(tmp_path / str(size), size)
+        at = NOW + timedelta(milliseconds=200)  # the view is not due again
+        first = calls_of(service, at, letter(service, "T5", trees.agent_of(4), "acknowledgement"))
+        then = calls_of(service, at, letter(service, "T5", trees.agent_of(4), "completion"))
+        assert service.cases["big"].tasks["T5"].ended is not None
+        spent[size] = (first, then)
+    for small, large in zip(spent[40], spent[400], strict=True):
+        assert large <= 1.2 * small, spent
+
+
+@pytest.mark.spec("PERF-4", "EXE-21")
+def test_the_view_of_a_large_case_is_made_less_often(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once a second; with n times as many tasks as are shown in a second, once in n seconds; the last state, always."""
+    assert display.TASKS >= 1000
+    monkeypatch.setattr(display, "TASKS", 4)
+    service = service_of(tmp_path, 12)
+    view = tmp_path / "big" / "outputs" / "partial" / "progress.yaml"
+    shown = view.read_bytes()
+    named = Rings(named={letter(service, "T1", trees.agent_of(0), "completion"): True})
+    service.turn(NOW + timedelta(seconds=2), named)
+    assert view.read_bytes() == shown
+    assert service.next_at() == NOW + timedelta(seconds=3)
+    service.turn(NOW + timedelta(seconds=3), Rings())
+    assert view.read_bytes() != shown
+
+
+@pytest.mark.spec("PERF-3", "CON-6")
+def test_a_part_of_the_journal_grows_with_the_case() -> None:
+    """5,000 lines; in a case of more than 2,500 tasks two lines for each: snapshots cost no more than lines."""
+    assert [journal.part_lines(n) for n in (0, 1, 2500, 5000, 100_000)] == [5000, 5000, 5000, 10_000, 200_000]
+
+
+@pytest.mark.spec("PERF-3", "CON-6")
+def test_a_start_reads_the_newest_part_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its snapshot says all that was before; where it is not known that all of that was carried out, all is read."""
+    monkeypatch.setattr(journal, "PART_LINES", 8)
+    stage = play(STORIES["tier_2_goes_one_by_one_to_the_gate"], tmp_path)
+    folder = f"{stage.root}/{CASE}"
+    whole = journal.read(folder)
+    shots = [e["n"] for e in whole.entries if e.get("name") == "snapshot"]
+    last = whole.entries[-1]["n"]
+    newest = journal.read_newest(folder, last)
+    assert (newest.size, newest.parts, newest.lines) == (whole.size, whole.parts, whole.lines)
+    if "at" in whole.entries[-1]:
+        assert len(newest.entries) == newest.lines < len(whole.entries)
+    for settled in (None, shots[-1] - 1):
+        assert journal.read_newest(folder, settled).entries == whole.entries
+    part = Path(folder, "outputs", "partial", "journal.0001.yaml")
+    assert json.loads(part.read_text(encoding="utf-8").splitlines()[0].removeprefix("- "))["journal"] == 1
+
+
+@pytest.mark.spec("DEL-2", "DEL-5")
+def test_a_result_is_found_however_many_files_there_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So many files of others are looked at and no more; our own results are all seen, and nobody is asked for one."""
+    monkeypatch.setattr(survey, "MOST_FILES", 1)
+    service = service_of(tmp_path, 12)
+    names = [letter(service, f"T{k + 1}", trees.agent_of(k), "completion") for k in range(12)]
+    service.turn(NOW + timedelta(seconds=1), Rings(named=dict.fromkeys(names, True)))
+    case = service.cases["big"]
+    assert case.open_tasks == 0
+    assert case.head.delivery.product is not None
+    assert not [ask.subject for ask in case.head.asks if ask.about == "file"]
+    os.remove(tmp_path / "big" / "outputs" / "partial" / "T7.yaml")
+    service.turn(NOW + timedelta(seconds=2), Rings(everything=True))
+    assert [ask.subject for ask in case.head.asks if ask.about == "file"] == ["file outputs/partial/T7.yaml #1"]
