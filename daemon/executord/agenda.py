@@ -200,7 +200,7 @@ class Agenda:
     def upcoming(self, most: int) -> list[Due]:
         """The first lines that need no place, in the order in which they would be carried out; not more than `most`."""
         self.refresh()
-        found = [line for heap in (self._early, self._heap) for line in self._top(heap, most)]
+        found = [line for heap in self._heaps for line in self._top(heap, most)]
         return sorted(found, key=lambda line: line.key)[:most]
 
     def _top(self, heap: list[_Entry], most: int) -> list[Due]:
