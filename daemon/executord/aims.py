@@ -14,11 +14,11 @@ from typing import Any
 
 from executord.case import Extension, Repriced
 from executord.casebook import Case
-from executord.clocks import Calendar, Pauses, Same, amount_due, amount_seconds, due
+from executord.clocks import Calendar, Pauses, amount_due, amount_seconds, due
 from executord.evolve import replace
 from executord.policy import Policy
 from executord.terms import severity_of, severity_terms, span_of
-from executord.values import Amount, Span, read_target
+from executord.values import Amount, Same, Span, read_target
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +54,12 @@ def _seconds(calendar: Calendar, start: datetime, amount: Amount) -> float | Non
 @lru_cache(maxsize=8192)
 def _open_seconds(kept: Same, start: datetime, amount: Amount) -> float | None:
     """Days are turned into open time once, from the start [SLA-4]; many clocks begin together."""
-    return amount_seconds(kept.calendar, start, amount)
+    return amount_seconds(kept.value, start, amount)
 
 
 @lru_cache(maxsize=8192)
 def _undisturbed(kept: Same, start: datetime, seconds: float) -> datetime | None:
-    return due(kept.calendar, start, seconds).due
+    return due(kept.value, start, seconds).due
 
 
 def _due(calendar: Calendar, start: datetime, seconds: float, pauses: Pauses) -> datetime | None:

@@ -428,21 +428,6 @@ class Due(NamedTuple):
     reason: Reason | None = None
 
 
-class Same:
-    """A calendar as a key of what is kept: this very one, whatever it holds."""
-
-    __slots__ = ("calendar",)
-
-    def __init__(self, calendar: Calendar) -> None:
-        self.calendar = calendar
-
-    def __hash__(self) -> int:
-        return id(self.calendar)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Same) and other.calendar is self.calendar
-
-
 @dataclass(frozen=True, slots=True)
 class Pauses:
     """Pauses made ready to be used often: their union, in order. Every function here takes it for a list of pauses."""

@@ -444,10 +444,7 @@ class Hands:
         return book
 
     def rotate(self, case: Case, now: datetime) -> None:
-        """Begin a new part once one holds 5,000 lines: by link and rename, so a crash leaves one of the two [CON-6].
-
-        In a case of more than 2,500 tasks it holds two lines for each of them.
-        """
+        """Begin a new part once one is full: by link and rename, so a crash leaves one of the two [CON-6]."""
         book = self._book(case)
         if book.lines < journal.part_lines(len(case.tasks)):
             return

@@ -14,12 +14,12 @@ from functools import lru_cache
 from typing import Any
 
 from executord.case import Customer, Head, Task
-from executord.clocks import BUSINESS, Calendar, Same, amount_due, calendar_from
+from executord.clocks import BUSINESS, Calendar, amount_due, calendar_from
 from executord.escalations import BUILT_IN, Escalation, read_rows
 from executord.ladders import BUILT_IN as SILENCE
 from executord.ladders import Ladder, from_silence, read_ladders
 from executord.programs import Command, command_of
-from executord.values import Span, agent_name, read_span, read_target
+from executord.values import Same, Span, agent_name, read_span, read_target
 
 DEFAULT_CAPACITY = 3
 
@@ -384,7 +384,7 @@ def _ends(policy: Policy, text: str, calendar: str, start: datetime) -> tuple[da
 @lru_cache(maxsize=8192)
 def _aimed(kept: Same, span: Span, start: datetime) -> tuple[datetime, datetime]:
     """Kept, for much begins at one instant."""
-    hours, day = kept.calendar, start + timedelta(days=1)
+    hours, day = kept.value, start + timedelta(days=1)
     limit = amount_due(hours, start, span.limit or span.target, ()).due or day
     target = amount_due(hours, start, span.target, ()).due or limit
     return min(target, limit), limit
