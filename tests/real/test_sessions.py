@@ -264,6 +264,24 @@ def test_workers_outlive_the_executor(room: Path):
     assert len((session.path / "marks.x").read_text().splitlines()) == 2
 
 
+@pytest.mark.spec("SES-7", "SES-6", "REL-1")
+def test_a_journal_that_somebody_removes(room: Path):
+    """Nothing is written behind the hole; the next run takes over what tasks.json says, with the worker that lives."""
+    session = Session(room, {"DEV-001": [], "DEV-002": ["DEV-001"]}, config={"work_s": 600})
+    run = session.start("mark:x,wait:go,finish", "DEV-002=mark:x,finish")
+    session.until(lambda: (session.path / "marks.x").exists(), "it works")
+    (session.path / ".executord/journal.yaml").unlink()
+    told = session.call("tell", "DEV-001", "hello")  # the one that runs it ends, and this takes it over
+    assert told.returncode == 0, told
+    assert run.wait(30) == 65
+    assert "somebody cut it off, or removed it" in (session.root / "run.log").read_text()
+    run = session.start("mark:x,finish")
+    session.until(lambda: any(n.startswith("adopt DEV-001") for n in session.names()), "it is adopted")
+    (session.path / "go").touch()
+    assert run.wait(30) == 0
+    assert len((session.path / "marks.x").read_text().splitlines()) == 2
+
+
 @pytest.mark.spec("SES-25", "SES-28", "CON-18", "SES-27")
 def test_the_lock_and_who_speaks_to_whoever_holds_it(room: Path):
     """A second one exits 75 naming the first; what is told meanwhile is taken by the first."""

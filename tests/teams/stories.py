@@ -95,6 +95,21 @@ def a_result_is_what_counts_not_the_exit(s: Room) -> None:
     s.check(s.json("tasks.json")["tasks"]["DEV-001"]["error"] == "No discovery file produced")
 
 
+@story("SES-12", "SES-4", max_attempts=1, completion="auto_keep")
+def a_name_alone_is_no_result(s: Room) -> None:
+    """Without findings the artifact has to be there, and in the session; a result of another name is a concern."""
+    s.prepare({f"DEV-00{k}": [] for k in range(1, 5)})
+    s.lay("artifacts/pool.md", "it was too small")
+    s.finish("DEV-001", findings="", artifact="artifacts/pool.md")
+    s.finish("DEV-002", findings="", artifact="artifacts/never-written.md")
+    s.finish("DEV-003", findings="", artifact="../../../../etc/hostname")
+    s.finish("DEV-004", id="DEV-009")
+    s.skip()
+    s.has(DEV_001="completed", DEV_002="failed", DEV_003="failed", DEV_004="completed")
+    s.check(s.json("tasks.json")["tasks"]["DEV-002"]["error"] == "no findings")
+    s.check("DEV-004: its result says that it is of DEV-009" in s.text("wisdom/issues.md"), s.text("wisdom/issues.md"))
+
+
 @story("SES-12")
 def a_torn_result_is_read_again_and_then_kept_aside(s: Room) -> None:
     """What is half written is given the settle time; whole by then it counts, else it is kept and has failed."""

@@ -64,10 +64,12 @@ def export(path: str, target: str) -> int:
     """Copy and compare; answers how many files. Raises `OSError` or `ValueError`."""
     source = f"{path}/artifacts"
     os.makedirs(target, exist_ok=True)
-    if os.path.realpath(target).startswith(os.path.realpath(path) + "/"):
+    if f"{os.path.realpath(target)}/".startswith(f"{os.path.realpath(path)}/"):
         raise ValueError(f"{target} lies in the session itself")
     count = 0
-    for folder, folders, files in os.walk(source):
+    if not os.path.isdir(source):
+        return 0
+    for folder, folders, files in os.walk(source, onerror=_raise):
         folders.sort()
         inner = os.path.relpath(folder, source)
         place = os.path.normpath(f"{target}/{inner}")
@@ -79,6 +81,10 @@ def export(path: str, target: str) -> int:
             _copy(full, f"{place}/{name}")
             count += 1
     return count
+
+
+def _raise(error: OSError) -> None:
+    raise error
 
 
 def _copy(source: str, target: str) -> None:

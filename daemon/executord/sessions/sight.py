@@ -95,7 +95,7 @@ class Sight:
         paper = parse_json(raw)
         if paper.corrupt is not None:
             return Discovery(digest, now, fault=f"not JSON: {paper.corrupt}", settled_at=settled_at)
-        return discovery(paper.data, digest, now, settled_at)
+        return _shown(self.team.path, discovery(paper.data, digest, now, settled_at))
 
     # -- workers -------------------------------------------------------------------------------------------
 
@@ -267,6 +267,20 @@ def artifacts_of(team: Team, task: str) -> Discovery | None:
     paper = parse_json(raw)
     at = team.last_at or datetime.min
     found = discovery(paper.data, hashlib.sha256(raw).hexdigest(), at, at) if paper.corrupt is None else None
+    found = _shown(team.path, found) if found is not None else None
     if found is None or not found.final or found.status == "failed" or not (found.findings or found.artifacts):
         return None
-    return replace(found)
+    return found
+
+
+def _shown(path: str, found: Discovery) -> Discovery:
+    """Without findings only an artifact that lies in the session counts: a name alone is no result [SES-12, SES-4]."""
+    if found.findings or not found.artifacts:
+        return found
+    root = os.path.realpath(path)
+    there = tuple(
+        name for name in found.artifacts
+        if "\0" not in name and os.path.realpath(os.path.join(root, name)).startswith(f"{root}/")
+        and os.path.exists(os.path.join(root, name))
+    )  # fmt: skip
+    return replace(found, artifacts=there)

@@ -187,6 +187,7 @@ class Discovery:
     attempt: int | None = None
     fault: str | None = None
     settled_at: datetime | None = None
+    named: str = ""  # whose result it says it is
 
     @property
     def final(self) -> bool:

@@ -48,6 +48,7 @@ def discovery(data: Any, sha256: str, seen_at: datetime, settled_at: datetime) -
     return Discovery(
         sha256, seen_at, status, findings, tuple(dict.fromkeys(names)), error, quality,
         attempt if isinstance(attempt, int) and not isinstance(attempt, bool) else None, settled_at=settled_at,
+        named=text_of(first(data, "task_id", "id")),
     )  # fmt: skip
 
 
@@ -95,6 +96,8 @@ def judged(job: Job, found: Discovery, law: Law, code: int | None) -> dict[str, 
     concerns = []
     if code not in (None, 0):
         concerns.append(f"its worker ended with exit code {code}")
+    if found.named not in ("", job.id):
+        concerns.append(f"its result says that it is of {short(found.named)}")
     facts: dict[str, Any] = {
         "outcome": "completed",
         "status": found.status,
