@@ -3,6 +3,7 @@
 #   slow  the tests that take longer                      bench the table of measures
 #   systemd  the service in booted Debians (root, debootstrap and systemd-nspawn; else it says what is missing)
 #   clis  the command lines of real agents, from npm into build/clis, against a stand-in for their models
+#   editors  yaml-language-server and pre-commit, installed into build/ and asked
 #   fuzz  every reader, for minutes                       soak  load and faults at once, 15 minutes or SOAK_S seconds
 #   lint  types  floors  spec   and   check = all four and test
 
@@ -18,7 +19,7 @@ SELECTION = $(shell $(BIN)/python -c 'from tests.spec_report import SELECTION; p
 RUNNABLE := slow and not systemd and not browser and not engine and not real_cli
 
 .DEFAULT_GOAL := test
-.PHONY: demo test slow fuzz soak systemd clis lint types floors spec bench check venv clean
+.PHONY: demo test slow fuzz soak systemd clis editors lint types floors spec bench check venv clean
 
 venv: $(STAMP)
 
@@ -63,6 +64,13 @@ clis: $(STAMP)
 	npm install --prefix build/clis --no-save --no-audit --no-fund --loglevel=error $(CLIS) \
 		|| echo "npm could not install them all: what is not there is skipped" >&2
 	$(BIN)/python -m pytest -m real_cli tests/real/test_clis.py
+
+# What editors and git run: the language server (needs node), pre-commit; into build/, and then really asked.
+EDITORS := build/editors
+editors: $(STAMP)
+	-npm install --silent --no-audit --no-fund --prefix $(EDITORS) yaml-language-server@1.25.0
+	-$(PYTHON) -m venv $(EDITORS)/venv && $(EDITORS)/venv/bin/pip install --quiet "pre-commit>=4,<5"
+	$(BIN)/python -m pytest tests/test_editors.py
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
