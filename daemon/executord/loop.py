@@ -233,8 +233,8 @@ class Loop:
             self._watch(bells, service)
             self._notify_alive(service, bells)
             rings = self._hear(service, bells, wait=False)
-            if more or self._anything(rings):
-                continue
+            if more or self._stop is not None or self._anything(rings):
+                continue  # a stop that was heard here must not wait for the next ring
             if order.until_idle and self._idle(service):
                 return 0
             self._limit(order, started)

@@ -133,6 +133,17 @@ def test_a_new_configuration_is_taken_on_sighup_and_a_bad_one_is_not(tmp_path: P
     assert tree.stop() == 0
 
 
+@pytest.mark.spec("OPS-11")
+def test_a_stop_just_after_the_start_is_heard_at_once(tmp_path: Path) -> None:
+    """SIGTERM while it still looks at the tree for the first time ends it now, not when something next rings."""
+    tree = Tree(tmp_path)
+    for _ in range(4):
+        tree.start()
+        began = time.monotonic()
+        assert tree.stop() == 0
+        assert time.monotonic() - began < 15
+
+
 @pytest.mark.spec("OPS-6", "CON-18")
 def test_until_idle_ends_by_itself_or_gives_up(tmp_path: Path) -> None:
     """0 when nothing is in progress, 124 when something stays so."""
