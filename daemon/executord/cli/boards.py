@@ -68,6 +68,11 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]], indent: str = "
         yield (indent + "  ".join(padded)).rstrip()
 
 
+def listed(head: Sequence[str], rows: Sequence[Sequence[object]], nothing: str) -> Iterator[str]:
+    """A list that is asked for by itself: a table, or a line that says that there is nothing in it."""
+    yield from table(head, rows) if rows else (nothing,)
+
+
 def _paint(text: str, cell: str) -> str:
     colour = _COLOURS.get(cell)
     return typer.style(text, fg=colour) if colour is not None else text

@@ -42,7 +42,8 @@ def list_(context: typer.Context, instruction: Some = None) -> None:
     rows = warroom.rows(here.peek(now), (instruction.rstrip("/"),) if instruction is not None else ())
     head = ("INCIDENT", "INSTRUCTION", "SEV", "STATUS", "OPENED", "COMMANDER", "ENTRIES")
     keys = ("incident_id", "instruction_id", "severity", "status", "opened_at", "commander", "entries")
-    here.give({"at": stamp(now), "incidents": rows}, lambda: boards.table(head, [[r[k] for k in keys] for r in rows]))
+    shown = [[r[k] for k in keys] for r in rows]
+    here.give({"at": stamp(now), "incidents": rows}, lambda: boards.listed(head, shown, "no incidents"))
 
 
 @_group.command()

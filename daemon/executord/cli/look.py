@@ -95,7 +95,10 @@ def list_(context: typer.Context) -> None:
     rows = [{key: each[key] for key in ("id", "phase", "percent", "title")} for each in found]
     _say_if_down(here)
     head = ("INSTRUCTION", "PHASE", "%", "TITLE")
-    here.give({"at": stamp(now), "instructions": rows}, lambda: boards.table(head, [tuple(r.values()) for r in rows]))
+    here.give(
+        {"at": stamp(now), "instructions": rows},
+        lambda: boards.listed(head, [tuple(r.values()) for r in rows], "no instructions"),
+    )
 
 
 def show(context: typer.Context, instruction: Id) -> None:
