@@ -30,7 +30,7 @@ from tests.test_docs import PAGES, ROOT, Block, environment, of_kind
 
 #: By language, what blocks there are; each is taken by a test, `text` and `mermaid` alone are pictures.
 KNOWN = {
-    "sh": {"tour", "run", "worker", "commands", "session", "install", "machine", "make", "usage"},
+    "sh": {"tour", "run", "worker", "commands", "team", "install", "machine", "make", "usage"},
     "yaml": {"message", "session", "task", "instruction", "plan", "submission", "config", "letter"},
     "python": {"worker"}, "json": {"discovery"}, "text": {"", "worker"}, "mermaid": {""},
 }  # fmt: skip
@@ -198,7 +198,7 @@ def test_the_first_steps_of_an_operator_can_be_taken(block, shell, tmp_path):
 
 
 @pytest.mark.spec("SES-1")
-@pytest.mark.parametrize("block", [b for b in of_kind("session") if b.language == "sh"], ids=str)
+@pytest.mark.parametrize("block", of_kind("team"), ids=str)
 def test_session_commands_of_the_pages_can_be_called(block, shell, tmp_path):
     """On a session as the sample has one, with its workers: valid, run to its end, and shown."""
     shutil.copytree(SAMPLE / "_sessions/TC-status-page", tmp_path / "TC-checkout", symlinks=True)
