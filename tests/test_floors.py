@@ -41,7 +41,7 @@ FLOORS = """
 1  finals | fold
 1  completeness | messages | news | posts | quoting | tidings
 1  standards | verification
-1  reckoning | routes | sendings
+1  reckoning | routes | sendings | workload
 1  hush | letters | places | processes | promises | updates
 1  aims | timepiece
 1  agenda | reading | terms | transitions

@@ -9,7 +9,7 @@ made again.
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -62,6 +62,9 @@ class Case:
         self.memo: dict[str, tuple[Any, Any]] = {}  # what was made from this case, with what it was made from
         self.extras: tuple[str, ...] = ()  # files in completed/ that match no task [MEM-19]
         self.commanding: frozenset[str] = frozenset()  # who commands the incidents of other cases [INC-3]
+        self.beside: Mapping[
+            str, tuple[tuple[datetime, int], ...]
+        ] = {}  # what its holders have to do elsewhere [SLA-9]
         self.survey: Survey | None = None  # what lies in outputs/ for the deliverable, once every task has ended
         self.running: set[str] = set()  # tasks with a process that is not verified gone [OPS-18]
         self.breached: set[str] = set()  # tasks with a limit that passed
@@ -243,9 +246,13 @@ class Case:
             return None
         return self.sums.last_end(self.tasks.values())
 
-    def remaining_s(self) -> int:
-        """Seconds of effort still to be done: along the dependencies, and by agents one thing at a time [SLA-9]."""
-        return self.sums.remaining(self.tasks, self.dependants, in_line=self.head.tier in SEQUENTIAL_TIERS)
+    def remaining_s(self, before: Mapping[str, int] = {}) -> int:
+        """Seconds of effort still to be done: along the dependencies, and by agents one thing at a time [SLA-9].
+
+        `before`: the seconds that agents have to do first for other cases.
+        """
+        in_line = self.head.tier in SEQUENTIAL_TIERS
+        return self.sums.remaining(self.tasks, self.dependants, in_line=in_line, before=before)
 
     def _reindex(self, task: str | None, old: tuple[Ask, ...], new: tuple[Ask, ...]) -> None:
         """Keep who was asked what."""

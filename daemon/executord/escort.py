@@ -1,4 +1,6 @@
-"""What goes along with a case besides its lines: what lies in its outputs, and who commands elsewhere [DEL-2, INC-3].
+"""What goes along with a case besides its lines: what lies in its outputs, who commands and works elsewhere.
+
+[DEL-2, INC-3, SLA-9]
 
 Counterparts: `service.py`, which asks before each look; `survey.py`, which reads.
 Sight and facts across cases, no more.
@@ -12,13 +14,17 @@ from executord.casebook import Case
 from executord.incidents import current
 from executord.paper import Limits
 from executord.parcel import settled
+from executord.policy import Policy
 from executord.survey import Surveyor
+from executord.workload import Workload
 
 
 class Escort:
     """For all cases of one tree."""
 
     def __init__(self, root: str, limits: Limits | None) -> None:
+        self._workload = Workload()
+        self._moved: set[str] = set()
         self.surveyor = Surveyor(root, limits or Limits())
         self._commands: dict[str, str] = {}  # case → who commands its open incident
 
@@ -29,9 +35,24 @@ class Escort:
         if others != case.commanding:
             case.commanding = others
             case.head_dirty = True
+        self.beside(case)
 
-    def after(self, case: Case) -> None:
-        """Who commands an open incident of this case: a fact for the others."""
+    def beside(self, case: Case) -> None:
+        """What its agents have to do elsewhere, before the rules are asked."""
+        beside = self._workload.beside(case)
+        if beside != case.beside:
+            case.beside = beside
+            case.head_dirty = True
+            case.dirty.update(i for held in case.sums.holders.values() for i in held)
+
+    def moved(self) -> set[str]:
+        """The cases whose agents have got more or less to do elsewhere since this was asked last."""
+        found, self._moved = self._moved, set()
+        return found
+
+    def after(self, case: Case, policy: Policy) -> None:
+        """Who commands an open incident of this case, and what its agents have to do: facts for the others."""
+        self._moved |= self._workload.note(case, policy)
         found = current(case)
         if found is not None and found.status == "open":
             self._commands[case.id] = found.commander
@@ -42,6 +63,7 @@ class Escort:
         """The case is gone."""
         self.surveyor.forget(case_id)
         self._commands.pop(case_id, None)
+        self._moved |= self._workload.forget(case_id)
 
     def survey(self, case: Case, now: datetime) -> None:
         """What lies there for the deliverable is looked at when the case is on its way out [DEL-2, QUA-4]."""

@@ -144,6 +144,8 @@ class Service:
         self.house.read_pauses()
         for case_id in self.store.case_ids():
             self._load(case_id, now)
+        for case in self.cases.values():
+            self.escort.beside(case)
 
     def _load(self, case_id: str, now: datetime, *, first: bool = False) -> Case | None:
         self._drop(case_id)
@@ -191,7 +193,7 @@ class Service:
     def _keep(self, case: Case) -> None:
         agenda = agenda_of(case, self.policy)
         self.cases[case.id], self.agendas[case.id] = case, agenda
-        self.escort.after(case)
+        self.escort.after(case, self.policy)
         if self._only_looks and case.last_at is not None:
             self.escort.survey(case, case.last_at)
         for task in case.tasks.values():
@@ -390,12 +392,14 @@ class Service:
                 self.allotment.give(batches, now, room)
                 self._guarded(None, now, partial(self.allotment.relieve, batches, now))
             noted = {c: b for c, b in batches.items() if b.noted}
-            if not noted and not rest:
+            moved = self.escort.moved() & self.cases.keys()
+            if not noted and not rest and not moved:
                 break
             self._commit(list(noted.values()), now)
             answered = self._take_answers(noted.values(), now)
             done += sum(len(b.noted) for b in noted.values())
-            again = set(noted) | rest | answered
+            again = set(noted) | rest | answered | moved
+            touched |= again
             self._progress()
             if done >= budget:
                 for case_id in again:
@@ -469,7 +473,7 @@ class Service:
                 room += 1
                 self.attendance.not_started(case, due, now, error)
                 self._event("cannot start", f"{case.id}: {due.name}: {error}")
-        self.escort.after(case)
+        self.escort.after(case, self.policy)
 
     def _take_answers(self, batches: Iterable[Batch], now: datetime) -> set[str]:
         """Read what these batches have put into our own inbox: the answers of programs [OPS-17]."""

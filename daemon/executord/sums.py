@@ -56,7 +56,7 @@ class Sums:
         self.still = 0  # … that a clock of the instruction depends on
         self._efforts: dict[str, int] = {}  # open tasks with something left
         self._total = 0
-        self._by_agent: dict[str, int] = {}
+        self.holders: dict[str, dict[str, int]] = {}  # agent → his live tasks with something left → seconds
         self._behind: dict[str, int] = {}  # task → the longest way of effort through what depends on it
         self._ways: list[tuple[int, str]] = []
         self._stale = True
@@ -114,12 +114,14 @@ class Sums:
             self._stale = True
         if before == left and was == now:
             return
-        if was is not None and before:
-            self._by_agent[was] = self._by_agent.get(was, 0) - before
+        if was is not None and before and (held := self.holders.get(was)) is not None:
+            held.pop(new.id, None)
+            if not held:
+                del self.holders[was]
         if now is not None and left:
-            self._by_agent[now] = self._by_agent.get(now, 0) + left
+            self.holders.setdefault(now, {})[new.id] = left
+        self.version += 1
         if before != left:
-            self.version += 1
             self._total += left - before
             if left:
                 self._efforts[new.id] = left
@@ -134,12 +136,22 @@ class Sums:
             self._end_known = True
         return self._end
 
-    def remaining(self, tasks: Mapping[str, Task], dependants: Mapping[str, Iterable[str]], *, in_line: bool) -> int:
-        """The effort still to be done: all where tasks go one by one, else the longest way, or what one agent has."""
+    def remaining(
+        self,
+        tasks: Mapping[str, Task],
+        dependants: Mapping[str, Iterable[str]],
+        *,
+        in_line: bool,
+        before: Mapping[str, int] = {},
+    ) -> int:
+        """The effort still to be done: all where tasks go one by one, else the longest way, or what one agent has.
+
+        `before`: what agents have to do first for other cases; what they hold here, and what is behind it, waits.
+        """
         if not self._efforts:
             return 0
         if in_line:
-            return self._total
+            return self._total + max((before.get(agent, 0) for agent in self.holders), default=0)
         if self._stale:
             self._measure(tasks, dependants)
         while self._ways:
@@ -149,7 +161,12 @@ class Sums:
                 break
             heapq.heappop(self._ways)
         longest = -self._ways[0][0] if self._ways else 0
-        return max(longest, max(self._by_agent.values(), default=0))
+        for agent, held in self.holders.items():
+            first = before.get(agent, 0)
+            longest = max(longest, first + sum(held.values()))
+            if first:
+                longest = max(longest, first + max(left + self._behind.get(i, 0) for i, left in held.items()))
+        return longest
 
     def _measure(self, tasks: Mapping[str, Task], dependants: Mapping[str, Iterable[str]]) -> None:
         """The longest way behind each task, without recursion; a ring of dependencies is gone round once."""

@@ -686,3 +686,39 @@ def a_decision_lets_a_broken_promise_pass(s: Stage) -> None:
     assert not s.strict or [str(r).partition(" 7")[0] for r in reasons] == [
         "standard 4", "a waive message needs reason or why or because", "escalation-manager may not waive",
     ]  # fmt: skip
+
+
+@story("SLA-9", **PATIENT)
+def what_its_agent_has_to_do_for_others_first_brings_the_forecast_forward(s: Stage) -> None:
+    """The agents' load goes over all cases: what is promised earlier is done first."""
+    s.case({"T1": {"assigned_to": ENGINEER, "estimated_effort": "2 hours"}}, tier=1, customer=ACME,
+           sla_resolution="10 hours", created_at="2026-11-20T09:00:00Z")  # fmt: skip
+    for case, limit in (("other-7", "9 hours"), ("later-8", "3 days")):
+        s.case({"T1": {"assigned_to": ENGINEER, "estimated_effort": "4 hours"}}, case=case, tier=1,
+               sla_resolution=limit, created_at="2026-11-20T09:00:00Z")  # fmt: skip
+    s.at("09:05")
+    for case in ("acme-42", "other-7", "later-8"):
+        s.drop("acknowledgement", ENGINEER, "T1", case=case)
+    s.drop("customer_update", LIAISON, **UPDATE)
+    s.at("13:01")
+    s._rest()
+    s.told = [line for line in s.told if "proactive" in line]
+    s.expect("13:00 proactive #1 → customer-success-manager")
+    s.says(f"{INBOX}/{LIAISON}/acme-42.proactive_notice.yaml", revised_at="2026-11-20T19:00:00Z",
+           because=f"the effort still to be done, after what {ENGINEER} has to do elsewhere first")  # fmt: skip
+
+
+@story("SLA-9", **PATIENT)
+def what_is_done_elsewhere_is_in_nobodys_way_any_more(s: Stage) -> None:
+    """The same, and the other case's task is done in time: the forecast is that of the case alone."""
+    for case, limit in (("acme-42", "10 hours"), ("other-7", "9 hours")):
+        s.case({"T1": {"assigned_to": ENGINEER, "estimated_effort": "3 hours"}}, case=case, tier=1,
+               sla_resolution=limit, created_at="2026-11-20T09:00:00Z")  # fmt: skip
+    s.at("09:05")
+    for case in ("acme-42", "other-7"):
+        s.drop("acknowledgement", ENGINEER, "T1", case=case)
+    s.at("12:00").done(ENGINEER, "T1", case="other-7")
+    s.at("17:00")
+    s._rest()
+    s.told = [line for line in s.told if "proactive" in line]
+    s.expect("16:00 proactive #1")

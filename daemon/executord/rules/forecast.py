@@ -25,6 +25,7 @@ from executord.sums import eta_of, remaining_of
 from executord.tidings import expedite, proactive, workaround_request
 from executord.timepiece import Clock, share_at
 from executord.values import stamp
+from executord.workload import ahead
 
 ORDER = 84
 RULE = "SLA-9"
@@ -50,12 +51,14 @@ def case_lines(case: Case, policy: Policy) -> Iterator[Due]:
     clock = resolution(case, policy)
     if clock is None or clock.stopped is not None or case.open_tasks == 0:
         return
-    key = (policy, head.spec, clock, head.notices, head.done, head.workaround, case.sums.version, case.open_tasks)
+    key = (policy, head.spec, clock, head.notices, head.done, head.workaround, case.sums.version, case.open_tasks,
+           case.beside)  # fmt: skip
     kept = case.memo.get("forecast lines")
     if kept is None or kept[0] != key:
+        first = _elsewhere(case, clock)
         late = _late(
-            case, clock, case.remaining_s(), case.sums.etas, case.sums.updated, head.repriced,
-            assured=len(case.sums.etas) == case.open_tasks,
+            case, clock, case.remaining_s(first), case.sums.etas, case.sums.updated, head.repriced,
+            assured=len(case.sums.etas) == case.open_tasks, first=first,
         )  # fmt: skip
         kept = case.memo["forecast lines"] = (key, tuple(_lines(case, None, clock, late, policy)))
     yield from kept[1]
@@ -73,7 +76,10 @@ def task_lines(case: Case, task: Task, policy: Policy) -> Iterator[Due]:
     eta, live = eta_of(task), task.live
     etas = {task.id: eta} if eta is not None and live is not None and live.eta_at is not None else {}
     said = {task.id: live.eta_at} if live is not None and live.eta_at is not None else {}
-    late = _late(case, clock, remaining_of(task), etas, said, task.repriced or head.repriced, assured=bool(etas))
+    first = _elsewhere(case, clock)
+    left = remaining_of(task)
+    left += first.get(live.agent, 0) if live is not None and left else 0
+    late = _late(case, clock, left, etas, said, task.repriced or head.repriced, assured=bool(etas), first=first)
     yield from _lines(case, task, clock, late, policy)
     yield from _ask_workaround(case, task, clock)
 
@@ -87,6 +93,7 @@ def _late(
     repriced: tuple[Repriced, ...],
     *,
     assured: bool,
+    first: Mapping[str, int],
 ) -> Late | None:
     """At once when somebody names a time past the limit; else at the forecast, at the latest at 75 % of the limit."""
     end, opened = clock.due, case.head.opened_at
@@ -111,8 +118,18 @@ def _late(
     if at >= end:
         return None
     done = due(clock.calendar, at, left_s).due or end
-    why = "the effort still to be done" if forecast is not None and forecast <= at else "75 % of the time is used"
+    why = "75 % of the time is used"
+    if forecast is not None and forecast <= at:
+        why = "the effort still to be done"
+        if any(first.values()):
+            why += f", after what {' and '.join(a for a, s in first.items() if s)} has to do elsewhere first"
     return Late(f"forecast#{clock.ordinal}", at, max(done, end), why)
+
+
+def _elsewhere(case: Case, clock: Clock) -> dict[str, int]:
+    """The seconds that its holders have to do first for others: what is promised no later than this."""
+    end = clock.due
+    return {agent: ahead(pieces, end) for agent, pieces in case.beside.items()} if end is not None else {}
 
 
 def _lines(case: Case, task: Task | None, clock: Clock, late: Late | None, policy: Policy) -> Iterator[Due]:
