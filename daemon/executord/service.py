@@ -48,7 +48,6 @@ from executord.sendings import of_outbox
 from executord.sessions.desk import Desk
 from executord.sight import see_still_gone
 from executord.store import Store
-from executord.survey import Surveyor
 from executord.treasury import Treasury
 
 BATCH_LINES = 400
@@ -116,11 +115,6 @@ class Service:
         self._deadlines: list[tuple[datetime, str]] = []
         self._deadline: dict[str, datetime] = {}
         self._waiting_letters: dict[str, str | None] = {}  # "folder/name" → case
-
-    @property
-    def surveyor(self) -> Surveyor:
-        """Who looks at the outputs of cases."""
-        return self.escort.surveyor
 
     # -- start ---------------------------------------------------------------------------------------------
 

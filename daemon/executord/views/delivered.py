@@ -23,11 +23,17 @@ from executord.values import stamp
 from executord.views.overview import Tree
 
 
+class Looks(Protocol):
+    """Who looks at outputs."""
+
+    surveyor: Surveyor
+
+
 class Outputs(Tree, Protocol):
     """A tree of which the outputs can be looked at too."""
 
     @property
-    def surveyor(self) -> Surveyor:
+    def escort(self) -> Looks:
         """Who looks at outputs."""
         ...
 
@@ -39,7 +45,7 @@ def product_now(tree: Outputs, case: Case, now: datetime) -> Product | None:
     delivery = case.head.delivery
     if delivery.handed is not None or case.head.closed is not None or case.head.opened_at is None:
         return delivery.product
-    case.survey = tree.surveyor.survey(case, now)
+    case.survey = tree.escort.surveyor.survey(case, now)
     return provisional(case)
 
 
