@@ -21,7 +21,7 @@ import yaml
 from executord import deliverables
 from executord.completeness import judge
 from executord.deliverables import TYPES, Deliverable, a_date, of, per_severity
-from tests.stories.delivery import LEAD, TICKET
+from tests.stories.delivery import LEAD, TICKET, finished
 from tests.stories.kit import CASE, ENGINEER, STORIES, WRITER, Stage, play
 
 ROOT = Path(__file__).parent.parent
@@ -208,6 +208,62 @@ def test_a_new_type_is_one_class_and_nothing_else(tmp_path, request):
     assert list(made["components"]) == ["rota", "contacts", "first_steps"]
     assert made["concerns"] == ["rota: no key and no heading names hours"]
     assert Playbook.components["rota"].parts == ("names", "hours")
+
+
+# --- verdicts ---------------------------------------------------------------------------------------------------------
+
+
+def handed_off(folder: Path) -> Stage:
+    """A case that has been handed off, and has no customer."""
+    stage = Stage(folder / "memory")
+    finished(stage)
+    stage.skip()
+    return stage
+
+
+@pytest.mark.spec("QUA-4")
+@pytest.mark.parametrize("said", ["pass", "PASSED", "**PASS**", "\N{WHITE HEAVY CHECK MARK} Pass", "Approved."])
+def test_a_pass_is_known_however_it_is_dressed(said, tmp_path):
+    """Letters count, not what validators put around them."""
+    stage = handed_off(tmp_path)
+    stage.at("09:20").drop("validation_result", "validator", overall_status=said)
+    stage.at("09:21").says(f"{CASE}/outputs/partial/progress.yaml", phase="closed")
+
+
+@pytest.mark.spec("QUA-4")
+@pytest.mark.parametrize("said", ["PASS with comments", "not a pass", "bypass", "maybe", "true"])
+def test_what_is_no_verdict_is_refused(said, tmp_path):
+    """Nothing is read into it."""
+    stage = handed_off(tmp_path)
+    name = stage.at("09:20").drop("verdict", "validator", verdict=said)
+    stage.at("09:21").says(f"{CASE}/outputs/partial/progress.yaml", phase="handed_off")
+    reason = f"_communication/inbox/executor/.rejected/2026-11-20/{name.removesuffix('.yaml')}.reason.yaml"
+    stage.says(reason, code="QUA-4", reason=f"{said!r} is no verdict")
+
+
+@pytest.mark.spec("QUA-4")
+def test_an_issue_about_a_component_that_nobody_handed_in_is_not_lost(tmp_path):
+    """It was let pass, so it is no worker's rework: support-manager decides, beside the rework of the others."""
+    stage = handed_off(tmp_path)
+    issues = [
+        {"task": "T1", "issue": "since when?"},
+        {"component": "customer_communication", "issue": "who told Acme?"},
+    ]
+    stage.at("09:20").drop("verdict", "validator", verdict="FIXABLE", issues=issues)
+    stage.expect(
+        """
+        09:20 file 03-verdict.yaml #1
+        09:20 move T1 #3 in_progress
+        09:20 escalate issues c1 → support-manager
+        09:20 assign T1 a2 → technical-support-engineer
+        09:20 rework T1 a2 #1 verdict → technical-support-engineer
+        """
+    )
+    stage.at("09:30").done(ENGINEER, "T1", components={n: TICKET[n] for n in list(TICKET)[:3]})
+    stage.at("09:31")
+    asked = stage.read(f"_communication/inbox/{LEAD}/{CASE}.escalation.yaml")
+    assert "customer_communication: who told Acme?" in asked["what"]
+    assert not (Path(stage.root) / f"_communication/inbox/validator/{CASE}.c2.validation_request.yaml").exists()
 
 
 # --- on paper ---------------------------------------------------------------------------------------------------------

@@ -75,12 +75,12 @@ def files_of(root: Path) -> Iterator[tuple[str, str, Any]]:
                     yield "/".join(here), kind, read(path)
                 case [_, "outputs", "partial", _] if ".cycle-" in name or not name.endswith(".yaml"):
                     pass
-                case [_, "outputs", "partial", _] if name.startswith("incident"):
-                    yield "/".join(here), "paper" if name.count(".") > 1 else "incident_view", read(path)
                 case [_, "outputs", "partial", _] if name.startswith("components.from-"):
                     yield "/".join(here), "handed_in", read(path)
                 case [_, "outputs", "partial", _] if ".from-" in name:
                     pass  # somebody's file, moved away as it was
+                case [_, "outputs", "partial", _] if name.startswith("incident"):
+                    yield "/".join(here), "paper" if name.count(".") > 1 else "incident_view", read(path)
                 case [_, "outputs", "partial", _] if read(path).get("generated_by") == "executord":
                     yield "/".join(here), "update" if name.startswith("update-") else "result", read(path)
                 case _:

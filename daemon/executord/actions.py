@@ -41,6 +41,10 @@ class Rendered:
     args: tuple[Any, ...] = ()
 
 
+#: Stands in a `reply_with` for the name of the message that it comes with, which is made when that is noted [CON-4].
+THIS_ID = "<the id of this message>"
+
+
 @dataclass(frozen=True, slots=True)
 class Send:
     """A message into an agent's inbox."""

@@ -5,6 +5,7 @@ Counterpart: `verification.py`, which judges them. Only reads.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import stat
@@ -16,6 +17,8 @@ from executord.errors import Unreadable
 from executord.paper import Limits, read_sheet
 from executord.scalars import placeholder
 from executord.verification import holes, paths_named
+
+_ELSEWHERE = "it does not lie in the instruction's outputs/, or is a link that leads out of them"
 
 
 class Evidence:
@@ -43,7 +46,7 @@ class Evidence:
             path = self._resolve(case_id, task_id, name)
             if path is None:
                 if missing:
-                    facts.append(FileFact(name, fault="it does not lie in the instruction's outputs/"))
+                    facts.append(FileFact(name, fault=_ELSEWHERE))
                 continue
             full = f"{self._root}/{case_id}/{path}"
             if os.path.isdir(full):
@@ -57,7 +60,8 @@ class Evidence:
             elif os.path.lexists(full):
                 facts.append(self._file_fact(case_id, path))
             elif missing:
-                facts.append(FileFact(name, fault="it does not exist"))
+                led_away = os.path.lexists(f"{self._root}/{case_id}/{name.removeprefix(f'{case_id}/')}")
+                facts.append(FileFact(name, fault=_ELSEWHERE if led_away else "it does not exist"))
         return facts
 
     def _resolve(self, case_id: str, task_id: str | None, name: str) -> str | None:
@@ -79,6 +83,8 @@ class Evidence:
         try:
             fd = os.open(full, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError as error:
+            if error.errno == errno.ELOOP:
+                return FileFact(path, fault="it is a symbolic link, not a regular file")
             return FileFact(path, fault=f"it cannot be read: {os.strerror(error.errno or 0)}")
         with os.fdopen(fd, "rb") as file:
             status = os.fstat(file.fileno())

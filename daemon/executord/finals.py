@@ -137,12 +137,14 @@ def outputs(case: Case) -> list[OutputFile]:
     """Every file that the work left: what claims named, and what lies there besides; each once, by path."""
     found: dict[str, OutputFile] = {}
     product = case.head.delivery.product
+    results = {result_path(t) for t in case.tasks.values()}
     for extra in product.extras if product is not None else ():
-        found[extra.path] = extra
+        if extra.path not in results:
+            found[extra.path] = extra
     for task in case.in_order():
         done = done_attempt(task)
-        if done is not None and done.claim is not None and task.ended is not None:
-            for f in done.claim.files:
+        if done is not None and task.ended is not None:
+            for f in _claimed(task):
                 found.setdefault(f.path, OutputFile(f.path, f.size, f.sha256, task.id, done.agent))
     return [found[path] for path in sorted(found)]
 
@@ -281,9 +283,29 @@ def manifest(case: Case) -> list[dict[str, Any]]:
         {"path": f"outputs/final/{name}", "size": f.size, "sha256": f.sha256, "kind": kinds.get(name, "deliverable")}
         for name, f in delivery.finals.items() if name in names(case) and name != HANDOFF
     ]  # fmt: skip
-    rows += [file_row(t.result, "result") for t in case.in_order() if t.result is not None]
+    changed = edited(case)
+    rows += [file_row(changed.get(t.id, t.result), "result") for t in case.in_order() if t.result is not None]
     rows += [file_row(f, "update") for _, f in sorted(delivery.update_files.items(), key=lambda each: int(each[0]))]
     return [*rows, *(file_row(f, "output") for f in outputs(case))]
+
+
+def edited(case: Case) -> dict[str, OutputFile]:
+    """Task → its result as it lies there, where somebody has changed it since it was verified."""
+    product = case.head.delivery.product
+    return {f.task: f for f in (product.extras if product is not None else ())
+            if f.task in case.tasks and f.path == result_path(case.tasks[f.task])}  # fmt: skip
+
+
+def _changed(case: Case) -> list[str]:
+    """Results and files of verified claims that are not any more what was verified."""
+    now = {f.path: f.sha256 for f in outputs(case)}
+    claimed = [f for t in case.in_order() if t.ended is not None for f in _claimed(t)]
+    return sorted({f.path for f in edited(case).values()} | {f.path for f in claimed if now.get(f.path) != f.sha256})
+
+
+def _claimed(task: Task) -> Iterable[Any]:
+    done = done_attempt(task)
+    return done.claim.files if done is not None and done.claim is not None else ()
 
 
 def _task_row(case: Case, task: Task) -> dict[str, Any]:
@@ -310,6 +332,7 @@ def _check(case: Case) -> list[str]:
     for row in _conflicts(delivery.product):
         found.append(f"two sources for {row['component']}: {row['kept']['path']} was kept, see {row['other']['path']}")
     found += [f"waived: {p.name}, by {p.by}: {p.why}" for p in parts(case, delivery.product) if p.state == "waived"]
+    found += [f"{path} was changed after it was verified: it counts as it lies there" for path in _changed(case)]
     last = delivery.verdict
     if last is not None:
         found += [f"your issue of cycle {last.cycle}: {issue.text}" for issue in last.issues]

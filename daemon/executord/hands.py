@@ -18,6 +18,7 @@ from typing import Any, assert_never
 
 from executord import journal
 from executord.actions import (
+    THIS_ID,
     Amend,
     Archive,
     Chronicle,
@@ -286,13 +287,12 @@ class Hands:
             "timestamp": stamp(now),
             "instruction_id": case.id,
         }
-        if line.task is not None:
-            envelope["task_id"] = line.task
-        if line.attempt is not None:
-            envelope["attempt"] = line.attempt
+        envelope |= {k: v for k, v in (("task_id", line.task), ("attempt", line.attempt)) if v is not None}
         envelope["priority"] = (task.field("priority") if task is not None else None) or case.head.priority_now
         for key, value in action.body.items():
             envelope[key] = self._value(value, case, now)
+        if isinstance(example := envelope.get("reply_with"), str):
+            envelope["reply_with"] = example.replace(THIS_ID, name)
         return envelope | _mark(case.n + 1, now)
 
     def _value(self, value: Any, case: Case, now: datetime, told: Sequence[Entry] = ()) -> Any:
@@ -476,7 +476,7 @@ class Hands:
                 self.disk.rename_over(dot, noted.target)
             elif not self.disk.publish(dot, noted.target):
                 self._clashed(dot, noted.target)
-            return
+            return self.store.lies(noted.target)
         done = self.disk.publish(source, noted.target)
         prefix = f"{case.id}/tasks/"
         if not source.startswith(prefix):

@@ -254,9 +254,14 @@ def resolved(case: Case, incident: Incident, at: datetime, by: str) -> None:
         case,
         replace(
             incident, status="resolved", resolved_at=at, resolved_by=by, resolutions=incident.resolutions + 1,
-            retrospective=incident.retrospective or Paper(due), prevention_plan=incident.prevention_plan or Paper(due),
+            retrospective=_owed(incident.retrospective, due), prevention_plan=_owed(incident.prevention_plan, due),
         ),
     )  # fmt: skip
+
+
+def _owed(paper: Paper | None, due: datetime) -> Paper:
+    """One that is in stays in; any other is due after this end, not after a former one."""
+    return paper if paper is not None and paper.received_at is not None else replace(paper or Paper(due), due=due)
 
 
 def papers_in(case: Case, incident: Incident, facts: Mapping[str, Any], at: datetime, letter: str, by: str) -> None:

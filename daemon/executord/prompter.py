@@ -11,12 +11,13 @@ from datetime import datetime
 
 from executord.actions import Send
 from executord.agenda import Due
-from executord.case import Letter
+from executord.case import FileFact, Letter
 from executord.casebook import Case
 from executord.errors import Finding
 from executord.evolve import replace
 from executord.letters import people_in, subject_of
 from executord.messages import MESSAGES, type_of
+from executord.messages.papers import paths_of
 from executord.places import Places
 from executord.policy import Policy
 from executord.rules import mail, overload, spoken
@@ -45,7 +46,9 @@ class Prompter:
         people = {*people_in(letter.body, MESSAGES[known].people), letter.sender or ""} - {""}
         letter = replace(letter, known=frozenset(n for n in people if self._places.known(n)))
         if not MESSAGES[known].result:
-            return letter
+            papers = paths_of(letter.body) if case.head.incidents else {}
+            seen = [self._store.evidence.file_facts(case.id, None, [path]) for path in papers.values()]
+            return replace(letter, files=tuple(_worst(facts) for facts in seen)) if papers else letter
         subject = subject_of(letter, case, about_task=True, needs_task=True)
         return self._store.evidence.with_files(letter, case.id, subject.task.id if subject.task is not None else None)
 
@@ -95,3 +98,8 @@ class Prompter:
                     continue
                 make = overload.relief_of if live.accepted_at is None else overload.consult_of
                 yield case, make(task, live.at, why)
+
+
+def _worst(facts: list[FileFact]) -> FileFact:
+    """Of what lies under one name the file that speaks for it: the first with a fault, else the first."""
+    return next((fact for fact in facts if fact.fault is not None), facts[0])

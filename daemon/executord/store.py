@@ -75,7 +75,7 @@ class Store:
         self.evidence = Evidence(root, self.limits)
         self.seen: dict[str, Seen] = {}
         self._inboxes: dict[str, str] | None = None
-        self._recent: OrderedDict[str, Mapping[str, Any]] = OrderedDict()
+        self._recent: OrderedDict[str, tuple[Mapping[str, Any], Identity | None]] = OrderedDict()
         self.expect_settled = False  # set where nothing is being written: a reading command
         self.began: datetime | None = None  # set in a rehearsal: ctimes and later mtimes are of the real clock
 
@@ -507,15 +507,20 @@ class Store:
 
     def remember(self, path: str, body: Mapping[str, Any]) -> None:
         """Keep a body for the lines that will embed it."""
-        self._recent[path] = body
+        self._recent[path] = (body, None)
         if len(self._recent) > RECENT:
             self._recent.popitem(last=False)
+
+    def lies(self, path: str) -> None:
+        """A file of ours lies there now: from here on its body is kept as long as nobody changes the file."""
+        if path in self._recent:
+            self._recent[path] = (self._recent[path][0], self.identity(path))
 
     def body(self, path: str) -> Mapping[str, Any]:
         """The mapping in a file of the tree, empty if it cannot be read."""
         known = self._recent.get(path)
-        if known is not None:
-            return known
+        if known is not None and (known[1] is None or known[1] == self.identity(path)):
+            return known[0]
         sheet = self._sheet(f"{self.root}/{path}", path, OUR_OWN) if path else None
         return sheet.data or {} if isinstance(sheet, Sheet) else {}
 

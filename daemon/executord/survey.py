@@ -198,6 +198,8 @@ class Surveyor:
                 found = look(path)
                 if found.fault is not None:
                     gaps.append(Gap(path, found.fault, task.id, _agent(task)))
+                elif task.result is not None and found.sha256 != task.result.sha256:  # edited since: it counts so
+                    extras.append(OutputFile(path, found.size, found.sha256, task.id, _agent(task)))
                 sources += _of_result(kind, task, path, found)
         for task in case.tasks.values():
             if task.ended is not None and task.ended.state == "completed":

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from executord.actions import Rendered
+from executord.actions import THIS_ID, Rendered
 from executord.case import Task
 from executord.casebook import Case
 from executord.clocks import Calendar, active
@@ -127,7 +127,7 @@ def breach(case: Case, task: Task | None, facts: Mapping[str, Any]) -> dict[str,
     """A limit that has passed [SLA-10]; the facts are those of its record."""
     kind = facts["clock"]
     who = task.id if task is not None else case.id
-    reply = f'type: acknowledgement\nfrom: <you>\ninstruction_id: "{case.id}"\nin_reply_to: <the id of this message>\n'
+    reply = f'type: acknowledgement\nfrom: <you>\ninstruction_id: "{case.id}"\nin_reply_to: {THIS_ID}\n'
     return {
         "text": f"the {_NAMES[kind]} limit of {subject_words(case, facts.get('task'))} has passed: "
         f"it was {facts['due_local']}",

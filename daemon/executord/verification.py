@@ -43,6 +43,8 @@ def paths_named(body: Mapping[str, Any]) -> tuple[str, ...]:
             inner = find(value, ("path", "file", "location")).value
             if inner is not None:
                 take(inner)
+            elif len(value) == 1:  # `- outputs/log.md: what it is`, `- log: outputs/log.md`
+                take(next((t for t in map(text_of, next(iter(value.items()))) if _PATH.search(t)), None))
         elif isinstance(value, list | tuple):
             for each in value:
                 take(each)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from typing import Any
 
 from tests.stories.kit import CASE, ENGINEER, UPDATE, WRITER, Stage, story
@@ -181,6 +183,34 @@ def a_component_comes_as_an_answer_or_as_a_file(s: Stage) -> None:
         assert made["components"]["follow_up_plan"]["date"] == "2026-11-27"
         assert made["provenance"]["follow_up_plan"]["agent"] == WRITER
         assert [c["other"]["path"] for c in made["conflicts"]] == [f"outputs/partial/components.from-{WRITER}.yaml"]
+
+
+@story("DEL-2", "DEL-3", "QUA-3")
+def what_changes_after_it_was_taken_in_counts_as_it_lies_there(s: Stage) -> None:
+    """A result and a file edited before the hand-off: content and hash are of one state, and the validator is told."""
+    s.case({"T1": {"assigned_to": ENGINEER}, "T2": {"assigned_to": WRITER}}, tier=2)
+    s.at("09:04").put(f"{PARTIAL}/T1/log.md", "one\n")
+    s.at("09:05").done(
+        ENGINEER, "T1", components=without("knowledge_base_article", "follow_up_plan"),
+        outputs=[{"outputs/partial/T1/log.md": "what was seen"}],
+    )  # fmt: skip
+    s.skip()
+    result = f"{s.root}/{PARTIAL}/T1.yaml"
+    if os.path.exists(result):  # else the daemon is down
+        with open(result, encoding="utf-8") as file:
+            s.put(f"{PARTIAL}/T1.yaml", file.read().replace("a pool of 50", "a pool of 60"))
+    s.put(f"{PARTIAL}/T1/log.md", "one\ntwo\n")
+    s.at("09:10").done(WRITER, "T2", components={k: TICKET[k] for k in ("knowledge_base_article", "follow_up_plan")})
+    s.skip()
+    made, handed = s.read(f"{FINAL}/ticket_resolution.yaml"), s.read(f"{FINAL}/handoff.yaml")
+    if s.strict:
+        assert made["components"]["root_cause_analysis"].startswith("a pool of 60")
+        rows = {row["path"]: row["sha256"] for row in handed["manifest"]}
+        for path in ("outputs/partial/T1.yaml", "outputs/partial/T1/log.md"):
+            with open(f"{s.root}/{CASE}/{path}", "rb") as raw:
+                assert rows[path] == hashlib.sha256(raw.read()).hexdigest()
+            assert f"{path} was changed after it was verified: it counts as it lies there" in handed["check"]
+        assert made["provenance"]["root_cause_analysis"]["sha256"] == rows["outputs/partial/T1.yaml"]
 
 
 @story("DEL-2", "MEM-19", "MEM-23")

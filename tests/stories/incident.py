@@ -247,6 +247,58 @@ def a_workers_file_on_the_name_of_an_incident(s: Stage) -> None:
         assert others == [("knowledge_base_article", "outputs/partial/incident.from-technical-writer.yaml")]
 
 
+@story("INC-4", "INC-6", "SLA-14", "MSG-7")
+def a_commander_who_says_nothing_more(s: Stage) -> None:
+    """Update and papers climb from him to vp-customer-support and then to hitl; a paper that is none is refused."""
+    outage(s)
+    s.at("09:05").drop("incident", ENGINEER, severity=1, description="every third checkout of the EU fails")
+    for k, who in enumerate((COMMANDER, LIAISON, "support-analyst", ENGINEER), 1):
+        reply = f"{CASE}.incident_role" + (f"-{k}" if k > 1 else "")
+        s.at("09:06").drop("acknowledgement", who, in_reply_to=reply)
+    s.at("09:50").done(ENGINEER, "T1", components=TICKET, customer_update=UPDATE)
+    s.at("10:00")
+    climbed(
+        s,
+        """
+        09:29 ask stakeholders inc-acme-42-1 #1 → escalation-manager
+        09:35 remind stakeholders inc-acme-42-1 #1 → escalation-manager
+        09:42:30 escalate stakeholders inc-acme-42-1 #1 level-2 → vp-customer-support
+        09:50 escalate stakeholders inc-acme-42-1 #1 level-3 → hitl
+        09:57:30 unanswered stakeholders inc-acme-42-1 #1
+        """,
+    )
+    s.drop("incident_resolved", COMMANDER, summary="over", retrospective="outputs/partial/nowhere.md")
+    s.at("10:01").drop("incident", LEAD, description="it is back")
+    s.at("10:30").drop("incident_resolved", COMMANDER, summary="over, this time")
+    s.at("10:35").drop("incident_update", COMMANDER, retrospective="TBD", prevention_plan="/etc/passwd")
+    s.at("10:36").drop("answer", COMMANDER, in_reply_to=f"{CASE}.retrospective_request-2", retrospective="none.md")
+    owed = {"due": "2026-11-22T10:30:00Z", "received_at": None, "path": None}
+    s.at("10:37").says(f"{PARTIAL}/incident.yaml", status="resolved", retrospective=owed)
+    if s.strict:
+        told = [s.read(f"{INBOX}/{COMMANDER}/{CASE}.rejection{k}.yaml")["reason"] for k in ("", "-2")]
+        assert told == ["retrospective: 'TBD' says that it is still open", "retrospective: none.md: it does not exist"]
+    s.skip()
+    s.at("2026-11-22T13:30:00Z")
+    climbed(
+        s,
+        """
+        11-22 10:30 remind retrospective inc-acme-42-1 #2 → escalation-manager
+        11-22 11:30 escalate retrospective inc-acme-42-1 #2 level-2 → vp-customer-support
+        11-22 11:45 remind retrospective inc-acme-42-1 #2 level-2 → vp-customer-support
+        11-22 12:30 escalate retrospective inc-acme-42-1 #2 level-3 → hitl
+        11-22 12:45 remind retrospective inc-acme-42-1 #2 level-3 → hitl
+        11-22 13:30 unanswered retrospective inc-acme-42-1 #2
+        """,
+    )
+
+
+def climbed(s: Stage, text: str) -> None:
+    """Of the lines since the last time those about updates and papers, copies apart, are exactly these."""
+    s._rest()
+    s.told = [t for t in s.told if ("stakeholders" in t or "retrospective" in t) and " copy " not in t]
+    s.expect(text)
+
+
 @story("INC-1", "INC-3")
 def by_its_mark_and_by_a_breach(s: Stage) -> None:
     """Marked and critical: at once; critical and a response missed: then; the commander of one is not asked again."""

@@ -13,6 +13,7 @@ from executord.letters import answered_by, note_of, people_in, word
 from executord.messages.answering import SETTLED_BY, answer_blockers, handed_in, take_answer, tell_behind
 from executord.messages.arrived import arrival_facts, unclear_arrival
 from executord.messages.base import Incoming, Taken
+from executord.messages.papers import unfit_paper
 from executord.policy import Policy
 from executord.reading import find
 from executord.transitions import with_attempt
@@ -132,6 +133,8 @@ class Unblocked(Incoming):
         if ask is not None and ask.about in SETTLED_BY:
             wanted = SETTLED_BY[ask.about]
             return Finding("MSG-4", f"{ask.subject} is not settled by an answer", f"send {wanted}")
+        if ask is not None and ask.about == "retrospective" and (unfit := unfit_paper(letter)) is not None:
+            return unfit
         if task is not None and task.blocked is None and ask is None:
             return Finding("EXE-18", f"{task.id} is not blocked", "nothing needs to be done")
         return unclear_arrival(case, letter)

@@ -37,6 +37,7 @@ _MEANS: Mapping[str, str] = {
 _ISSUES = ("issues", "fixes", "required_fixes", "problems", "findings", "points", "required_changes")
 _MOST_ISSUES = 50
 _CYCLE = re.compile(r"\.c(\d+)\.validation_request(?:~\d+)?(?:\.yaml)?\Z")
+_ADORNED = re.compile(r"\A[\W_]+|[\W_]+\Z")  # `**PASS**`, `✅ pass`
 CYCLES = 3
 
 
@@ -45,7 +46,7 @@ def result_of(body: Mapping[str, Any]) -> str | None:
     said = find(body, _RESULT).value
     if isinstance(said, Mapping):
         said = find(said, ("classification", "status", "result", "verdict", "overall_status")).value
-    return _MEANS.get(word(said))
+    return _MEANS.get(_ADORNED.sub("", word(said)))
 
 
 class Verdict(Incoming):
@@ -186,6 +187,8 @@ def _fixable(case: Case, said: Said) -> None:
             by_task.setdefault(issue.task, []).append(f"{prefix}{issue.text}")
         elif issue.component is None:
             nobodys.append(issue.text)
+        elif product is None or issue.component not in product.parts:  # nobody handed it in: it was let pass
+            nobodys.append(f"{issue.component}: {issue.text}")
     if not said.issues:
         nobodys.append(said.reason or "FIXABLE, and no issue is named")
     changed(case, said.at, turned_down=refused, undecided="; ".join(nobodys)[:NOTE_LENGTH] or None)

@@ -14,7 +14,7 @@ from executord.errors import Finding
 from executord.incidents import begin, current, open_facts, papers_in, raised, resolved, severity_for, updated
 from executord.letters import note_of, scalar
 from executord.messages.base import Incoming, Taken
-from executord.messages.papers import papers_of
+from executord.messages.papers import papers_of, unfit_paper
 from executord.policy import Policy
 from executord.reading import find
 from executord.values import priority, severity
@@ -93,6 +93,10 @@ class IncidentUpdate(_Within):
     type = "incident_update"
     aliases = ("stakeholder_update",)
     example: ClassVar[Mapping[str, Any]] = {"status": "the cause is found; the repair is tested until 10:30 UTC"}
+
+    @classmethod
+    def refuse(cls, case: Case, task: Task | None, letter: Letter, policy: Policy) -> Finding | None:
+        return super().refuse(case, task, letter, policy) or unfit_paper(letter)
 
     @classmethod
     def facts(cls, case: Case, task: Task | None, letter: Letter, policy: Policy) -> dict[str, Any]:

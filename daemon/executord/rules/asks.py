@@ -157,7 +157,8 @@ def _rungs(case: Case, task: Task | None, ask: Ask, policy: Policy) -> Iterator[
         )  # fmt: skip
     if up:
         level = ask.level + 1
-        until = spans_of(case, task, ask, policy, climb_at)[1] if len(up) > 1 else None
+        higher = replace(ask, level=level)  # as it will be there: each level may have a pace of its own
+        until = spans_of(case, task, higher, policy, climb_at)[1] if len(up) > 1 else None
         line = _ask(case, task, ask, policy, climb_at, name_of(ask, "escalate", level), level, up[0], row)
         yield replace(line, until=until, why=f"no answer from {ask.to or 'the level below'}")
     else:

@@ -13,7 +13,7 @@ from itertools import islice
 from typing import Any
 
 from executord import deliverables
-from executord.actions import Move, Record, Send
+from executord.actions import THIS_ID, Move, Record, Send
 from executord.agenda import Due
 from executord.case import Ask, Task
 from executord.casebook import Case
@@ -229,7 +229,7 @@ def _body(case: Case, task: Task | None, ask: Ask, policy: Policy) -> Mapping[st
 
 
 def _reply(case: Case, ask: Ask, component: str | None, path: str | None) -> str:
-    name = ask.letters[0] if ask.letters else "<the id of this message>"
+    name = ask.letters[0] if ask.letters else THIS_ID
     head = f'type: answer\nfrom: <you>\ninstruction_id: "{case.id}"\nin_reply_to: {name}\n'
     if path:
         return head + f"answer: {path} is there again\n"

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from executord.actions import File, Record, Rendered, Send
+from executord.actions import THIS_ID, File, Record, Rendered, Send
 from executord.agenda import Due
 from executord.case import Ask, Breach, Task
 from executord.casebook import Case
@@ -225,8 +225,7 @@ def _role_body(case: Case, task: Task | None, ask: Ask, policy: Policy) -> Mappi
         "channel": f"_communication/inbox/{incident.channel}/",
         "facts": f"{case.id}/{view_path(incident)}",
         "reply_to": "_communication/inbox/executor/",
-        "reply_with": f'type: acknowledgement\nfrom: <you>\ninstruction_id: "{case.id}"\n'
-        f"in_reply_to: {ask.letters[-1] if ask.letters else '<the id of this message>'}\n",
+        "reply_with": f'type: acknowledgement\nfrom: <you>\ninstruction_id: "{case.id}"\nin_reply_to: {THIS_ID}\n',
     }
 
 
@@ -346,6 +345,7 @@ def _resolved(case: Case, policy: Policy, incident: Incident) -> Iterator[Due]:
             yield Due(
                 at, f"ask {subject}", "INC-6", Send(to, "retrospective_request"), why=why,
                 facts={"ask": subject, "level": 1, "for": to, "opens": opens, "lasts": True}, order=ORDER, ask=subject,
+                until=reaction(policy, case.head, priority_of(case, None), due_of(incident))[1],
             )  # fmt: skip
         return
     if any(owed.kind == "paper" for owed in case.head.owed):

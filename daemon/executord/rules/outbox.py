@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from executord.actions import Action, Amend, Deliver, Record
+from executord.actions import THIS_ID, Action, Amend, Deliver, Record
 from executord.agenda import HEARD, Due
 from executord.case import Ask, Carried, Sending, Task
 from executord.casebook import Case
@@ -140,7 +140,7 @@ def _body(case: Case, _task: Task | None, ask: Ask, policy: Policy) -> Mapping[s
             "arrived: true": "you have brought it to them yourself: it counts from then",
             "arrived: false": f"the cause is mended: it is sent again via {sending.channel}",
         }
-    reply = f'type: answer\nfrom: <you>\ninstruction_id: "{case.id}"\nin_reply_to: <the id of this message>\n'
+    reply = f'type: answer\nfrom: <you>\ninstruction_id: "{case.id}"\nin_reply_to: {THIS_ID}\n'
     return {
         "what": what,
         "since": stamp(ask.at),
