@@ -360,23 +360,16 @@ def verbs() -> str:
     return ", ".join(f"`{verb}`" for verb in FOLD) + "."
 
 
-def incoming_table(acted: bool) -> str:
+def incoming_table() -> str:
     """What can be sent to the executor."""
     lines = _head("`type:`", "also written", "from", "about", "must hold", "what it says")
     for name, kind in MESSAGES.items():
-        if kind.acted is not acted:
-            continue
         needs = ", ".join(f"`{group[0]}`" for group in kind.needs) or "–"
         aliases = ", ".join(f"`{alias}`" for alias in kind.aliases) or "–"
         says = (kind.__doc__ or "").strip().splitlines()[0]
         about = {"either": "a task or the instruction", "house": "–"}.get(kind.about, kind.about)
         lines.append(_row(f"`{name}`", aliases, ", ".join(kind.senders), about, needs, says))
     return "\n".join(lines)
-
-
-def later_list() -> str:
-    """Types that are known, and refused in this version."""
-    return ", ".join(f"`{name}`" for name, kind in MESSAGES.items() if not kind.acted) + "."
 
 
 def outgoing_table() -> str:
@@ -442,8 +435,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "moves": moves_table,
     "diagram": diagram,
     "verbs": verbs,
-    "incoming": lambda: incoming_table(True),
-    "later": later_list,
+    "incoming": incoming_table,
     "outgoing": outgoing_table,
     "settings": settings_table,
     "rooms": rooms_table,

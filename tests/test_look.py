@@ -519,12 +519,12 @@ def test_agenda_shows_the_lines_to_come(root: Path):
     assert [x["at"] or "9" for x in found["lines"]] == sorted(x["at"] or "9" for x in found["lines"])
     names = [(x["case"], x["name"], x["action"]) for x in found["lines"]]
     assert ("beta-7", "release B #1", "record") in names
-    assert ("hold-1", "release hold-1 #1", "record") in names
+    assert ("hold-1", "release instruction hold-1 #1", "record") in names
     assert ("new-1", "open new-1", "record") in names
     only = ask(root, "agenda", "hold-1")["lines"]
     assert {x["case"] for x in only} == {"hold-1"}
     text = run(root, "agenda", "hold-1").stdout
-    assert re.search(r"(?m)^\d{4}-\d\d-\d\d \d\d:\d\d  release hold-1 #1$", text)
+    assert re.search(r"(?m)^\d{4}-\d\d-\d\d \d\d:\d\d  release instruction hold-1 #1$", text)
 
 
 @pytest.mark.spec("CON-7", "EXE-10")

@@ -168,7 +168,7 @@ class Chance:
         way = {"mail": {"type": "email", "delivery": given["channel"]}} if given["channel"] else {}
         self.stage = Stage(f"{self.folder}/stage", {"channels": way})
         self.pretend = programs(self.stage) if given.get("programs") else None
-        tasks = {f"T{k}": SPECS[n] for k, n in enumerate(given["specs"], 1)}
+        tasks = {IDS[k]: SPECS[n] for k, n in enumerate(given["specs"])}
         more = {"customer": {"name": "Acme", "contact": "ops@acme.example"}} if given["customer"] else {}
         self.stage.case(tasks, plan={"tasks": list(IDS[:3])} if given["plan"] else {}, tier=given["tier"], **more)
         self.check()

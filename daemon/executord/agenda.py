@@ -76,7 +76,8 @@ def only_highest(line: Due, now: datetime) -> Due:
 #: channels have come to, in order of time with the letters; what is gone, believed only after the letters.
 LIES, HEARD, GONE = 20, 22, 25
 _STAGES = (LIES, HEARD, GONE)
-_Entry = tuple[datetime, int, str, int, str | None]
+_Entry = tuple[datetime, int, str, int, str]
+_HEAD = ""  # whose lines are the instruction's: no task has this id
 
 TaskRule = Callable[[Case, Task, Policy], Iterator[Due]]
 CaseRule = Callable[[Case, Policy], Iterator[Due]]
@@ -100,9 +101,9 @@ class Agenda:
         self._shared = shared
         self._shared_of: tuple[Head, tuple[Any, ...]] | None = None
         self._shared_now: tuple[Any, ...] | None = None
-        self._lines: dict[str | None, tuple[Due, ...]] = {}
+        self._lines: dict[str, tuple[Due, ...]] = {}
         self._heaps: tuple[list[_Entry], ...] = ([], [], [], [])  # by stage
-        self._version: dict[str | None, int] = {}
+        self._version: dict[str, int] = {}
         self._size = 0
         self.waiting: dict[str, Due] = {}  # task → its dispatch, where it needs a place
         self.on_waiting: Callable[[str, Due | None], None] | None = None  # told of each change of `waiting`
@@ -128,7 +129,7 @@ class Agenda:
                     case.tasks[task_id] = _sealed(task)
         if case.head_dirty:
             case.head_dirty = False
-            self._set(None, tuple(line for rule in self._case_rules for line in rule(case, self._policy)))
+            self._set(_HEAD, tuple(line for rule in self._case_rules for line in rule(case, self._policy)))
 
     def _refresh_shared(self) -> None:
         """What follows from all tasks is made anew only if what it is made from has changed."""
@@ -142,7 +143,7 @@ class Agenda:
             self._shared_now = now
             case.dirty.update(case.tasks)
 
-    def _set(self, key: str | None, lines: tuple[Due, ...]) -> None:
+    def _set(self, key: str, lines: tuple[Due, ...]) -> None:
         old = self._lines.get(key, ())
         if lines == old:
             return
@@ -154,7 +155,7 @@ class Agenda:
         self._version[key] = version
         self._size += len(lines) - len(old)
         place = next((line for line in lines if line.place is not None), None)
-        if key is not None and self.waiting.get(key) != place:
+        if key != _HEAD and self.waiting.get(key) != place:
             if place is not None:
                 self.waiting[key] = place
             else:

@@ -217,15 +217,6 @@ class House:
             if known in ("pause", "resume"):
                 return self._pause(letter, known, now)
             return self._mute(letter, known, now)
-        if not kind.acted:
-            fault = Finding(
-                "MSG-5",
-                f"`{known}` is a known type, but this version does not act on it yet",
-                "tell the person concerned directly; see CHANGELOG.md for what each version does",
-            )
-            return self._reject(
-                letter, Judgement("rejected", "MSG-5", "a type that this version acts on", kind, finding=fault), now
-            )
         fault = Finding("MSG-1", "it does not say which instruction it is about", "add instruction_id")
         return self._reject(letter, Judgement("rejected", "MSG-1", "instruction_id", kind, finding=fault), now)
 

@@ -120,9 +120,6 @@ def in_message(data: Data, zone: tzinfo) -> Iterator[Finding]:
     lacking = kind.check(letter)
     if lacking is not None:
         yield replace(lacking, field=lacking.field if lacking.field in data else None)
-    if not kind.acted:
-        yield Finding("MSG-5", f"`{known}` is a known type, but this version does not act on it yet",
-                      "tell the person concerned directly", "warning", find(data, ("type", "status")).key)  # fmt: skip
     yield from _claim(data, kind, blanks)
 
 

@@ -81,7 +81,7 @@ def escalate(task: Task, at: datetime, why: str, kind: str = "attempts_used") ->
     k = task.escalations + 1
     task = replace(without_asks(task, "escalation"), escalated=why, escalations=k)
     return with_ask(
-        task, Ask(f"escalation {task.id} #{k}", at, {"why": why, "kind": kind}, line=f"escalate {task.id} #{k}")
+        task, Ask(f"escalation {task.id} #{k}", at, {"why": why, "kind": kind}, line=f"escalate task {task.id} #{k}")
     )
 
 

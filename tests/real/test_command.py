@@ -309,7 +309,7 @@ def test_a_program_that_is_not_there_fails_the_attempt_and_says_why(tmp_path: Pa
     tree.case("acme-1", ["T1"])
     tree.task("acme-1", "T1")
     tree.start()
-    tree.until(lambda: "escalate T1 #1" in names(tree), "it is not escalated")
+    tree.until(lambda: "escalate task T1 #1" in names(tree), "it is not escalated")
     assert tree.stop() == 0
     assert attempts(tree, "T1") == 3
     line = next(e for e in tree.journal("acme-1") if e["name"] == "ended T1 a1 #1")

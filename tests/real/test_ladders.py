@@ -63,7 +63,7 @@ def test_a_silent_worker_is_chased_closed_and_replaced(tmp_path: Path):
         assert tree.call("ack", "quiet/T1", "--message", message).returncode == 0
         done = tree.call("respond", "quiet/T1", "--answer", "take Joe", "--as", "support-manager")
         assert done.returncode == 0, done.stderr
-        tree.until(lambda: "answer T1 #1" in names(), "the answer does not arrive")
+        tree.until(lambda: "answer blocker T1 #1" in names(), "the answer does not arrive")
     finally:
         if tree.process is not None and tree.process.poll() is None:
             tree.stop()

@@ -54,7 +54,7 @@ def information_is_missing_and_arrives(s: Stage) -> None:
         10:50 warn response #1 50% → customer-success-manager
         11:10 remind blocker T1 #1 → customer-success-manager
         11:30 file 03-answer.yaml #1
-        11:30 answer T1 #1 → technical-writer
+        11:30 answer blocker T1 #1 → technical-writer
         11:30 notice T1 #1 unblocked technical-support-engineer → technical-support-engineer
         """
     )
@@ -427,11 +427,11 @@ def two_blockers_of_one_task(s: Stage) -> None:
         09:30 ask blocker T1 #2 → support-manager
         09:30 notice T1 #2 blocked technical-support-engineer → technical-support-engineer
         09:40 file 05-answer.yaml #1
-        09:40 answer T1 #1 → technical-writer
+        09:40 answer blocker T1 #1 → technical-writer
         09:45 file 06-answer.yaml #1
         09:45 reason 06-answer.yaml #1
         09:50 file 07-answer.yaml #1
-        09:50 answer T1 #2 → technical-writer
+        09:50 answer blocker T1 #2 → technical-writer
         09:50 notice T1 #2 unblocked technical-support-engineer → technical-support-engineer
         """
     )

@@ -182,7 +182,7 @@ def it_waits_for_the_customer_and_he_answers(s: Stage) -> None:
         11-21 09:00 file 04-customer_update.yaml #1
         11-21 09:00 update #2
         11-21 10:00 file 05-customer_reply.yaml #1
-        11-21 10:00 answer T1 #1 → technical-support-engineer
+        11-21 10:00 answer blocker T1 #1 → technical-support-engineer
         11-21 12:00 warn next_response #1 50% → customer-success-manager
         11-21 12:30 file 06-customer_update.yaml #1
         11-21 12:30 update #3

@@ -120,8 +120,8 @@ def an_escalation_nobody_acknowledges_climbs_to_hitl(s: Stage) -> None:
         11-23 09:00 warn response #1 90%-manager
         11-23 09:00 breach response #1
         11-23 09:00 ask breach response #1 → vp-customer-support
-        11-23 09:00 escalate T1 #1 level-2
-        11-23 09:00 escalate T1 #1 level-3 → hitl
+        11-23 09:00 escalate task T1 #1 level-2
+        11-23 09:00 escalate task T1 #1 level-3 → hitl
         11-23 09:00 warn resolution #1 50%
         11-23 09:00 warn resolution T1 #1 50%
         11-23 09:00 warn resolution T1 #1 target
@@ -305,7 +305,7 @@ def authority_acknowledges_for_others(s: Stage) -> None:
         09:06 file 03-ack.yaml #1
         09:06 file 04-ack.yaml #1
         09:06 file 05-decision.yaml #1
-        09:06 answer T1 #1 → technical-writer
+        09:06 answer blocker T1 #1 → technical-writer
         10:06 remind T1 a1 #1 → technical-writer
         10:36 status check T1 a1 #1 → technical-writer
         10:51 finalize T1 a1 #1 → technical-writer

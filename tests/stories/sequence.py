@@ -184,7 +184,7 @@ def failed_twice_then_escalated_then_done(s: Stage) -> None:
     s.expect(
         """
         09:20 file 02-failed.yaml #1
-        09:20 escalate T1 #1 → support-manager
+        09:20 escalate task T1 #1 → support-manager
         09:20 keep T1 a2
         """
     )
@@ -367,7 +367,7 @@ def blocked_and_answered(s: Stage) -> None:
         09:10 file 01-blocked.yaml #1
         09:10 ask blocker T1 #1 → customer-success-manager
         09:20 file 02-answer.yaml #1
-        09:20 answer T1 #1 → technical-support-engineer
+        09:20 answer blocker T1 #1 → technical-support-engineer
         09:30 file 03-progress.yaml #1
         09:40 file 04-unblocked.yaml #1
         09:40 reason 04-unblocked.yaml #1

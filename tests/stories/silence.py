@@ -69,15 +69,15 @@ def a_worker_that_never_answers(s: Stage) -> None:
         17:22:30 status check T1 a2 #1 → customer-support-rep
         17:26:15 finalize T1 a2 #1 → customer-support-rep
         17:30 time out T1 a2 #1
-        17:30 escalate T1 #1 → support-manager
+        17:30 escalate task T1 #1 → support-manager
         17:30 keep T1 a2
         17:30 notice T1 timed-out-a2 → customer-support-rep
         18:50 remind breach response #1 level-2 → hitl
         19:30 remind escalation T1 #1 → support-manager
         20:50 unanswered breach response #1
-        21:30 escalate T1 #1 level-2 → vp-customer-support
+        21:30 escalate task T1 #1 level-2 → vp-customer-support
         23:30 remind escalation T1 #1 level-2 → vp-customer-support
-        11-21 01:30 escalate T1 #1 level-3 → hitl
+        11-21 01:30 escalate task T1 #1 level-3 → hitl
         11-21 03:30 remind escalation T1 #1 level-3 → hitl
         11-21 05:30 unanswered escalation T1 #1
         11-21 08:50 warn resolution #1 50% → support-manager

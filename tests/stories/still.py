@@ -40,14 +40,14 @@ def on_hold_until_released_or_72_hours_are_over(s: Stage) -> None:
         """
     )
     if s.strict:
-        assert "11-23 09:30 release acme-42 #1" in s.agenda().splitlines()
+        assert "11-23 09:30 release instruction acme-42 #1" in s.agenda().splitlines()
     s.at("2026-11-23T09:29:59Z")
     s.skip()  # that nobody answered is another story
     s.at("2026-11-23T09:31:00Z")
     s.has("T3 assigned")
     s.expect(
         """
-        11-23 09:30 release acme-42 #1
+        11-23 09:30 release instruction acme-42 #1
         11-23 09:30 notice T1 #1 instruction-released → technical-support-engineer
         11-23 09:30 notice T2 #1 instruction-released → technical-writer
         11-23 09:30 assign T3 a1 → technical-writer

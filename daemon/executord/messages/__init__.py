@@ -29,7 +29,6 @@ from executord.messages.decisions import (
     Tell,
 )
 from executord.messages.incident import IncidentAction, IncidentMessage, IncidentResolved, IncidentUpdate
-from executord.messages.later import NOT_YET
 from executord.messages.muting import MuteMessage, UnmuteMessage
 from executord.messages.questions import (
     ConsultationMessage,
@@ -49,7 +48,7 @@ from executord.messages.work import (
     Progress,
 )
 
-_ACTED: tuple[type[Incoming], ...] = (
+_ALL: tuple[type[Incoming], ...] = (
     Acknowledgement, Progress, Completion, BlockedMessage, Unblocked, Failed, Declined, CustomerUpdate, CustomerReply,
     SlaExtension, PriorityChange,
     Reassign, Retry, Defer, Cancel, HoldMessage, Release, AcceptLate, Tell, PlanReady, Pause, Resume, Status,
@@ -59,7 +58,7 @@ _ACTED: tuple[type[Incoming], ...] = (
     Session, Skip, CapabilityGap, ConsensusBlocked,
 )  # fmt: skip
 
-MESSAGES: dict[str, type[Incoming]] = {m.type: m for m in (*_ACTED, *NOT_YET)}
+MESSAGES: dict[str, type[Incoming]] = {m.type: m for m in _ALL}
 _TYPES: dict[str, str] = {alias: m.type for m in MESSAGES.values() for alias in (m.type, *m.aliases)}
 
 

@@ -56,7 +56,7 @@ def answer_blockers(case: Case, task_id: str, n: int | None, taken: Taken) -> No
         task = quiet_from(task, taken.at)
         task = tell_behind(task, taken.facts.get("tell"), taken.at, "is not blocked any more", f"#{k} unblocked")
     if task.live is not None and task.live.agent != taken.sender:
-        task = pass_on(task, f"answer {task.id} #{k}", task.live.agent, taken)
+        task = pass_on(task, f"answer blocker {task.id} #{k}", task.live.agent, taken)
     case.put(task)
 
 

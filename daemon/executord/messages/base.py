@@ -48,7 +48,6 @@ class Incoming:
     renews: ClassVar[bool] = False  # never a duplicate: each one is a sign of life [MSG-2]
     own_task: ClassVar[bool] = False  # without a task_id it means its sender's only open task, not the instruction
     result: ClassVar[bool] = False  # kept as late when its attempt is superseded [MSG-3]
-    acted: ClassVar[bool] = True
     needs: ClassVar[tuple[tuple[str, ...], ...]] = ()  # of each group one field must be there
     for_others: ClassVar[bool] = False  # authority may answer with it what somebody else was asked
     people: ClassVar[tuple[str, ...]] = ()  # fields that may name somebody; whether he is known stands in the letter

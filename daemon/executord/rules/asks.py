@@ -133,7 +133,7 @@ def spans_of(case: Case, task: Task | None, ask: Ask, policy: Policy, start: dat
 
 def name_of(ask: Ask, verb: str, level: int) -> str:
     """The name of a line about an ask; the subject of an escalation is what is escalated."""
-    subject = ask.subject.removeprefix("escalation ") if verb == "escalate" else ask.subject
+    subject = ask.subject.replace("escalation ", "task ", 1) if verb == "escalate" else ask.subject
     return f"{verb} {subject}" + (f" level-{level}" if level > 1 else "")
 
 

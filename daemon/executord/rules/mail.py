@@ -182,14 +182,6 @@ def judge(case: Case, letter: Letter, policy: Policy) -> Judgement:
     if subject.unclear is not None and (kind.about == "task" or letter.task is not None):
         return _unclear(letter, kind, subject)
     task = subject.task
-    if not kind.acted:
-        return _reject(
-            "MSG-5",
-            f"`{kind.type}` is a known type, but this version does not act on it yet",
-            "a type that this version acts on",
-            "tell the person concerned directly; see CHANGELOG.md for what each version does",
-            kind=kind,
-        )
     attempt = _attempt(letter, case, task)
     judged = Judgement(
         "taken", "MSG-5", warning or f"{kind.type} from {letter.sender}", kind, task, attempt, answers=put.ask

@@ -65,7 +65,7 @@ def case_lines(case: Case, policy: Policy) -> Iterator[Due]:
         return
     if head.hold is not None and head.hold.until is not None:
         yield Due(
-            head.hold.until, f"release {case.id} #{head.hold.n}", "EXE-25", Record(),
+            head.hold.until, f"release instruction {case.id} #{head.hold.n}", "EXE-25", Record(),
             why="on hold for as long as a hold can last", order=ORDER,
         )  # fmt: skip
     for gate in case.gates:
