@@ -1,19 +1,21 @@
 """What is for ever of the journal: the forms of the names of lines, their action, their rule, the keys of their facts.
 
 A form is a name with what differs from case to case taken out: `remind {task} a{n} #{n}`. Counterpart: the golden list
-in `data/names.txt`, written by hand: a form or a key that is new is added there, none is ever changed or taken out
-[REL-11].
+in `data/names.txt`, to which what is new is added (`python -m tests.names`); nothing is changed or taken out [REL-11].
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from executord import journal
 from executord.deliverables import TYPES
 from executord.policy import DESKS, make_policy
+from tests.stories.kit import STORIES, play
 
 GOLDEN = Path(__file__).parent / "data/names.txt"
 AGENTS = {*make_policy().roster, *DESKS}
@@ -71,3 +73,36 @@ def golden() -> dict[str, tuple[frozenset[str], frozenset[str], frozenset[str]]]
             actions, rules, keys = (frozenset(part.split()) for part in rest)
             found[form] = (actions, rules, keys)
     return found
+
+
+Lines = Iterator[tuple[str, str, Mapping[str, Any]]]
+
+
+def told(folder: Path) -> Lines:
+    """Every line that the stories note: story, form, entry."""
+    for each in STORIES.values():
+        root = Path(play(each, folder / each.name).root)
+        for path in root.rglob(journal.PLACE):
+            case = path.parent.parent.parent
+            entries = [e for e in journal.read(str(case)).entries if "at" in e]
+            tasks = {e["task"] for e in entries if e.get("task")}
+            yield from ((each.name, form_of(e, case.name, tasks), e) for e in entries)
+
+
+def add() -> None:
+    """`python -m tests.names`: add to the list what is new; what is there stays."""
+    found = {form: [set(part) for part in parts] for form, parts in golden().items()}
+    with tempfile.TemporaryDirectory() as folder:
+        for _, form, e in told(Path(folder)):
+            actions, rules, keys = found.setdefault(form, [set(), set(), set()])
+            actions.add(e["action"])
+            keys |= set(e.get("facts") or {})
+            if "*" not in rules:
+                rules.add(e["rule"])
+    head = [line for line in GOLDEN.read_text(encoding="utf-8").splitlines() if line.startswith("#")]
+    rows = [" | ".join((form, *(" ".join(sorted(p)) for p in parts))).rstrip() for form, parts in sorted(found.items())]
+    GOLDEN.write_text("\n".join((*head, *rows, "")), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    add()
