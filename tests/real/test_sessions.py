@@ -385,8 +385,9 @@ def test_the_three_choices_at_a_terminal(room: Path):
 
 @pytest.mark.spec("SES-23")
 @pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
-def test_the_choice_in_tmux(room: Path):
-    """The same as a person sees it."""
+@pytest.mark.parametrize(("typed", "status"), [("1", "completed"), ("2", "paused"), ("3", "completed")])
+def test_the_choice_in_tmux(room: Path, typed: str, status: str):
+    """The same as a person sees it: each of the three."""
     session = Session(room, {"DEV-001": []}, completion_action="interactive")
     name = f"executord-{os.getpid()}"
     socket = str(room / "tmux")
@@ -400,12 +401,18 @@ def test_the_choice_in_tmux(room: Path):
                                   text=True).stdout  # fmt: skip
 
         session.until(lambda: "Your choice" in shown(), "asked")
-        subprocess.run(["tmux", "-S", socket, "send-keys", "-t", name, "1", "Enter"], check=True)
+        subprocess.run(["tmux", "-S", socket, "send-keys", "-t", name, typed, "Enter"], check=True)
+        if typed == "3":
+            session.until(lambda: "Export to directory" in shown(), "asked where to")
+            subprocess.run(["tmux", "-S", socket, "send-keys", "-t", name, f"{room}/out", "Enter"], check=True)
         session.until(lambda: "IT-IS-OVER" in shown(), "ended")
         assert "TASK COMPLETE" in shown()
     finally:
         subprocess.run(["tmux", "-S", socket, "kill-server"], check=False)
-    assert session.json("team-session.json")["status"] == "completed"
+    assert session.json("team-session.json")["status"] == status
+    assert session.json("team-session.json")["active_workers"] == []
+    assert (session.path / "artifacts/DEV-001.md").read_text() == "# DEV-001\n"
+    assert (room / "out/DEV-001.md").exists() is (typed == "3")
 
 
 @pytest.mark.spec("SES-23")
@@ -482,6 +489,41 @@ def test_a_session_under_the_daemon(room: Path):
     assert session.json("team-session.json")["status"] == "completed"
     assert not any(n.startswith("file no.yaml") for n in session.names())
     assert any((tree.root / "_communication/inbox/executor/.processed").rglob("yes.yaml"))
+    assert tree.stop() == 0
+
+
+@pytest.mark.spec("SES-23", "SES-25", "SES-28", "CON-18")
+def test_the_three_actions_under_the_daemon(room: Path):
+    """By a decision of hitl and by the command line; where they cannot be carried out the session is kept active."""
+    tree = daemon(room, "artifact", completion="interactive")
+    tree.start()
+    made = {n: Session(room, {"DEV-001": []}, name=f"TC-{n}", completion_action=None) for n in ("a", "b", "c", "d")}
+    for session in made.values():
+        tree.message(f"{session.path.name}.yaml", {"type": "session", "from": "planner", "path": str(session.path)})
+    hitl = tree.root / "_communication/inbox/hitl"
+    for session in made.values():
+        asked = hitl / f"{session.path.name}.completion_action_request.yaml"
+        tree.until(asked.exists, "hitl is asked")
+        assert yaml.safe_load(asked.read_text())["type"] == "completion_action_request"
+    tree.message("keep.yaml", {"type": "decision", "from": "hitl", "session_id": "TC-a", "decision": "keep"})
+    tree.message("export.yaml", {"type": "decision", "from": "hitl", "in_reply_to": "TC-b.completion_action_request",
+                                 "decision": "export", "to_folder": str(room / "out")})  # fmt: skip
+    said = made["c"].call("complete", "--action", "archive")
+    assert said.returncode == 0, said
+    taken = room / "taken"
+    taken.mkdir()
+    (taken / "DEV-001.md").write_text("somebody else's\n")
+    said = made["d"].call("complete", "--action", "export", "--to", str(taken))
+    assert said.returncode == 0, said
+    assert f"Resume with: executord session run --session={made['d'].path}" in said.stdout
+    for name, status in {"a": "paused", "b": "completed", "c": "completed", "d": "paused"}.items():
+        tree.until(lambda n=name, s=status: made[n].json("team-session.json")["status"] == s, name)
+        assert (made[name].path / "artifacts/DEV-001.md").read_text() == "# DEV-001\n"
+        assert made[name].json("team-session.json")["active_workers"] == []
+    assert (room / "out/DEV-001.md").read_text() == "# DEV-001\n"
+    assert (taken / "DEV-001.md").read_text() == "somebody else's\n"
+    kept = [e for e in made["d"].journal() if e["name"].startswith("keep ")][-1]
+    assert kept["facts"]["warning"] is True
     assert tree.stop() == 0
 
 
