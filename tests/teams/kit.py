@@ -156,6 +156,7 @@ class Room:
         self.engine: Engine | None = None
         self.told: list[str] = []
         self.marks = None  # what a sweep sets; a session has none
+        self.looked: Callable[[], None] | None = None  # what a sweep is told: the first look after a death is done
         self._drops = 0
         self._running = True
         os.makedirs(f"{self.root}/{SESSION}")
@@ -240,6 +241,8 @@ class Room:
             except Died:
                 self.engine = None
             else:
+                if self.looked is not None:
+                    self.looked()
                 return
 
     def _open(self) -> None:
