@@ -22,12 +22,13 @@ NOTIFIES = frozenset(
     {"reminder", "notice", "sla_warning", "sla_breach", "executive_update", "late_result_notice"}
 )  # fmt: skip
 TAKING_AWAY = "EXE-16"  # its reminders go on: nobody is closed who was not asked
+GIVES = "incident_role"  # who does not take a role up has it taken from him: the next in line is asked, muted or not
 _RUNG = re.compile(r" level-\d+\Z")
 
 
 def notifies(line: Due) -> bool:
     """Whether this line reminds or notifies: one of those kinds, or a higher rung of a ladder that tells up."""
-    if not isinstance(line.action, Send) or line.rule == TAKING_AWAY:
+    if not isinstance(line.action, Send) or line.rule == TAKING_AWAY or line.action.kind == GIVES:
         return False
     return line.action.kind in NOTIFIES or (_RUNG.search(line.name) is not None)
 

@@ -86,9 +86,9 @@ def unmuted_it_goes_on_from_then(s: Stage) -> None:
     )
 
 
-@story("OPS-15", "EXE-16", "EXE-26")
+@story("OPS-15", "EXE-16", "EXE-26", "INC-3")
 def muted_the_taking_away_ladder_goes_on(s: Stage) -> None:
-    """A holder who says nothing is reminded, asked, closed and told so as ever."""
+    """A holder who says nothing is reminded, asked, closed and told so as ever; so is who does not take a role up."""
     s.case({"T1": {"assigned_to": ENGINEER}}, tier=1, priority="critical")
     s.skip()
     s.at("09:05").drop("mute", "support-manager", **{"for": "4h"})
@@ -123,22 +123,34 @@ def muted_the_taking_away_ladder_goes_on(s: Stage) -> None:
         09:50 copy incident inc-acme-42-1 told vp-customer-support → war-room-inc-acme-42-1
         09:54 warn response T1 a1 #1 90%
         09:54 warn response T1 a1 #1 90%-manager
-        09:55 escalate role commander inc-acme-42-1 level-2
-        09:55 escalate role customer_liaison inc-acme-42-1 level-2
-        09:55 escalate role scribe inc-acme-42-1 level-2
-        09:55 escalate role technical_lead inc-acme-42-1 level-2
-        10:00 escalate role commander inc-acme-42-1 level-3
-        10:00 escalate role customer_liaison inc-acme-42-1 level-3
-        10:00 escalate role scribe inc-acme-42-1 level-3
-        10:00 escalate role technical_lead inc-acme-42-1 level-3
+        09:55 escalate role commander inc-acme-42-1 level-2 → vp-customer-support
+        09:55 copy escalate role commander inc-acme-42-1 level-2 → war-room-inc-acme-42-1
+        09:55 escalate role customer_liaison inc-acme-42-1 level-2 → customer-advocacy-manager
+        09:55 copy escalate role customer_liaison inc-acme-42-1 level-2 → war-room-inc-acme-42-1
+        09:55 escalate role scribe inc-acme-42-1 level-2 → support-quality-analyst
+        09:55 copy escalate role scribe inc-acme-42-1 level-2 → war-room-inc-acme-42-1
+        09:55 escalate role technical_lead inc-acme-42-1 level-2 → engineering
+        09:55 copy escalate role technical_lead inc-acme-42-1 level-2 → war-room-inc-acme-42-1
+        10:00 escalate role commander inc-acme-42-1 level-3 → support-manager
+        10:00 copy escalate role commander inc-acme-42-1 level-3 → war-room-inc-acme-42-1
+        10:00 escalate role customer_liaison inc-acme-42-1 level-3 → account-manager
+        10:00 copy escalate role customer_liaison inc-acme-42-1 level-3 → war-room-inc-acme-42-1
+        10:00 escalate role scribe inc-acme-42-1 level-3 → support-operations-manager
+        10:00 copy escalate role scribe inc-acme-42-1 level-3 → war-room-inc-acme-42-1
+        10:00 escalate role technical_lead inc-acme-42-1 level-3 → escalation-manager
+        10:00 copy escalate role technical_lead inc-acme-42-1 level-3 → war-room-inc-acme-42-1
         10:00 remind T1 a1 #1 → technical-support-engineer
         10:00 copy remind T1 a1 #1 → war-room-inc-acme-42-1
         10:00 breach response T1 a1 #1
         10:00 ask breach response T1 a1 #1
-        10:05 escalate role commander inc-acme-42-1 level-4
-        10:05 escalate role customer_liaison inc-acme-42-1 level-4
-        10:05 escalate role scribe inc-acme-42-1 level-4
-        10:05 escalate role technical_lead inc-acme-42-1 level-4
+        10:05 escalate role commander inc-acme-42-1 level-4 → hitl
+        10:05 copy escalate role commander inc-acme-42-1 level-4 → war-room-inc-acme-42-1
+        10:05 escalate role customer_liaison inc-acme-42-1 level-4 → hitl
+        10:05 copy escalate role customer_liaison inc-acme-42-1 level-4 → war-room-inc-acme-42-1
+        10:05 escalate role scribe inc-acme-42-1 level-4 → hitl
+        10:05 copy escalate role scribe inc-acme-42-1 level-4 → war-room-inc-acme-42-1
+        10:05 escalate role technical_lead inc-acme-42-1 level-4 → hitl
+        10:05 copy escalate role technical_lead inc-acme-42-1 level-4 → war-room-inc-acme-42-1
         10:07:30 status check T1 a1 #1 → technical-support-engineer
         10:07:30 copy status check T1 a1 #1 → war-room-inc-acme-42-1
         10:10 unanswered role commander inc-acme-42-1
@@ -147,7 +159,7 @@ def muted_the_taking_away_ladder_goes_on(s: Stage) -> None:
         10:10 unanswered role technical_lead inc-acme-42-1
         10:11:15 finalize T1 a1 #1 → technical-support-engineer
         10:11:15 copy finalize T1 a1 #1 → war-room-inc-acme-42-1
-        10:14 ask stakeholders inc-acme-42-1 #1 → escalation-manager
+        10:14 ask stakeholders inc-acme-42-1 #1 → hitl
         10:14 copy ask stakeholders inc-acme-42-1 #1 → war-room-inc-acme-42-1
         10:15 time out T1 a1 #1
         10:15 keep T1 a1
