@@ -5,10 +5,13 @@ Counterparts: `executord/channels/`, `executord/outbox.py`; the servers, `real/s
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import json
+import socket
 import sys
+import threading
 import time
 from base64 import b64decode
 from collections.abc import Callable, Iterator
@@ -282,6 +285,89 @@ def test_what_a_status_means(http, status: int, how: type[NotCarried]):
     assert len(receiver.posts) == 1
 
 
+class Dripping:
+    """A server that says one thing after another, slowly, without ever coming to an end."""
+
+    def __init__(self, first: bytes, drip: bytes, *, every_s: float = 0.05) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self._first, self._drip, self._every = first, drip, every_s
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        with contextlib.suppress(OSError):
+            peer, _ = self._listener.accept()
+            peer.sendall(self._first)
+            while True:
+                time.sleep(self._every)
+                peer.sendall(self._drip)
+
+    def close(self) -> None:
+        """No more of it."""
+        self._listener.close()
+
+
+@pytest.mark.spec("SLA-16", "SEC-3")
+@pytest.mark.parametrize(
+    ("first", "drip", "how"),
+    [
+        (b"HTTP/1.1 500 Oh\r\n", b"X-More: 1\r\n", Unsure),
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n", Unsure),
+        (b"HTTP/1.1 500 Oh\r\nContent-Length: 4000\r\n\r\n", b"x", Unsure),
+        (b"HTTP/1.1 404 No\r\nContent-Length: 4000\r\n\r\n", b"x", Refused),
+        (b"SSH-2.0-OpenSSH\r\n", b"x", Unsure),
+        (b"HTTP/1.1 200 OK\r\nX: " + b"y" * 100_000, b"y" * 1000, Unsure),
+    ],
+)
+def test_a_receiver_that_never_comes_to_an_end(first: bytes, drip: bytes, how: type[NotCarried]):
+    """A try lasts as long as it may, whatever is said meanwhile; a status that was said counts."""
+    server = Dripping(first, drip)
+    begun = time.monotonic()
+    with pytest.raises(how) as raised:
+        carry(row(type="webhook", url=f"http://127.0.0.1:{server.port}/", timeout_s=1))
+    assert type(raised.value) is how
+    assert time.monotonic() - begun < 5
+    server.close()
+
+
+@pytest.mark.spec("SLA-16")
+def test_an_answer_that_breaks_off_after_its_status_was_an_answer():
+    """200 and then nothing: it was taken; its body is for people."""
+    server = Dripping(b"HTTP/1.1 200 OK\r\nX-Request-Id: a\tb\r\nContent-Length: 4000\r\n\r\nok", b".")
+    receipt = carry(row(type="webhook", url=f"http://127.0.0.1:{server.port}/", timeout_s=1))
+    assert receipt.said.startswith("200 ")
+    assert receipt.id == "a b"
+    server.close()
+
+
+@pytest.mark.spec("SLA-16", "SEC-3")
+@pytest.mark.parametrize(
+    ("first", "drip"), [(b"220-", b"x"), (b"", b"220-hello\r\n"), (b"garbage\r\n", b"garbage\r\n"), (b"", b"\0\xff")]
+)
+def test_a_mail_server_that_never_comes_to_an_end(first: bytes, drip: bytes):
+    """Nothing was handed over yet, so it is tried again; and nobody waits for it longer than said."""
+    server = Dripping(first, drip)
+    begun = time.monotonic()
+    with pytest.raises(NotTaken):
+        carry(row(type="email", host="127.0.0.1", port=server.port, tls=False, timeout_s=1, **{"from": "a@b.c"}))
+    assert time.monotonic() - begun < 6
+    server.close()
+
+
+@pytest.mark.spec("SLA-16", "SEC-3")
+def test_tls_that_is_not_to_be_trusted(http, smtp):
+    """A plain server behind https, or behind TLS from the start, gets nothing of the parcel."""
+    receiver = http()
+    with pytest.raises(NotTaken, match="cannot be reached"):
+        carry(row(type="webhook", url=receiver.url.replace("http:", "https:"), timeout_s=5))
+    assert receiver.posts == []
+    server = Dripping(b"220 hello\r\n", b"x")
+    encrypted = row(type="email", host="127.0.0.1", port=server.port, timeout_s=1, **{"from": "a@b.c"})
+    with pytest.raises(NotTaken):
+        carry(encrypted.model_copy(update={"tls": True}))
+    server.close()
+
+
 @pytest.mark.spec("SEC-3")
 def test_a_webhook_says_nothing_of_its_address(tmp_path: Path):
     """Its URL may be a secret: errors name the host only."""
@@ -328,6 +414,29 @@ def test_what_the_exit_code_of_a_command_means(code: str, how: type[NotCarried])
     with pytest.raises(how) as raised:
         carry(command(code, timeout_s=1))
     assert type(raised.value) is how
+
+
+@pytest.mark.spec("SLA-16", "SEC-3")
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("import sys; [sys.stdout.write('x' * 65536) for _ in iter(int, 1)]", "prints without end"),
+        ("import sys, time; sys.stdout.write('x' * 9000); sys.stdout.flush(); time.sleep(60)", "did not end within"),
+    ],
+)
+def test_what_a_command_prints_has_an_end(code: str, words: str):
+    """Neither memory nor the channel's thread is at the mercy of a program."""
+    with pytest.raises(Unsure, match=words):
+        carry(command(code, timeout_s=2))
+
+
+@pytest.mark.spec("SLA-16")
+def test_a_command_need_not_read_nor_end_what_it_leaves_behind():
+    """One that reads nothing of a long parcel, and one whose child keeps its output open: the exit code counts."""
+    long = Parcel("k", "customer_update", {**UPDATE, "status": "x" * 500_000})
+    assert carry(command("print('taken')", timeout_s=20), long).said == "taken"
+    left = "import os, time; os.fork() or time.sleep(60); print('taken')"
+    assert carry(command(left, timeout_s=20)).said == "taken"
 
 
 @pytest.mark.spec("SLA-16")

@@ -18,6 +18,7 @@ from email.policy import SMTP
 from email.utils import format_datetime
 
 from executord.channels.base import NotTaken, Parcel, Receipt, Refused, Unsure, said
+from executord.channels.patience import within
 from executord.channels.secrets import read_secret
 from executord.channels.templates import body, subject
 from executord.settings import ChannelRow
@@ -29,6 +30,19 @@ _ADDRESS = re.compile(r"[^\s<>@,;\"]+@[^\s<>@,;\"]+")
 def addresses(text: str) -> tuple[str, ...]:
     """The addresses in a text such as `Jane Doe <jane@acme.example>, ops@acme.example`."""
     return tuple(dict.fromkeys(_ADDRESS.findall(text)))
+
+
+class _Brief(smtplib.SMTP):
+    """A server each of whose answers has to be there in time, however slowly it comes."""
+
+    def getreply(self) -> tuple[int, bytes]:
+        """The answer to the last command."""
+        with within(self.timeout, self.sock):
+            return super().getreply()
+
+
+class _BriefTls(_Brief, smtplib.SMTP_SSL):
+    """The same, encrypted from the start."""
 
 
 class Mail:
@@ -82,9 +96,9 @@ class Mail:
         server: smtplib.SMTP | None = None
         try:
             if context is not None and row.port == IMPLICIT_TLS:
-                server = smtplib.SMTP_SSL(row.host, row.port, timeout=row.timeout_s, context=context)
+                server = _BriefTls(row.host, row.port, timeout=row.timeout_s, context=context)
             else:
-                server = smtplib.SMTP(row.host, row.port or (587 if row.tls else 25), timeout=row.timeout_s)
+                server = _Brief(row.host, row.port or (587 if row.tls else 25), timeout=row.timeout_s)
                 server.ehlo_or_helo_if_needed()
                 if context is not None:
                     server.starttls(context=context)

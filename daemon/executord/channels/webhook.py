@@ -19,6 +19,7 @@ from datetime import datetime
 from urllib.parse import SplitResult, urlsplit
 
 from executord.channels.base import NotTaken, Parcel, Receipt, Refused, Unsure, said
+from executord.channels.patience import within
 from executord.channels.secrets import read_secret
 from executord.channels.templates import content_of
 from executord.settings import ChannelRow
@@ -74,9 +75,10 @@ class Webhook:
                 pair = f"{target.username}:{target.password or ''}".encode()
                 headers["Authorization"] = f"Basic {base64.b64encode(pair).decode()}"
             try:
-                connection.request("POST", path, data, headers)
-                answer = connection.getresponse()
-                text = answer.read(LONGEST_ANSWER)
+                with within(self._row.timeout_s, connection.sock):
+                    connection.request("POST", path, data, headers)
+                    answer = connection.getresponse()
+                    text = _read(answer)
             except ValueError:  # a character that no request may hold; its text would show the address
                 raise Refused("the channel's url holds what no address may hold", fix="encode it") from None
             except (OSError, http.client.HTTPException) as error:
@@ -99,6 +101,14 @@ class Webhook:
         return json.dumps(content, ensure_ascii=False, default=str).encode("utf-8", "backslashreplace")
 
 
+def _read(answer: http.client.HTTPResponse) -> bytes:
+    """What it says beside its status; where that breaks off the status counts all the same."""
+    try:
+        return answer.read(LONGEST_ANSWER)
+    except (OSError, http.client.HTTPException):
+        return b""
+
+
 def key_of(secret: str) -> bytes:
     """The bytes that sign: of a `whsec_…` what its base64 holds, else the text itself."""
     if secret.startswith(_PREFIX):
@@ -119,7 +129,7 @@ def _judged(host: str, answer: http.client.HTTPResponse, text: bytes) -> Receipt
     code = answer.status
     words = f"{code} {said(text) or answer.reason}"
     if 200 <= code < 300:
-        return Receipt(words, answer.getheader("X-Request-Id"))
+        return Receipt(words, said(answer.getheader("X-Request-Id") or "") or None)
     if code in _AGAIN:
         raise NotTaken(f"{host} said {words}", after_s=_after(answer.getheader("Retry-After")))
     if code >= 500:  # it may have been done before it went wrong
