@@ -332,6 +332,9 @@ def test_what_is_not_filled_in_is_refused(content, why):
 def test_not_applicable_is_waived_with_its_reason():
     found = judge(TYPES["ticket_resolution"].components["knowledge_base_article"], {"not_applicable": "a one-off"})
     assert (found.refused, found.waived) == (None, "a one-off")
+    for nothing in ("", None, True):  # that it is so is no reason
+        found = judge(TYPES["ticket_resolution"].components["knowledge_base_article"], {"not_applicable": nothing})
+        assert (found.refused, found.waived) == ("it is not applicable, but no reason is given", None)
 
 
 # --- the sample memory ------------------------------------------------------------------------------------------------

@@ -50,7 +50,7 @@ def not_applicable(content: Any) -> str | None:
     if isinstance(content, Mapping) and len(content) == 1:
         ((key, reason),) = content.items()
         if deliverables.word(key) in WAIVED:
-            return text_of(reason).strip()
+            return "" if reason is True else text_of(reason).strip()
     return None
 
 

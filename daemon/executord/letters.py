@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from typing import Any
 
+from executord import deliverables
 from executord.case import Ask, Letter, Task
 from executord.casebook import Case
 from executord.errors import Finding
@@ -133,10 +134,12 @@ def answered_by(letter: Letter, case: Case, kind: str) -> Put:
     if not mine:
         return Put()
     found = [(t, ask) for t, subject in sorted(mine, key=str) if (ask := case.ask_of(t, subject)) is not None]
+    handed_in = deliverables.components_of(letter.body.get("components"))  # they say by themselves what they answer
+    brought = [(t, a) for t, a in found if a.about == "component" and a.facts.get("component") in handed_in][:1]
     reply = scalar(letter.body.get("in_reply_to"))
     if reply is not None:
         name = reply.removesuffix(".yaml")
-        return next((Put(t, ask) for t, ask in found if name in ask.letters), Put())
+        return next((Put(t, ask) for t, ask in (*(f for f in found if name in f[1].letters), *brought)), Put())
     task = subject_of(letter, case, about_task=True, needs_task=kind == "acknowledgement").task
     if kind == "acknowledgement" and task is not None and task.live is not None and task.live.agent == letter.sender:
         return Put()  # of his delegation
@@ -151,6 +154,8 @@ def answered_by(letter: Letter, case: Case, kind: str) -> Put:
         ]  # fmt: skip
     if letter.task is not None:
         found = [(t, a) for t, a in found if task is not None and t == task.id]
+    elif brought:
+        found = brought
     if len(found) == 1:
         return Put(*found[0])
     return Put(several=tuple(ask.letters[-1] for _, ask in found if ask.letters))

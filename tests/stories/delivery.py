@@ -185,6 +185,51 @@ def a_component_comes_as_an_answer_or_as_a_file(s: Stage) -> None:
         assert [c["other"]["path"] for c in made["conflicts"]] == [f"outputs/partial/components.from-{WRITER}.yaml"]
 
 
+@story("DEL-5", "MSG-4", "MSG-7")
+def an_answer_without_the_component_settles_nothing(s: Stage) -> None:
+    """It stays asked and climbs; one that brings it unfilled is told what is wrong; it may name any of the requests."""
+    ticket(s, sla_resolution="8 hours")
+    s.at("09:10").done(WRITER, "T2", components={"knowledge_base_article": TICKET["knowledge_base_article"]})
+    s.at("09:11")
+    s.skip()
+    s.drop("answer", WRITER, answer="I have none")
+    s.at("09:12").drop("answer", WRITER, components={"follow_up_plan": "soon"})
+    s.at("09:13")
+    s.expect(
+        """
+        09:11 file 03-answer.yaml #1
+        09:12 file 04-answer.yaml #1
+        09:12 gather components #1
+        09:12 aggregate #2
+        09:12 request component follow_up_plan #2 → technical-writer
+        """
+    )
+    s.says(f"{INBOX}/{WRITER}/{CASE}.component_request-2.yaml",
+           why="follow_up_plan: it lacks a date: say when, e.g. `date: 2026-11-27`")  # fmt: skip
+    first = f"{CASE}.component_request"
+    for k in range(3):
+        s.drop("answer", WRITER, components={"follow_up_plan": f"soon, {k}"}, in_reply_to=first)
+        s.at("+1m")
+    s.expect(
+        """
+        09:13 file 05-answer.yaml #1
+        09:13 gather components #2
+        09:13 aggregate #3
+        09:13 request component follow_up_plan #3 → technical-writer
+        09:14 file 06-answer.yaml #1
+        09:14 gather components #3
+        09:14 aggregate #4
+        09:15 file 07-answer.yaml #1
+        09:15 gather components #4
+        09:15 aggregate #5
+        """
+    )
+    s.at("17:00")
+    s.expect("16:50 escalate component follow_up_plan #3 level-2 → support-manager")
+    s.drop("answer", WRITER, components={"follow_up_plan": "a call on 2026-11-27"}, in_reply_to=first)
+    s.at("17:01").says(f"{PARTIAL}/progress.yaml", phase="handed_off")
+
+
 @story("DEL-2", "DEL-3", "QUA-3")
 def what_changes_after_it_was_taken_in_counts_as_it_lies_there(s: Stage) -> None:
     """A result and a file edited before the hand-off: content and hash are of one state, and the validator is told."""

@@ -123,14 +123,28 @@ def take_papers(case: Case, task_id: str | None, ask: Ask, taken: Taken) -> bool
     return False
 
 
+MOST_ASKS = 3  # how often a component is asked for anew by an answer that brings it and is refused
+
+
 def take_components(case: Case, task_id: str | None, ask: Ask, taken: Taken) -> bool:
-    """The components of an answer are owed a file of ours: they are sources from then on [DEL-5]."""
+    """The components of an answer are owed a file of ours: they are sources from then on [DEL-5].
+
+    An answer without the component settles nothing: it stays asked, and climbs. With it, but not as it is to be, it is
+    asked for anew, with what is wrong now; not for ever, or two programs would keep each other busy.
+    """
     if taken.facts.get("components"):
         k = case.head.delivery.answers + sum(o.kind == "components" for o in case.head.owed) + 1
         facts = {"letter": taken.path, "by": taken.sender, "k": k}
         owed = Owed(f"gather components #{k}", "components", taken.at, facts)
         case.set_head(replace(case.head, owed=(*case.head.owed, owed)))
-    return True
+    wanted = str(ask.facts.get("component"))
+    asked = case.head.delivery.asked.get(wanted)
+    return wanted in taken.facts.get("components", ()) and (asked is None or asked.n < MOST_ASKS)
+
+
+def not_by_words(case: Case, task_id: str | None, ask: Ask, taken: Taken) -> bool:
+    """What is asked for is a file: it is answered once that lies there again."""
+    return False
 
 
 #: First word of the subject → the message that settles it, where an answer in words does not.
@@ -150,6 +164,7 @@ ANSWERED: Mapping[str, Callable[[Case, str | None, Ask, Taken], bool]] = {
     "escalation": not_a_decision,
     "question": question_answered,
     "component": take_components,
+    "file": not_by_words,
     "retrospective": take_papers,
     "workaround": offer,
 }
