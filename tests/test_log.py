@@ -240,7 +240,9 @@ def test_a_full_disk_and_a_missing_folder_stop_nothing(shown, tmp_path):
     path = tmp_path / "logs/executord.log"
     said = shown(json_file=str(path))
     logger.info("two")
-    assert "two" in said()
+    words = said()
+    assert "two" in words
+    assert f"the log file cannot be written: {path}: No such file or directory" in words
     path.parent.mkdir()
     logger.info("three")
     assert path.read_text().count("\n") == 1

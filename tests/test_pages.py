@@ -1,7 +1,7 @@
 """Every command and every block of the pages is run or validated by somebody [issue of operations; MSG-9].
 
-Counterparts: `test_docs.py`, which takes messages, files and the tour; `tests/systemd/test_pages.py`, which runs what
-needs a machine. What a block is stands behind its language, see `docs/developer.md`.
+Counterparts: `test_docs.py`, which takes messages, files and the tour; `systemd/test_service.py`, which runs what needs
+a machine. What a block is stands behind its language, see `docs/developer.md`.
 """
 
 from __future__ import annotations

@@ -242,6 +242,14 @@ class Lines:
         if not self._append(data.encode("utf-8", "backslashreplace")):
             self.lost += 1
 
+    def trouble(self) -> str | None:
+        """Why nothing can be written there now, None if it can. Said at the start: nobody misses what never was."""
+        try:
+            self._follow()
+        except OSError as error:
+            return f"{self._path}: {error.strerror or error}"
+        return None
+
     def _append(self, data: bytes) -> bool:
         try:
             self._follow()
@@ -322,7 +330,8 @@ def configure(
     if _is_journal(fd, environ):
         sink = Journald(sink, journald)
     logger.remove()
-    for each in (sink, Lines(json_file)) if json_file else (sink,):
+    lines = Lines(json_file) if json_file else None
+    for each in (sink, lines) if lines is not None else (sink,):
         # The format asks for the exception only: each sink makes its own line of the record.
         logger.add(each, level=level, format=_exception_only, diagnose=False, backtrace=False, catch=True)
     logging.raiseExceptions = False
@@ -332,6 +341,8 @@ def configure(
         logging.getLogger(name).setLevel(logging.WARNING if level not in ("TRACE",) else logging.DEBUG)
     threading.excepthook = _thread_ended
     _keep_streams()
+    if lines is not None and (trouble := lines.trouble()) is not None:
+        logger.warning("the log file cannot be written: {}; it is tried again with each line", trouble)
 
 
 def _opened(fd: int) -> int:

@@ -27,7 +27,7 @@ ROOT = Path(__file__).parent.parent.parent
 RELEASES = ("bookworm", "trixie")  # Debian 12, and the first with a systemd that knows notify-reload
 PACKAGES = (
     "systemd", "systemd-sysv", "libpam-systemd", "dbus", "dbus-user-session", "python3", "python3-venv", "logrotate",
-    "lnav",
+    "lnav", "jq",
 )  # fmt: skip
 TOOLS = {"debootstrap": "debootstrap", "systemd-nspawn": "systemd-container", "nsenter": "util-linux"}
 BOOTSTRAP_S, COMMAND_S, BOOT_S = 480, 120, 60

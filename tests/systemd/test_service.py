@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from tests.systemd.machine import Machine
+from tests.test_docs import of_kind
 
 pytestmark = pytest.mark.systemd
 
@@ -372,6 +373,51 @@ def test_the_json_log_is_rotated_and_read_by_lnav(machine: Machine):
     finally:
         override(machine, "")
         machine.sh(f"systemctl restart {UNIT}")
+
+
+# --- the pages --------------------------------------------------------------------------------------------------------
+
+
+def machine_blocks(*words: str) -> list[str]:
+    """The lines of the blocks of the pages that a machine has to run and that hold these words; nothing without end."""
+    found = [block for block in of_kind("machine") if all(word in block.text for word in words)]
+    lines = [re.sub(r"\s+#\s.*$", "", line) for block in found for line in block.text.splitlines()]
+    endless = {"journalctl -fu": "journalctl --no-pager -n 5 -u", "executord log -f": "executord log"}
+    for old, new in endless.items():
+        lines = [line.replace(old, new) for line in lines]
+    assert lines
+    return lines
+
+
+@pytest.mark.spec("OPS-2", "OPS-11", "OPS-13")
+def test_what_the_pages_tell_an_operator_to_do_can_be_done(machine: Machine):
+    """Line by line, as it stands: the journal's fields, jq, lnav; the units put in place by hand; and for good."""
+    assert {line for line in machine_blocks() if line} == {
+        line for words in ("INSTRUCTION_ID", "sysusers", "executord init") for line in machine_blocks(words)
+    }
+    machine.sh(f"mkdir -p /root/here; cp -r {PACKAGED} /root/here/systemd")
+    override(machine, "Environment=EXECUTORD_LOG_FILE=/var/log/executord/executord.jsonl")
+    try:
+        machine.sh(f"systemctl restart {UNIT}")
+        give(machine, "acme-42", "T1")
+        machine.until(lambda: delegated(machine, "acme-42", "T1"), "nothing is delegated")
+        for line in machine_blocks("INSTRUCTION_ID"):
+            said = machine.sh(f"cd /root/here; EXECUTORD_MEMORY={TREE} {line}")
+            assert "T1" in said or "INSTRUCTION_ID" not in line, line
+    finally:
+        override(machine, "")
+    machine.sh("executord service uninstall")
+    for line in machine_blocks("sysusers"):
+        machine.sh(f"cd /root/here; {line}")
+    assert running(machine)
+    answer(machine, "acme-42", "T1")
+    machine.until(
+        lambda: there(machine, "acme-42/tasks/completed/T1.yaml"), "the unit put in place by hand does not work"
+    )
+    machine.sh(f"systemctl disable --now {UNIT}; rm /etc/systemd/system/{UNIT} /usr/lib/tmpfiles.d/executord.conf")
+    for line in machine_blocks("executord init"):
+        machine.sh(f"cd /root/here; {line}")
+    assert running(machine)
 
 
 # --- for a year -------------------------------------------------------------------------------------------------------

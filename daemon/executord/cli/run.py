@@ -9,7 +9,7 @@ import typer
 from executord import log
 from executord import settings as configuration
 from executord.cli.frame import Frame, frame
-from executord.errors import BadConfiguration, UsageError
+from executord.errors import BadConfiguration, BadInput, UsageError
 from executord.loop import Loop, Order
 from executord.settings import Settings
 from executord.values import cli_span
@@ -34,6 +34,10 @@ def run(
     if max_wait is not None and not until_idle:
         raise UsageError("--max-wait goes with --until-idle")
     try:
+        patience = float(cli_span(max_wait)) if max_wait is not None else None
+    except BadInput as error:
+        raise UsageError(f"--max-wait: {error.message}", fix=error.fix) from error
+    try:
         log.configure(log_level, log_file)
     except ValueError as error:
         raise UsageError(str(error)) from error
@@ -41,8 +45,7 @@ def run(
     loop = Loop(here.memory, here.state, here.settings, lambda: _reload(here))
     if once:
         raise typer.Exit(loop.once())
-    order = Order(until_idle, float(cli_span(max_wait)) if max_wait is not None else None)
-    raise typer.Exit(loop.run(order))
+    raise typer.Exit(loop.run(Order(until_idle, patience)))
 
 
 def _reload(here: Frame) -> Settings:
