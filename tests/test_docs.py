@@ -20,7 +20,7 @@ import pytest
 import typer
 import yaml
 
-from executord import settings
+from executord import demo, settings
 from executord.cli import app, load
 from executord.messages import MESSAGES
 from executord.paper import parse
@@ -441,4 +441,9 @@ def test_the_readme_counts_right():
     """How many types of message there are, and how many workers the demo starts."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     assert f"all {len(MESSAGES)} types recognised, checked and acted upon" in text
-    assert f"{len(ROSTER) + 1} real worker processes" in text
+    workers = {*ROSTER, *demo.LEADS, *demo.DESKS}
+    assert f"{len(workers)} real worker processes and a team session" in text
+    numbers = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
+    instructions = f"{numbers[len(list(docs_tables.SAMPLE.glob('*/instruction.yaml'))) - 1]} instructions"
+    for page in ("README.md", "docs/developer.md", "CHANGELOG.md"):
+        assert instructions in (ROOT / page).read_text(encoding="utf-8"), page
