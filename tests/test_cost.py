@@ -8,16 +8,22 @@ from __future__ import annotations
 import cProfile
 import json
 import os
+import pickle
 import pstats
+import zlib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from executord import display, journal, survey
+from executord.casebook import Case
+from executord.marks import Marks
+from executord.pen import json_text
 from executord.policy import make_policy
 from executord.rings import Rings
 from executord.service import Service
+from executord.snapshot import freeze
 from tests.bench import trees
 from tests.stories.kit import CASE, STORIES, play
 
@@ -125,3 +131,88 @@ def test_a_result_is_found_however_many_files_there_are(tmp_path: Path, monkeypa
     os.remove(tmp_path / "big" / "outputs" / "partial" / "T7.yaml")
     service.turn(NOW + timedelta(seconds=2), Rings(everything=True))
     assert [ask.subject for ask in case.head.asks if ask.about == "file"] == ["file outputs/partial/T7.yaml #1"]
+
+
+def started(root: Path, state: Path, settled: bool = True) -> tuple[Service, int]:
+    """A service that has just started, and how many cases it took up as they were kept."""
+    marks = Marks(str(state))
+    policy = make_policy(roster={name: {"capacity": 0} for name in trees.AGENTS})
+    service = Service(str(root), policy, durable=False, marks=marks if settled else None, state=str(state))
+    kept = 0
+    restore = service.keepsakes.restore
+
+    def counted(case_id: str, settled: int | None) -> Case | None:
+        nonlocal kept
+        case = restore(case_id, settled)
+        kept += case is not None
+        return case
+
+    service.keepsakes.restore = counted  # type: ignore[method-assign]
+    service.open(NOW)
+    return service, kept
+
+
+@pytest.mark.spec("OPS-10", "PERF-3", "MEM-17")
+def test_a_second_start_reads_only_what_has_changed(tmp_path: Path) -> None:
+    """Of four cases one has a new task, one another journal, one a plan that was touched: the fourth is as it was."""
+    root, state = tmp_path / "tree", tmp_path / "state"
+    state.mkdir()
+    trees.inboxes(root)
+    (root / trees.INBOX / "executor").mkdir(parents=True)
+    for c in range(4):
+        trees.case(root, f"case-{c}", ((f"T{k}", trees.long_task(f"T{k}", trees.agent_of(k))) for k in range(3)))
+    first, kept = started(root, state)
+    assert kept == 0
+    first.everything(NOW)
+    first.finish(NOW)
+    first.keepsakes.put(first.cases)
+    told = {case_id: json_text(freeze(case)) for case_id, case in first.cases.items()}
+    again, kept = started(root, state)
+    assert kept == 4
+    assert {case_id: json_text(freeze(case)) for case_id, case in again.cases.items()} == told
+    trees.write(root / "case-0" / "tasks" / "pending" / "T9.yaml", trees.long_task("T9", trees.AGENTS[0]))
+    with open(root / "case-1" / "outputs" / "partial" / "journal.yaml", "a", encoding="utf-8") as file:
+        file.write("- {")
+    os.utime(root / "case-2" / "workflow" / "plan.yaml")
+    assert started(root, state)[1] == 1
+    assert started(root, state, settled=False)[1] == 0, "it is not known that all was carried out"
+
+
+@pytest.mark.spec("OPS-10")
+@pytest.mark.parametrize("damage", ["lost", "cut", "flipped", "of another program", "written by others", "no pickle"])
+def test_a_damaged_keepsake_costs_time_and_nothing_else(tmp_path: Path, damage: str) -> None:
+    """Whatever lies there in its place: the case is read from its files."""
+    root, state = tmp_path / "tree", tmp_path / "state"
+    state.mkdir()
+    trees.inboxes(root)
+    (root / trees.INBOX / "executor").mkdir(parents=True)
+    trees.case(root, "case-0", [("T1", trees.long_task("T1", trees.AGENTS[0]))])
+    first, _ = started(root, state)
+    first.everything(NOW)
+    first.finish(NOW)
+    first.keepsakes.put(first.cases)
+    told = json_text(freeze(first.cases["case-0"]))
+    file = state / "cases.bin"
+    raw = file.read_bytes()
+    match damage:
+        case "lost":
+            file.unlink()
+        case "cut":
+            file.write_bytes(raw[: len(raw) // 2])
+        case "flipped":
+            file.write_bytes(raw[:-9] + bytes([raw[-9] ^ 1]) + raw[-8:])
+        case "of another program":
+            file.write_bytes(b'{"keepsakes": 1, "by": "another"}' + raw[raw.index(b"\n") :])
+        case "written by others":
+            file.chmod(0o666)
+        case _:
+            line = raw.index(b"\n") + 1
+            body = pickle.dumps(os.getcwd)
+            head = {"case": "case-0", "n": 1, "size": len(body), "sum": zlib.crc32(body)}
+            file.write_bytes(raw[:line] + json.dumps(head).encode() + b"\n" + body)
+    service, kept = started(root, state)
+    assert kept == 0
+    assert not service.broken
+    assert json_text(freeze(service.cases["case-0"])) == told
+    service.keepsakes.put(service.cases)
+    assert started(root, state)[1] == 1, "it is kept again"

@@ -24,6 +24,7 @@ FLOORS = """
 4  repair
 4  doctor | fsck | loop | rehearsal
 4  service
+4  reopening
 4  allotment | attendance | digests | display | escort | treasury
 4  parked
 4  house
@@ -31,6 +32,7 @@ FLOORS = """
 3  checking
 3  sessions
 3  carriage | hands | notices | postbox | prompter
+3  keepsakes
 3  ledger | store
 3  bells | dropping | evidence | journal | lock | runners | survey
 3  outbox | paper | script
@@ -51,7 +53,7 @@ FLOORS = """
 1  casebook | clocks | downtime | escalations | ladders | pen
 1  sums
 1  case | programs | values
-1  products | warroom
+1  packed | products | warroom
 0  actions | deliverables | errors | evolve | rings
 """
 ROWS = [(int(line[0]), [word.strip() for word in line[1:].split("|")]) for line in FLOORS.strip().splitlines()]

@@ -23,6 +23,7 @@ from executord import journal
 from executord.agenda import Due
 from executord.case import Outcome, Task
 from executord.casebook import Case
+from executord.keepsakes import Keepsakes
 from executord.pen import json_text
 from executord.posts import result_path
 from executord.rehearsal import Rehearsal
@@ -296,6 +297,22 @@ class Chance:
         seen = {t.id for t in self.case.tasks.values() if t.process_seen is not None or t.start_after is not None}
         kept, yields = ([line for line in lines if line.task not in seen] for lines in (kept, yields))
         assert timeless(kept) == timeless(yields), "the kept agenda is not that of a daemon started now"
+
+        self._check_keepsake(service)
+
+    def _check_keepsake(self, service: Service) -> None:
+        """What is kept for the next start gives the case that reading gives."""
+        with tempfile.TemporaryDirectory() as folder:
+            Keepsakes(service.store, folder).put({CASE: self.case})
+            restored = Keepsakes(service.store, folder).restore(CASE, self.case.n)
+        if restored is None:
+            return  # something was under way
+        assert json_text(freeze(restored)) == json_text(freeze(self.case))
+        assert agenda_of(restored, service.policy).lines() == agenda_of(self.case, service.policy).lines()
+        assert restored.counts == self.case.counts
+        assert [stands(restored, t) for t in restored.in_order()] == [
+            stands(self.case, t) for t in self.case.in_order()
+        ]
 
     def _check_journal(self) -> None:
         entries = [e for e in journal.read(f"{self.stage.root}/{CASE}").entries if "n" in e]

@@ -83,7 +83,7 @@ class Case:
         self.dead_deps: dict[str, frozenset[str]] = {}
         self.unknown_deps: dict[str, frozenset[str]] = {}
         self.cycles: dict[str, tuple[str, ...]] = {}
-        self.casefold: dict[str, set[str]] = {}
+        self.casefold: dict[str, tuple[str, ...]] = {}
         self._cycles_stale = False
         self._gates: list[Gate] = []
         self._gates_before: dict[str, list[Gate]] = {}
@@ -181,8 +181,8 @@ class Case:
             if task.ended is None:
                 self._open_total += 1
             self._known(task)
-            same = self.casefold.setdefault(task.id.casefold(), set())
-            same.add(task.id)
+            folded = task.id.casefold()
+            same = self.casefold[folded] = (*self.casefold.get(folded, ()), task.id)
             if len(same) > 1:
                 self.dirty.update(same)
         elif old.key != task.key:
@@ -319,7 +319,8 @@ class Case:
         known_after = [d for d in task.spec.after if d in self.tasks]
         for dep in (*task.spec.requires, *task.spec.after):
             self.dependants.setdefault(dep, set()).add(task.id)
-        self.unknown_deps[task.id] = frozenset(d for d in task.spec.requires if d not in self.tasks)
+        unknown = [d for d in task.spec.requires if d not in self.tasks]
+        self.unknown_deps[task.id] = frozenset(unknown) if unknown else _NONE
         self._count(task.id, {*task.spec.requires, *known_after})
         if task.id in self.cycles or (self.dependants.get(task.id) and task.spec.requires):
             self._cycles_stale = True
@@ -334,7 +335,7 @@ class Case:
             elif other.ended.state != "completed" and dep in hard:
                 dead.add(dep)
         self.open_deps[task_id] = count
-        self.dead_deps[task_id] = frozenset(dead)
+        self.dead_deps[task_id] = frozenset(dead) if dead else _NONE
 
     def _ended_changed(self, task: Task, old: Task | None) -> None:
         was, now = (old.ended if old else None), task.ended
@@ -477,6 +478,9 @@ def _let_go(ask: Ask, head: Head) -> bool:
     if ask.about == "checkpoint" and ask.facts.get("checkpoint") in head.released:
         return True
     return head.closed is not None and not ask.lasts
+
+
+_NONE: frozenset[str] = frozenset()
 
 
 def _verdict(ended: Ended | None) -> str | None:

@@ -213,6 +213,7 @@ class Loop:
             bells.stop()
             self._end_carriage(service)
             service.finish(self._clock.now())
+            service.keepsakes.put(service.cases)
             if self._crew is not None:
                 self._crew.close()
             self._workers.close()  # the processes go on

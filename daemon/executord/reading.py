@@ -14,6 +14,7 @@ from typing import Any
 
 from executord.case import Checkpoint, Customer, InstructionSpec, Plan, TaskSpec
 from executord.errors import Finding
+from executord.packed import Packed
 from executord.scalars import placeholder, written
 from executord.values import agent_name, effort_seconds, priority, read_moment, read_span, safe_id, severity, tier
 
@@ -307,7 +308,7 @@ def read_task(data: Mapping[str, Any], stem: str, zone: tzinfo) -> tuple[TaskSpe
         component=text_of(component) or None,
         workstream=agent_name(text_of(found["workstream"].value)) or None,
         tags=_lines(found["tags"].value),
-        data=data,
+        data=Packed(data),
     ), findings
 
 

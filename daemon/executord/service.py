@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 
-from executord import journal
 from executord.actions import Move, Reply, Send, Write
 from executord.agenda import LIES, Agenda, Due
 from executord.allotment import Allotment
@@ -31,6 +30,7 @@ from executord.evolve import replace
 from executord.hands import Batch, Entry, Hands
 from executord.house import House
 from executord.hush import hushed
+from executord.keepsakes import Keepsakes
 from executord.marks import Marks
 from executord.paper import Limits
 from executord.parked import Parked
@@ -39,6 +39,7 @@ from executord.places import Lineup, Places
 from executord.policy import Policy
 from executord.postbox import Postbox
 from executord.prompter import Prompter
+from executord.reopening import taken_up
 from executord.rings import Rings as Rings
 from executord.rules import agenda_of, incident
 from executord.rules.opening import starts_at
@@ -103,6 +104,7 @@ class Service:
         self.treasury = Treasury(self)
         self.attendance = Attendance(self, self._guarded)
         self.digests = Digests(self, state)
+        self.keepsakes = Keepsakes(self.store, state)
         self.display = Display(self, self._guarded, self._commit)
         self.allotment = Allotment(self)
         self._on_entry = on_entry or (lambda _case, _entry: None)
@@ -148,15 +150,9 @@ class Service:
             return None
         try:
             self.deaths.working(case_id)
-            told = journal.read_newest(f"{self.root}/{case_id}", self.marks.of(case_id)) if first else None
-            redone = self._redo(case_id, told) if told is not None else []
-            if first and not self.store.is_case(case_id):  # it died between the line that archives it and the rename
+            case = taken_up(self, case_id, now, first=first)
+            if case is None:
                 return None
-            case = self.store.load(case_id, now, told)
-            if first:
-                self.hands.redo_runs(case, redone)
-                self.attendance.adopt(case, now)
-                self.hands.rotate(case, now)  # it died before the new part
         except Exception as error:  # the boundary of a case: its fault must not stop the others
             self._break(case_id, error, now)
             return None
@@ -169,20 +165,6 @@ class Service:
         if first and case.n and self.store.progress_event(case_id) != case.n:
             self.display.owe(case_id, now)  # it died between the lines and their view
         return case
-
-    def _redo(self, case_id: str, told: journal.Journal) -> list[Entry]:
-        entries = [e for e in told.entries if "at" in e]
-        settled = self.marks.of(case_id)
-        if settled is None and entries:
-            last = entries[-1]["at"]
-            entries = [e for e in entries if e["at"] == last]
-        elif settled is not None:
-            entries = [e for e in entries if e["n"] > settled]
-        if entries:
-            self.hands.redo(Case(case_id), entries)
-            self.marks.did(case_id, entries[-1]["n"])  # or the next start would undo what hands have done since
-        self.hands.sweep(case_id)
-        return entries
 
     def _keep(self, case: Case) -> None:
         agenda = agenda_of(case, self.policy)

@@ -36,7 +36,7 @@ def held_because(case: Case, task: Task) -> tuple[Finding, ...]:
                     "EXE-2", f"task id {task.id} is used twice: {task.file.name} and {others}", "give each its own id"
                 )
             )
-    twins = case.casefold.get(task.id.casefold(), set()) - {task.id}
+    twins = [i for i in case.casefold.get(task.id.casefold(), ()) if i != task.id]
     if twins:
         twin = ", ".join(sorted(twins))
         found.append(Finding("EXE-2", f"task id {task.id} differs from {twin} only in case", "give each its own id"))

@@ -33,6 +33,7 @@ from executord.snapshot import thaw
 from executord.values import agent_name, read_stamp
 from executord.verification import OUTPUT, SUMMARY
 
+HEAD_FILES = ("instruction.yaml", "workflow/plan.yaml", "workflow/plan.yml", "workflow/routing_decision.yaml")
 TASK_FOLDERS = ("completed", "in_progress", "blocked", "pending")
 PLAN_FILES = ("plan.yaml", "plan.yml")
 OUR_OWN = Limits(bytes=32 << 20, nodes=5_000_000)  # what we wrote may be longer than what others may send
@@ -291,7 +292,7 @@ class Store:
         newest: datetime | None = None
         base = f"{self.root}/{case.id}"
         changed = False
-        for name in ("instruction.yaml", "workflow/plan.yaml", "workflow/plan.yml", "workflow/routing_decision.yaml"):
+        for name in HEAD_FILES:
             old = seen.head.get(name)
             try:
                 status = os.lstat(f"{base}/{name}")
