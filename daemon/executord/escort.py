@@ -59,6 +59,10 @@ class Escort:
         else:
             self._commands.pop(case.id, None)
 
+    def concerns(self, case: Case) -> bool:
+        """Whether somebody commands an incident, or did when the case was looked at last."""
+        return bool(self._commands or case.commanding)
+
     def forget(self, case_id: str) -> None:
         """The case is gone."""
         self.surveyor.forget(case_id)

@@ -53,6 +53,7 @@ class Seen:
     journal: journal.Journal | None = None
     views: dict[str, tuple[bytes, Identity | None]] = field(default_factory=dict)  # path → sha256 as we wrote it
     root: tuple[int, int] | None = None
+    revision: int = -1  # of the case, when its extras were listed
 
 
 def moment_of(ns: int) -> datetime:
@@ -178,7 +179,9 @@ class Store:
         self._miss(case, seen, now)
         for task_id in sorted(touched):
             self._sight(case, seen, task_id, now)
-        self._extras(case, seen)
+        if touched or case.extras or case.revision != seen.revision:
+            seen.revision = case.revision
+            self._extras(case, seen)
         return min(later, default=None)
 
     def _miss(self, case: Case, seen: Seen, now: datetime) -> None:
@@ -366,6 +369,7 @@ class Store:
         touched: set[str] = set()
         newest: datetime | None = None
         here: set[str] = set()
+        files, waiting_to_open = seen.files, case.head.opened_at is None
         known = {t.sha256 for t in case.tasks.values() if t.sha256} if not seen.files else set()
         for folder in TASK_FOLDERS:
             try:
@@ -374,16 +378,17 @@ class Store:
                 continue
             for entry in entries:
                 name = entry.name
-                if is_left_alone(name) or not name.endswith(TASK_ENDINGS):
-                    continue
                 key = f"{folder}/{name}"
+                old = files.get(key)
+                if old is None and (is_left_alone(name) or not name.endswith(TASK_ENDINGS)):
+                    continue
                 try:
                     status = entry.stat(follow_symlinks=False)
                 except FileNotFoundError:
                     continue
                 here.add(key)
-                newest = max(filter(None, (newest, self.changed_at(status, now))))
-                old = seen.files.get(key)
+                if waiting_to_open:
+                    newest = max(filter(None, (newest, self.changed_at(status, now))))
                 if old is not None and old[0] == identity_of(status) and not old[1].unread:
                     continue
                 whole = self._settled(seen, f"tasks/{key}", status, now, told, later)
@@ -396,11 +401,12 @@ class Store:
                     here.discard(key)
                     continue
                 self._index(seen, key, old[1] if old is not None else None, file, identity_of(status), touched)
-        for key in [k for k in seen.files if k not in here]:
+        for key in [k for k in files if k not in here] if len(files) > len(here) or files.keys() != here else ():
             _, file = seen.files.pop(key)
             seen.by_id.get(file.spec.id, set()).discard(key)
             touched.add(file.spec.id)
-        for path in [p for p in seen.waiting if p.startswith("tasks/") and p.removeprefix("tasks/") not in here]:
+        gone = [p for p in seen.waiting if p.startswith("tasks/") and p.removeprefix("tasks/") not in here]
+        for path in gone if seen.waiting else ():
             del seen.waiting[path]
         return touched, newest
 
