@@ -19,7 +19,7 @@ SELECTION = $(shell $(BIN)/python -c 'from tests.spec_report import SELECTION; p
 RUNNABLE := slow and not systemd and not browser and not engine and not real_cli
 
 .DEFAULT_GOAL := test
-.PHONY: demo test slow fuzz soak systemd clis editors lint types floors spec bench check venv clean
+.PHONY: demo test slow fuzz soak systemd clis editors lint types floors spec bench bench-long bench-peers check venv clean
 
 venv: $(STAMP)
 
@@ -96,6 +96,14 @@ soak: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python -m tests.bench
+
+# Up to 100,000 tasks: an hour or so.
+bench-long: $(STAMP)
+	$(BIN)/python -m tests.bench --long
+
+# Those of the others that pip can install, each in a venv that is gone afterwards.
+bench-peers: $(STAMP)
+	$(BIN)/python -m tests.bench.peers
 
 check: lint types floors test spec
 

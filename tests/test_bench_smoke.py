@@ -14,8 +14,9 @@ from tests.bench.measures import Measure, Row, as_json, exponent, percentile, sp
 
 ROOT = Path(__file__).parent.parent
 ROWS = {
-    "latency": "ms", "burst": "/s", "cycles": "/s", "one-case": "ms CPU/task", "scale": "", "first-start": "s",
-    "second-start": "s", "memory": "MiB", "due-time": "µs", "re-arm": "µs", "jobs": "jobs",
+    "latency": "ms", "burst": "/s", "cycles": "/s", "one-case": "ms CPU/task", "scale": "", "flood": "s",
+    "first-start": "s CPU", "second-start": "s CPU", "idle": "s CPU/round", "memory": "MiB", "due-time": "µs",
+    "re-arm": "µs", "jobs": "jobs",
 }  # fmt: skip
 WITHOUT_RAW = {"memory"}
 

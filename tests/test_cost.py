@@ -27,7 +27,7 @@ from executord.snapshot import freeze
 from tests.bench import trees
 from tests.stories.kit import CASE, STORIES, play
 
-NOW = datetime.now(UTC) + timedelta(minutes=5)  # later than every file that is made: all are whole
+NOW = datetime.now(UTC) + timedelta(days=1)  # later than every file that is made: all are whole
 
 
 def service_of(root: Path, tasks: int) -> Service:

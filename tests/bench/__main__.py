@@ -18,7 +18,7 @@ for _folder in (REPOSITORY, REPOSITORY / "daemon"):
         sys.path.insert(0, str(_folder))
 os.environ["PYTHONPATH"] = os.pathsep.join([str(REPOSITORY / "daemon"), str(REPOSITORY)])
 
-from tests.bench import burst, clocks, cycles, latency, scale, start  # noqa: E402
+from tests.bench import burst, clocks, cycles, flood, latency, scale, start  # noqa: E402
 from tests.bench.measures import Row, as_json, machine, table  # noqa: E402
 from tests.bench.places import Place, Places  # noqa: E402
 from tests.bench.trees import AGENTS  # noqa: E402
@@ -33,6 +33,7 @@ def steps(*, quick: bool, full: bool) -> dict[str, Callable[[Place], list[Row]]]
         "burst": partial(burst.measure, quick=quick),
         "cycles": partial(cycles.measure, quick=quick),
         "scale": partial(scale.measure, quick=quick, full=full),
+        "flood": partial(flood.measure, quick=quick, full=full),
         "start": partial(start.measure, quick=quick, full=full),
         "clocks": partial(clocks.measure, quick=quick),
     }
@@ -44,7 +45,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows there too; `-` for stdout only")
     size = parser.add_mutually_exclusive_group()
     size.add_argument("--quick", action="store_true", help="small numbers: whether it works, not how fast it is")
-    size.add_argument("--full", action="store_true", help="up to 100,000 tasks; takes long")
+    size.add_argument("--long", "--full", dest="full", action="store_true", help="up to 100,000 tasks; takes long")
     parser.add_argument("--only", nargs="+", metavar="ROW", choices=sorted(steps(quick=True, full=False)))
     parser.add_argument("--dir", type=Path, metavar="DIR", help="measure below this folder, on its file system")
     return parser.parse_args()
@@ -68,7 +69,7 @@ def main() -> int:
     facts["load_at_end"] = [round(load, 2) for load in os.getloadavg()]
     said = {
         "schema": SCHEMA,
-        "size": "quick" if asked.quick else "full" if asked.full else "default",
+        "size": "quick" if asked.quick else "long" if asked.full else "default",
         "machine": facts,
         "roster": {name: {"capacity": 0} for name in AGENTS},
         "seconds": round(seconds, 1),

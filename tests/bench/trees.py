@@ -81,11 +81,13 @@ def case(root: Path, case_id: str, tasks: Iterable[tuple[str, str]]) -> None:
         (pending / f"{task_id}.yaml").write_text(text, encoding="utf-8")
         names.append(task_id)
     write(base / "instruction.yaml", f"title: {case_id}\npriority: medium\n")
-    plan = f"tier: 3\ntasks: [{', '.join(names)}]\n" if len(names) < 50 else _long_plan(names)
-    write(base / "workflow" / "plan.yaml", plan)
+    write(base / "workflow" / "plan.yaml", plan(names))
 
 
-def _long_plan(names: list[str]) -> str:
+def plan(names: list[str]) -> str:
+    """A plan of these tasks, in either way of writing it."""
+    if len(names) < 50:
+        return f"tier: 3\ntasks: [{', '.join(names)}]\n"
     return "tier: 3\ntasks:\n" + "".join(f"  - {name}\n" for name in names)
 
 

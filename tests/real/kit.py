@@ -51,7 +51,7 @@ class Tree:
             "--config", str(self.config), *args,
         ]  # fmt: skip
 
-    def start(self, *args: str) -> None:
+    def start(self, *args: str, patience_s: float = 30) -> None:
         """Start the daemon and wait until it watches."""
         before = self.log.read_text(errors="replace").count("watching ") if self.log.exists() else 0
         with self.log.open("ab") as log:
@@ -60,7 +60,9 @@ class Tree:
             )
         STARTED.append(self.process)
         self.until(
-            lambda: self.log.read_text(errors="replace").count("watching ") > before, "the daemon does not start"
+            lambda: self.log.read_text(errors="replace").count("watching ") > before,
+            "the daemon does not start",
+            patience_s,
         )
 
     def kill(self) -> None:
@@ -69,11 +71,11 @@ class Tree:
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
 
-    def stop(self) -> int:
+    def stop(self, patience_s: float = 20) -> int:
         """SIGTERM, and its exit code."""
         assert self.process is not None
         self.process.terminate()
-        return self.process.wait(20)
+        return self.process.wait(patience_s)
 
     def call(self, *args: str, **more: Any) -> subprocess.CompletedProcess[str]:
         """Run one command."""
