@@ -377,6 +377,9 @@ def test_the_gate_prints_its_table(rehearsed):
     assert [row["standard"] for row in found["gate"]] == [1, 2, 3, 4, 5, 6]
     assert found["gate"][3]["result"] == "waived"
     assert found["gate"][3]["by"] == "support-manager"
+    assert found["gate"][5]["evidence"] == [
+        "written for cycle 1: execution_summary.yaml, handoff.yaml, ticket_resolution.yaml"
+    ]
     text = executord("gate", "analytics-november", "--memory", rehearsed)
     assert text.splitlines()[-1] == "ready"
     assert "SLAs met or extensions approved by the customer" in text

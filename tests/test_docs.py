@@ -234,6 +234,10 @@ class Desk:
             self._deliver(whole=state == "handed-off")
         elif state == "incident":
             self.say("incident", LEAD, task="", description="every third checkout fails")
+        elif state == "resolved-incident":
+            self.bring("incident")
+            self.say("incident_resolved", "escalation-manager", task="", summary="it holds")
+            self._put("acme-42/outputs/partial/retrospective.md", "what happened, and why\n")
         elif state == "closed":
             self.say("cancel", LEAD, task="", reason="withdrawn")
         else:

@@ -199,8 +199,8 @@ def _outputs(product: Product | None) -> Standard:
 def _package(case: Case, product: Product | None) -> Standard:
     if product is not None and product.blocked is not None:
         return Standard(6, "fail", (product.blocked,))
-    delivery = case.head.delivery
-    if delivery.handed is not None:
+    delivery, closed = case.head.delivery, case.head.closed
+    if delivery.handed is not None or (closed is not None and closed.state == "passed"):
         survey = case.survey
         bad = survey.changed if survey is not None else ()
         if bad:
