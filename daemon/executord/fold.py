@@ -92,7 +92,7 @@ def _paid(case: Case, name: str) -> None:
         case.set_head(replace(case.head, owed=tuple(o for o in case.head.owed if o.name != name)))
 
 
-_CHANGING = {"admit", "edit", "hand-move", "delete", "file", "assign", "release", "move"}
+_CHANGING = {"admit", "edit", "hand-move", "delete", "file", "assign", "release", "move", "time", "nobody", "relieve"}
 
 
 def _facts(entry: Entry) -> Mapping[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from executord import journal
 from tests.stories.kit import CASE, ENGINEER, WRITER, Stage, story
 
 BOSS = "support-manager"
@@ -48,6 +49,8 @@ def a_worker_that_never_answers(s: Stage) -> None:
     if s.strict:
         assert (left["state"], left["agent"]) == ("timed_out", ENGINEER)
         assert [f["path"] for f in left["files"]] == ["outputs/partial/T1/notes.md"]
+        dues = {e["name"]: e["due"] for e in journal.read(f"{s.root}/{CASE}").entries if "at" in e}
+        assert dues["assign T1 a2"] == "2026-11-20T13:15:00Z"  # from then on it could be given to another
     s.says(f"{INBOX}/{ENGINEER}/acme-42.T1.a1.finalize.yaml", closes_at="2026-11-20T13:15:00Z")
     s.says(f"{INBOX}/{ENGINEER}/acme-42.T1.a1.reminder.yaml", next_step_at="2026-11-20T13:07:30Z", last_sign_at=None)
     s.at("2026-11-23T09:00:00Z")
@@ -55,14 +58,12 @@ def a_worker_that_never_answers(s: Stage) -> None:
     s.expect(
         """
         14:50 remind breach response #1 → vp-customer-support
-        15:00 remind breach response T1 a1 #1 → escalation-manager
         15:15 warn response T1 a2 #1 50% → customer-support-rep
         16:15 warn response T1 a2 #1 75% → customer-support-rep
         16:15 warn response T1 a2 #1 75%-manager → support-manager
         16:50 escalate breach response #1 level-2 → hitl
         16:51 warn response T1 a2 #1 90% → customer-support-rep
         16:51 warn response T1 a2 #1 90%-manager → support-manager
-        17:00 escalate breach response T1 a1 #1 level-2 → vp-customer-support
         17:15 remind T1 a2 #1 → customer-support-rep
         17:15 breach response T1 a2 #1
         17:15 ask breach response T1 a2 #1 → support-manager

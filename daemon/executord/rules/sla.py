@@ -215,8 +215,10 @@ def _stands(case: Case, task: Task | None, ask: Ask) -> bool:
     """Whether the clock still runs: who was late and has done it by now needs no boss."""
     kind = ask.facts.get("clock")
     if task is not None:
-        live = task.live
-        return task.ended is None if kind == "resolution" else live is not None and live.accepted_at is None
+        if kind == "resolution":
+            return task.ended is None
+        live = task.live  # of an attempt that is closed nobody can acknowledge anything any more
+        return live is not None and live.accepted_at is None and ask.facts.get("key") == f"response a{live.n}#1"
     if kind == "resolution":
         return case.resolved_at is None
     if kind == "next_response":
