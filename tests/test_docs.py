@@ -29,6 +29,7 @@ from executord.reading import read_instruction, read_plan, read_task
 from executord.service import Rings, Service
 from executord.sessions.crew import Programs
 from executord.sessions.desk import Desk as SessionDesk
+from executord.team.fold import FOLD as TEAM_FOLD
 from executord.team.record import Law
 from tests import docs_tables
 from tests.demo_picture import drawn
@@ -390,13 +391,13 @@ def said_in_the_log() -> Iterator[tuple[str, str]]:
     """File and words of everything that the daemon says in its log, its journal lines apart."""
     for path in sorted((ROOT / "daemon/executord").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if path.name == "log.py" or not isinstance(node, ast.Call) or not node.args:
+            if not isinstance(node, ast.Call) or not node.args:
                 continue
             name = ast.unparse(node.func)
             if re.fullmatch(r"(?:\w+\.)*logger\.(?:info|warning|error|exception|critical)", name):
                 words = next((found for each in node.args if (found := _constant(each))), "")
                 yield path.name, words.strip(" :(")
-            elif name in ("log_event", "self._event"):
+            elif name.endswith("_event") and _constant(node.args[0]):
                 yield path.name, f"`{_constant(node.args[0])}"
 
 
@@ -407,6 +408,32 @@ def test_every_message_of_the_log_is_explained():
     said = list(said_in_the_log())
     assert len(said) > 15
     assert not [pair for pair in said if pair[1] and pair[1] not in page]
+
+
+def first_words(page: str) -> set[str]:
+    """The words in the first cells of the table whose head is `first word`."""
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    table = text.split("| first word |", 1)[1].split("\n\n", 1)[0]
+    return {word for row in table.splitlines()[2:] for word in re.findall(r"`([a-z-]+)`", row.split("|")[1])}
+
+
+@pytest.mark.spec("OPS-13", "REL-11")
+def test_every_line_of_a_journal_is_explained():
+    """Each first word that a line's name can have stands in the page, and no other: of cases, and of sessions."""
+    lines = (ROOT / "tests/data/names.txt").read_text(encoding="utf-8").splitlines()
+    assert first_words("operators.md") == {line.split()[0] for line in lines if line and not line.startswith("#")}
+    assert first_words("sessions.md") >= set(TEAM_FOLD)
+
+
+@pytest.mark.spec("CON-1", "OPS-9")
+def test_every_variable_of_the_environment_is_documented():
+    """`EXECUTORD_…`: what the code reads or gives stands in a page."""
+    pages = "".join(page.read_text(encoding="utf-8") for page in PAGES)
+    sources = "".join(p.read_text(encoding="utf-8") for p in sorted((ROOT / "daemon").rglob("*.py")))
+    assert (
+        set(re.findall(r"EXECUTORD_[A-Z]+(?:_[A-Z]+)*", sources)) - set(re.findall(r"EXECUTORD_[A-Z_]+", pages))
+        == set()
+    )
 
 
 @pytest.mark.parametrize("block", [b for b in of_kind("worker") if b.language != "text"], ids=str)
