@@ -182,12 +182,12 @@ def consensus(
     if job is None:
         return f"consensus_blocked ({severity}) names no task of this session", []
     text = short(summary) or "no consensus"
-    if severity in ("MEDIUM", "MODERATE"):
-        k = sum(1 for name in team.done if name.startswith(f"issue {job.id} #")) + 1
-        facts = {"issue": f"consensus blocked (MEDIUM) on {job.id}: {text}"}
-        return None, [Line(at, f"issue {job.id} #{k}", "SES-18", Record(), job.id, job.attempt or None, text, facts)]
-    if severity not in ("HIGH", "CRITICAL"):
+    if severity in ("LOW", "MINOR", "INFO"):
         return None, []
+    if severity not in ("HIGH", "CRITICAL"):  # MEDIUM, and whatever nobody knows: not overridden without a trace
+        k = sum(1 for name in team.done if name.startswith(f"issue {job.id} #")) + 1
+        facts = {"issue": f"consensus blocked ({short(severity)}) on {job.id}: {text}"}
+        return None, [Line(at, f"issue {job.id} #{k}", "SES-18", Record(), job.id, job.attempt or None, text, facts)]
     root = next((i for i, j in team.jobs.items() if j.revision == job.id), None)
     if job.revision is not None or root is not None:
         why = f"consensus blocked (HIGH) a second time on {root or job.id}: {text}"
