@@ -9,6 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -21,8 +23,8 @@ import yaml
 from executord import deliverables
 from executord.completeness import judge
 from executord.deliverables import TYPES, Deliverable, a_date, of, per_severity
-from tests.stories.delivery import LEAD, TICKET, finished
-from tests.stories.kit import CASE, ENGINEER, STORIES, WRITER, Stage, play
+from tests.stories.delivery import LEAD, LIAISON, TICKET, finished, ticket
+from tests.stories.kit import CASE, ENGINEER, STORIES, UPDATE, WRITER, Stage, play
 
 ROOT = Path(__file__).parent.parent
 SAMPLE = ROOT / "sample_memory"
@@ -210,6 +212,79 @@ def test_a_new_type_is_one_class_and_nothing_else(tmp_path, request):
     assert Playbook.components["rota"].parts == ("names", "hours")
 
 
+# --- each standard ----------------------------------------------------------------------------------------------------
+
+
+def fails_1(s: Stage) -> None:
+    """The plan names a task that never came."""
+    s.case({"T1": {"assigned_to": ENGINEER}}, tier=1, plan={"tasks": ["T1", "T9"]})
+    s.at("09:10").done(ENGINEER, "T1", components=TICKET)
+
+
+def fails_2(s: Stage) -> None:
+    """The customer was told something, but not how it ended."""
+    ticket(s, customer=True)
+    s.at("09:07").drop("customer_update", LIAISON, **UPDATE)
+    s.at("09:10").done(WRITER, "T2", components={n: TICKET[n] for n in list(TICKET)[3:]})
+
+
+def fails_3(s: Stage) -> None:
+    """The follow-up plan says no date."""
+    ticket(s)
+    s.at("09:10").done(WRITER, "T2", components={"knowledge_base_article": "KB-352", "follow_up_plan": "we call"})
+
+
+def fails_4(s: Stage) -> None:
+    """The resolution limit had passed."""
+    finished(s, sla_resolution="12 minutes")
+
+
+def fails_5(s: Stage) -> None:
+    """A file that a verified claim named is gone."""
+    ticket(s)
+    s.put(f"{CASE}/outputs/partial/T2/log.md", "what was seen\n")
+    rest = {n: TICKET[n] for n in list(TICKET)[3:-1]}
+    s.at("09:08").done(WRITER, "T2", components=rest, outputs=["outputs/partial/T2/log.md"])
+    s.at("09:09")
+    os.unlink(f"{s.root}/{CASE}/outputs/partial/T2/log.md")
+    s.drop("answer", WRITER, components={"follow_up_plan": TICKET["follow_up_plan"]})
+
+
+def fails_6(s: Stage) -> None:
+    """A file lies where the folder of the hand-off belongs."""
+    ticket(s)
+    s.put(f"{CASE}/outputs/final", "mine\n")
+    s.at("09:10").done(WRITER, "T2", components={n: TICKET[n] for n in list(TICKET)[3:]})
+
+
+@pytest.mark.spec("QUA-1", "QUA-2", "CON-14")
+@pytest.mark.parametrize(
+    ("case", "does"),
+    [
+        (fails_1, "escalate standard 1"),
+        (fails_2, "request closing-update #2 → customer-success-manager"),
+        (fails_3, "request component follow_up_plan #1 → technical-writer"),
+        (fails_4, "escalate standard 4"),
+        (fails_5, "request file outputs/partial/T2/log.md #1 → technical-writer"),
+        (fails_6, "escalate standard 6"),
+    ],
+)
+def test_a_case_that_fails_this_standard_and_no_other(case, does, tmp_path):
+    """The table says so, exit 1; nothing is handed off; somebody is asked for what would free it."""
+    stage = Stage(tmp_path / "memory")
+    case(stage)
+    stage.at("09:30")
+    if not any(does in line for line in stage.told):  # what still may come by itself is waited for
+        stage.at("14:00")
+    assert any(does in line for line in stage.told), stage.told
+    stage.end()
+    found = json.loads(executord("gate", CASE, "--memory", stage.root, "--json", code=1))
+    failed = [row["standard"] for row in found["gate"] if row["result"] == "fail"]
+    assert failed == [int(case.__name__[-1])], found
+    assert found["ready"] is False
+    assert not list(Path(stage.root).glob("_communication/inbox/validator/*validation_request*"))
+
+
 # --- verdicts ---------------------------------------------------------------------------------------------------------
 
 
@@ -366,6 +441,73 @@ def test_the_sample_delivers_each_of_the_seven_types(rehearsed):
         for name, came in made["provenance"].items():
             raw = (case / came["path"]).read_bytes()
             assert hashlib.sha256(raw).hexdigest() == came["sha256"], (case.name, name)
+    assert kinds == set(NAMES)
+
+
+def with_a_flaw(flaw: str) -> tuple[list[dict[str, Any]], dict[str, tuple[str, str]]]:
+    """The sample's script with one component of every instruction flawed, and which: instruction → component, agent."""
+    steps = load(SAMPLE / "_expected" / "script.yaml")
+    claims: dict[str, dict[str, Any]] = {}
+    for step in steps:
+        content = step.get("content")
+        if isinstance(content, dict) and content.get("components"):
+            claims.setdefault(content["instruction_id"], content)
+    flawed = {}
+    for case, content in claims.items():
+        name = next(iter(content["components"]))
+        flawed[case] = name, content["from"]
+        if flaw == "missing":
+            content["components"] = {k: v for k, v in content["components"].items() if k != name}
+            content["output"] = "see the summary"
+        elif flaw == "placeholder":
+            content["components"] = {**content["components"], name: "{to_be_filled_in}"}
+        else:
+            other = {"from": "support-quality-analyst", name: content["components"][name]}
+            steps.insert(0, {"at": "+1m", "write": f"{case}/outputs/partial/notes-of-another.yaml", "content": other})
+    return steps, flawed
+
+
+@pytest.mark.spec("DEL-1", "DEL-2", "DEL-5")
+@pytest.mark.parametrize("flaw", ["missing", "placeholder", "twice"])
+def test_the_sample_with_one_component_flawed(flaw, tmp_path):
+    """Of each type in its own case: what is missing is asked for, what is unfilled goes back, of two one wins."""
+    steps, flawed = with_a_flaw(flaw)
+    script = tmp_path / "script.yaml"
+    script.write_text(yaml.safe_dump(steps, allow_unicode=True), encoding="utf-8")
+    kept, sample = tmp_path / "memory", tmp_path / "sample"
+    shutil.copytree(SAMPLE, sample)
+    if flaw == "missing":  # nor does a task or the plan say that an output is the component
+        for path in (*sample.glob("*/tasks/*/*.yaml"), *sample.glob("*/workflow/plan.yaml")):
+            said = path.read_text(encoding="utf-8")
+            path.write_text(
+                re.sub(r"(?m)^(component|produces):.*\n|, (component|produces): \w+", "", said), encoding="utf-8"
+            )
+    executord(
+        "simulate", sample, "--start", "2026-11-20T09:00:00Z", "--until", "+8h", "--script", script, "--keep", kept
+    )
+    kinds = set()
+    for case, (name, agent) in flawed.items():
+        plan = kept / case / "workflow" / "plan.yaml"
+        data = {**load(kept / case / "instruction.yaml"), **(load(plan) if plan.exists() else {})}
+        kind = deliverables.named(data.get("deliverable_type") or data.get("template"))
+        assert kind is not None
+        kinds.add(kind.type)
+        made = kept / case / "outputs/final" / f"{kind.type}.yaml"
+        if flaw == "twice":
+            found = load(made)
+            (conflict,) = [c for c in found["conflicts"] if c["component"] == name]
+            assert conflict["other"]["path"] == "outputs/partial/notes-of-another.yaml", case
+            assert conflict["other"]["agent"] == "support-quality-analyst", case
+            assert found["provenance"][name]["source"] == "components", case
+            assert found["provenance"][name]["agent"] == agent, case
+            continue
+        assert not made.exists(), case
+        asked = "component_request" if flaw == "missing" else "rework_request"
+        letters = [
+            load(p) for p in kept.glob(f"_communication/inbox/*/{case}.*{asked}*.yaml") if "war-room" not in str(p)
+        ]
+        about = [x for x in letters if x.get("component") == name or any(name in p for p in x.get("points", ()))]
+        assert about, (case, name, [x["id"] for x in letters])
     assert kinds == set(NAMES)
 
 
