@@ -688,18 +688,22 @@ def a_decision_lets_a_broken_promise_pass(s: Stage) -> None:
     ]  # fmt: skip
 
 
+def _one_by_one(s: Stage, **limits: str) -> None:
+    """Cases of one agent that come one after another, each with its limit and effort: `8 hours / 2 hours`."""
+    for case, given in limits.items():
+        limit, _, effort = given.partition(" / ")
+        s.case({"T1": {"assigned_to": ENGINEER, "estimated_effort": effort}}, case=case.replace("_", "-"), tier=1,
+               sla_resolution=limit, created_at="2026-11-20T09:00:00Z", customer=ACME)  # fmt: skip
+        s.rings.everything = True
+        s.look()
+        s.drop("acknowledgement", ENGINEER, "T1", case=case.replace("_", "-"))
+        s.at("+1m")
+
+
 @story("SLA-9", **PATIENT)
 def what_its_agent_has_to_do_for_others_first_brings_the_forecast_forward(s: Stage) -> None:
     """The agents' load goes over all cases: what is promised earlier is done first."""
-    s.case({"T1": {"assigned_to": ENGINEER, "estimated_effort": "2 hours"}}, tier=1, customer=ACME,
-           sla_resolution="10 hours", created_at="2026-11-20T09:00:00Z")  # fmt: skip
-    for case, limit in (("other-7", "9 hours"), ("later-8", "3 days")):
-        s.case({"T1": {"assigned_to": ENGINEER, "estimated_effort": "4 hours"}}, case=case, tier=1,
-               sla_resolution=limit, created_at="2026-11-20T09:00:00Z")  # fmt: skip
-    s.at("09:05")
-    for case in ("acme-42", "other-7", "later-8"):
-        s.drop("acknowledgement", ENGINEER, "T1", case=case)
-    s.drop("customer_update", LIAISON, **UPDATE)
+    _one_by_one(s, acme_42="10 hours / 2 hours", other_7="9 hours / 4 hours", later_8="3 days / 4 hours")
     s.at("13:01")
     s._rest()
     s.told = [line for line in s.told if "proactive" in line]
@@ -711,14 +715,9 @@ def what_its_agent_has_to_do_for_others_first_brings_the_forecast_forward(s: Sta
 @story("SLA-9", **PATIENT)
 def what_is_done_elsewhere_is_in_nobodys_way_any_more(s: Stage) -> None:
     """The same, and the other case's task is done in time: the forecast is that of the case alone."""
-    for case, limit in (("acme-42", "10 hours"), ("other-7", "9 hours")):
-        s.case({"T1": {"assigned_to": ENGINEER, "estimated_effort": "3 hours"}}, case=case, tier=1,
-               sla_resolution=limit, created_at="2026-11-20T09:00:00Z")  # fmt: skip
-    s.at("09:05")
-    for case in ("acme-42", "other-7"):
-        s.drop("acknowledgement", ENGINEER, "T1", case=case)
-    s.at("12:00").done(ENGINEER, "T1", case="other-7")
+    _one_by_one(s, acme_42="10 hours / 3 hours", other_7="9 hours / 3 hours")
+    s.at("12:00").done(ENGINEER, "T1", case="other-7", customer_update=UPDATE)
     s.at("17:00")
     s._rest()
     s.told = [line for line in s.told if "proactive" in line]
-    s.expect("16:00 proactive #1")
+    s.expect("16:00 proactive #1 → customer-success-manager")
