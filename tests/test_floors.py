@@ -53,7 +53,7 @@ FLOORS = """
 1  casebook | clocks | downtime | escalations | ladders | pen
 1  sums
 1  case | programs | values
-1  packed | products | warroom
+1  packed | pledges | products | specs | warroom
 0  actions | deliverables | errors | evolve | rings
 """
 ROWS = [(int(line[0]), [word.strip() for word in line[1:].split("|")]) for line in FLOORS.strip().splitlines()]

@@ -10,117 +10,33 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any
 
 from executord.errors import Finding
 from executord.evolve import replace
+from executord.pledges import Breach as Breach
+from executord.pledges import Carried as Carried
+from executord.pledges import Extension as Extension
+from executord.pledges import Paused as Paused
+from executord.pledges import Reply as Reply
+from executord.pledges import Repriced as Repriced
+from executord.pledges import Sending as Sending
+from executord.pledges import Told as Told
+from executord.pledges import Update as Update
+from executord.pledges import Workaround as Workaround
 from executord.products import ArchiveAsked, Delivery, OutputFile
+from executord.specs import FOLDERS as FOLDERS
+from executord.specs import Checkpoint as Checkpoint
+from executord.specs import Customer as Customer
+from executord.specs import Folder as Folder
+from executord.specs import InstructionSpec as InstructionSpec
+from executord.specs import Plan as Plan
+from executord.specs import TaskFile as TaskFile
+from executord.specs import TaskSpec as TaskSpec
 from executord.warroom import Incident
 
-Folder = Literal["pending", "in_progress", "completed", "blocked"]
-FOLDERS: tuple[Folder, ...] = ("pending", "in_progress", "completed")
 SEQUENTIAL_TIERS = (0, 1, 2)
 UNPLANNED = 1 << 30  # plan position of a task that the plan does not name: behind all that it names
-
-
-# --- what people wrote ---------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class TaskSpec:
-    """A task as its file (or the plan) describes it; `None` = it does not say [MEM-7].
-
-    `resolution` and `response` stand as written (a span or a moment), `effort_s` is seconds of work.
-    """
-
-    id: str
-    title: str = ""
-    description: str = ""
-    assignee: str | None = None
-    supporting: tuple[str, ...] = ()
-    requires: tuple[str, ...] = ()
-    after: tuple[str, ...] = ()
-    priority: str | None = None
-    response: Any = None
-    resolution: Any = None
-    effort_s: int | None = None
-    criteria: tuple[str, ...] = ()
-    communication: str | None = None
-    output_format: Any = None
-    component: str | None = None
-    workstream: str | None = None
-    tags: tuple[str, ...] = ()
-    data: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class TaskFile:
-    """One YAML file in `tasks/`. `faults` not empty: it cannot be dispatched [MEM-11].
-
-    `unread`: nothing of it could be read, so whose file it is follows from its name and what is known of the case.
-    """
-
-    name: str
-    folder: Folder
-    sha256: str
-    spec: TaskSpec
-    faults: tuple[Finding, ...] = ()
-    changed_at: datetime | None = None
-    unread: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Customer:
-    """Whom the work is for."""
-
-    name: str = ""
-    segment: str | None = None
-    contact: str | None = None
-    timezone: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class InstructionSpec:
-    """`instruction.yaml` as written [CON-2]."""
-
-    title: str = ""
-    description: str = ""
-    priority: str | None = None
-    tier: int | None = None
-    deliverable_type: str | None = None
-    customer: Customer | None = None
-    created: datetime | None = None
-    response: Any = None
-    resolution: Any = None
-    domain: str | None = None
-    tags: tuple[str, ...] = ()
-    liaison: str | None = None
-    severity: int | None = None  # 1 to 4, of an incident
-    data: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Checkpoint:
-    """Nothing in `before` starts until all in `after` have ended [EXE-6]; `before` empty = what comes later."""
-
-    id: str
-    after: tuple[str, ...]
-    before: tuple[str, ...] = ()
-    review: str | None = None
-    phase: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """`workflow/plan.yaml` and its neighbours [EXE-1]. `tasks` in plan order; the specs it holds itself stand by id."""
-
-    tier: int | None = None
-    deliverable_type: str | None = None
-    tasks: tuple[str, ...] = ()
-    specs: Mapping[str, TaskSpec] = field(default_factory=dict)
-    checkpoints: tuple[Checkpoint, ...] = ()
-    data: Mapping[str, Any] = field(default_factory=dict)
-
 
 # --- what the journal says -----------------------------------------------------------------------------------
 
@@ -307,154 +223,6 @@ class Owed:
     kind: str
     at: datetime
     facts: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Sending:
-    """An accepted customer update that is not delivered yet [SLA-16].
-
-    `state`: `owed`, to be sent from `at` on; `sent`, with the outbox; `failed` and `doubtful`, the liaison is asked;
-    `told`, he has said that the customer has it.
-    """
-
-    number: int
-    channel: str
-    delivery: str  # at_least_once at_most_once
-    at: datetime
-    to: tuple[str, ...] = ()
-    state: str = "owed"
-    sends: int = 0
-    sent_at: datetime | None = None  # the last `send` line
-    key: str = ""
-    tried_at: datetime | None = None  # when the try began of which nobody knows how it ended
-    reason: str | None = None
-    fix: str | None = None
-    told_by: str | None = None
-    told_via: str | None = None
-    delivered_at: datetime | None = None  # as the liaison says
-
-
-@dataclass(frozen=True, slots=True)
-class Carried:
-    """How the outbox ended with an update: `delivered`, `failed` or `doubtful`, and in whose words."""
-
-    how: str
-    at: datetime
-    tries: int
-    said: str = ""
-    fix: str | None = None
-    id: str | None = None
-    tried_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Paused:
-    """A time in which resolution clocks stand still [SLA-7]: from `start` until it ended, at the latest until `cap`.
-
-    `source` is what it goes on with: `blocked`, `hold`, or `ended` for what was resolved and opened again.
-    """
-
-    reason: str
-    start: datetime
-    source: str
-    by: str = ""
-    why: str = ""
-    cap: datetime | None = None
-    end: datetime | None = None
-    updates: bool = False  # the update clock stands still too
-    ends: str | None = None  # the type of message that ends it by itself
-    n: int = 0  # the number of its blocker, or of its hold
-
-
-@dataclass(frozen=True, slots=True)
-class Extension:
-    """More time [SLA-22]: a moment, a span from the original start, or so much open time more.
-
-    `approved`: by the customer, so it moves the limit; else it moves our own warnings only.
-    """
-
-    at: datetime
-    by: str
-    reason: str
-    approved: bool
-    reference: str | None = None
-    moment: datetime | None = None
-    span: str | None = None
-    add: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Breach:
-    """A limit that was passed, as it was recorded [SLA-10]. `clock` is the clock's key, for ever."""
-
-    clock: str
-    due: datetime
-    detected_at: datetime
-    late_by_s: int
-    cause: str
-    told: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """A proactive notice that was sent: the n-th cause, the slip, and the time that was named [SLA-9]."""
-
-    n: int
-    slip: int
-    cause: str
-    revised: datetime
-    at: datetime
-    workaround: bool = False  # the second notice, with what the customer can do meanwhile
-    because: str = ""
-    asked: str | None = None  # the task whose holder is asked for a workaround; "" = nobody holds one
-    skipped: bool = False  # the breach had come before it could be told
-
-
-@dataclass(frozen=True, slots=True)
-class Workaround:
-    """What the customer can do until it is resolved, as a message named it [SLA-9]."""
-
-    text: str
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Repriced:
-    """A priority that came by a message: from when on, and what held before [SLA-11]."""
-
-    at: datetime
-    was: str
-
-
-@dataclass(frozen=True, slots=True)
-class Update:
-    """A customer update that was accepted [SLA-15]. It counts for every clock from `counts_at`; None: not yet.
-
-    `promised` is the `next_update_at` that it names [SLA-13].
-    """
-
-    number: int
-    at: datetime
-    by: str
-    task: str | None = None
-    promised: datetime | None = None
-    counts_at: datetime | None = None
-    due: datetime | None = None  # when it was overdue at the latest; None: not known
-    round: int = 0  # the ordinal under which it was asked for
-
-    @property
-    def late(self) -> bool:
-        """Whether the customer heard from us after it was overdue."""
-        return self.due is not None and self.counts_at is not None and self.counts_at > self.due
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """The n-th time that the customer waits for our answer: since when, and when an update gave it [SLA-2]."""
-
-    n: int
-    at: datetime
-    answered: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,113 @@
+"""What people wrote, as plain values: a task, its file, the instruction, the plan [MEM-7, CON-2, EXE-1].
+
+Counterparts: `reading.py` makes them; `case.py` holds them together with what the journal says, and gives their names
+on. All are frozen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from executord.errors import Finding
+
+Folder = Literal["pending", "in_progress", "completed", "blocked"]
+FOLDERS: tuple[Folder, ...] = ("pending", "in_progress", "completed")
+
+
+@dataclass(frozen=True, slots=True)
+class TaskSpec:
+    """A task as its file (or the plan) describes it; `None` = it does not say [MEM-7].
+
+    `resolution` and `response` stand as written (a span or a moment), `effort_s` is seconds of work.
+    """
+
+    id: str
+    title: str = ""
+    description: str = ""
+    assignee: str | None = None
+    supporting: tuple[str, ...] = ()
+    requires: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+    priority: str | None = None
+    response: Any = None
+    resolution: Any = None
+    effort_s: int | None = None
+    criteria: tuple[str, ...] = ()
+    communication: str | None = None
+    output_format: Any = None
+    component: str | None = None
+    workstream: str | None = None
+    tags: tuple[str, ...] = ()
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class TaskFile:
+    """One YAML file in `tasks/`. `faults` not empty: it cannot be dispatched [MEM-11].
+
+    `unread`: nothing of it could be read, so whose file it is follows from its name and what is known of the case.
+    """
+
+    name: str
+    folder: Folder
+    sha256: str
+    spec: TaskSpec
+    faults: tuple[Finding, ...] = ()
+    changed_at: datetime | None = None
+    unread: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Customer:
+    """Whom the work is for."""
+
+    name: str = ""
+    segment: str | None = None
+    contact: str | None = None
+    timezone: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InstructionSpec:
+    """`instruction.yaml` as written [CON-2]."""
+
+    title: str = ""
+    description: str = ""
+    priority: str | None = None
+    tier: int | None = None
+    deliverable_type: str | None = None
+    customer: Customer | None = None
+    created: datetime | None = None
+    response: Any = None
+    resolution: Any = None
+    domain: str | None = None
+    tags: tuple[str, ...] = ()
+    liaison: str | None = None
+    severity: int | None = None  # 1 to 4, of an incident
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """Nothing in `before` starts until all in `after` have ended [EXE-6]; `before` empty = what comes later."""
+
+    id: str
+    after: tuple[str, ...]
+    before: tuple[str, ...] = ()
+    review: str | None = None
+    phase: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """`workflow/plan.yaml` and its neighbours [EXE-1]. `tasks` in plan order; the specs it holds itself stand by id."""
+
+    tier: int | None = None
+    deliverable_type: str | None = None
+    tasks: tuple[str, ...] = ()
+    specs: Mapping[str, TaskSpec] = field(default_factory=dict)
+    checkpoints: tuple[Checkpoint, ...] = ()
+    data: Mapping[str, Any] = field(default_factory=dict)
