@@ -87,7 +87,7 @@ spec: $(STAMP)
 
 # EXECUTORD_FUZZ times the examples of a test run: 20 takes some minutes.
 fuzz: $(STAMP)
-	EXECUTORD_FUZZ=$${EXECUTORD_FUZZ:-20} $(BIN)/python -m pytest tests/test_fuzz.py
+	EXECUTORD_FUZZ=$${EXECUTORD_FUZZ:-20} $(BIN)/python -m pytest tests/test_fuzz.py tests/test_readers_fuzz.py tests/test_session_fuzz.py
 
 # Seconds of load and faults; then everything has to come to its end.
 SOAK_S ?= 900

@@ -22,6 +22,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from executord import ledger, oddities
+from executord.casebook import Case
 from executord.clocks import calendar_from
 from executord.errors import BadInput, ExecutordError, Unreadable
 from executord.letters import read_letter
@@ -32,6 +33,7 @@ from executord.policy import make_policy
 from executord.reading import INSTRUCTION_FIELDS, TASK_FIELDS, read_instruction, read_plan, read_task
 from executord.script import read_script
 from executord.service import Rings, Service
+from executord.sight import see_plan
 from executord.values import effort_seconds, read_moment, read_span, read_target
 from executord.verification import holes, paths_named
 from tests.real.kit import INBOX, drop
@@ -138,11 +140,22 @@ def test_a_journal_is_read_or_refused(raw: bytes) -> None:
 # --- the models ---
 
 Reader = Callable[[Mapping[str, Any]], Any]
+
+
+def _two_plans(data: Mapping[str, Any]) -> None:
+    """A case gets this plan, and then none: what was only expected is forgotten."""
+    case = Case("acme-1")
+    see_plan(case, read_plan(data, ZONE, routing=data)[0])
+    see_plan(case, None)
+    assert not case.tasks
+
+
 ZONE = make_policy().zone
 READERS: dict[str, Reader] = {
     "task": lambda data: read_task(data, "stem", ZONE),
     "instruction": lambda data: read_instruction(data, "acme-1", ZONE),
     "plan": lambda data: read_plan(data, ZONE, routing=data),
+    "plan of a case": lambda data: _two_plans(data),
     "message": lambda data: read_letter(
         data, name="x.yaml", folder="executor", sha256="", seen_at=NOON, file_at=NOON, zone=ZONE
     ),

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from executord.sessions.folder import parse_json
@@ -17,6 +17,7 @@ from executord.team.record import Job, Law, Team
 from executord.team.results import discovery, judged
 from executord.team.shapes import read
 from executord.team.views import session, status, tasks
+from tests.test_fuzz import often
 
 NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 KEYS = [
@@ -38,7 +39,7 @@ SPECS = {"dev": Spec("role-specs/dev.md", {"role": "dev", "prefix": "DEV", "inne
 
 
 @pytest.mark.spec("REL-10", "SES-1", "SES-2", "SES-3")
-@settings(max_examples=300, deadline=None)
+@often(300)
 @given(VALUES, VALUES, VALUES)
 def test_no_files_are_too_odd(first: Any, second: Any, third: Any) -> None:
     """A plan, or faults with a text; and what was read can be shown again."""
@@ -58,7 +59,7 @@ def test_no_files_are_too_odd(first: Any, second: Any, third: Any) -> None:
 
 
 @pytest.mark.spec("REL-10", "SES-12", "SES-19")
-@settings(max_examples=300, deadline=None)
+@often(300)
 @given(VALUES)
 def test_no_result_is_too_odd(data: Any) -> None:
     """It counts, it has failed, or it has a fault."""
@@ -71,7 +72,7 @@ def test_no_result_is_too_odd(data: Any) -> None:
 
 
 @pytest.mark.spec("REL-10", "SES-13")
-@settings(max_examples=300, deadline=None)
+@often(300)
 @given(VALUES | st.binary(max_size=40))
 def test_no_message_is_too_odd(data: Any) -> None:
     """It is heard, or said to be unreadable."""
@@ -83,7 +84,7 @@ def test_no_message_is_too_odd(data: Any) -> None:
 
 
 @pytest.mark.spec("REL-10", "SEC-0")
-@settings(max_examples=200, deadline=None)
+@often(200)
 @given(st.binary(max_size=200))
 def test_no_bytes_are_too_odd(raw: bytes) -> None:
     """JSON or a reason."""

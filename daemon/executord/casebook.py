@@ -9,7 +9,7 @@ made again.
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -387,9 +387,9 @@ class Case:
         self._frontier = next((i for _, i in self._order if self.tasks[i].ended is None), None)
         self.dirty.update(self.tasks)
 
-    def remove(self, task_id: str) -> None:
-        """Forget a task that was only expected and that a new plan no longer names."""
-        rest = [t for t in self.tasks.values() if t.id != task_id]
+    def remove(self, task_ids: Collection[str]) -> None:
+        """Forget tasks that were only expected and that a new plan no longer names; all at once, for it costs."""
+        rest = [t for t in self.tasks.values() if t.id not in task_ids]
         gates = [Checkpoint(g.id, g.after, g.before, g.review, g.phase) for g in self._gates]
         fresh = Case(self.id)
         fresh.head = self.head

@@ -24,7 +24,7 @@ class Deaths:
         if folder is None:
             return
         self._counts_path = os.path.join(folder, "deaths.json")
-        with contextlib.suppress(OSError, ValueError), open(self._counts_path, encoding="utf-8") as file:
+        with contextlib.suppress(Exception), open(self._counts_path, encoding="utf-8") as file:  # whatever lies there
             self._counts = {str(k): int(v) for k, v in json.load(file).items()}
         try:
             os.makedirs(folder, exist_ok=True)

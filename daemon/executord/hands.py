@@ -531,21 +531,25 @@ class Hands:
     def redo(self, case: Case, entries: Iterable[Entry]) -> None:
         """Do again what these lines of the journal speak of and what a crash may have cut off, in their order."""
         for entry in entries:
-            path, action = entry.get("path"), entry.get("action")
-            if path is None:
-                continue
-            if action in ("send", "write"):
-                dot = f"{os.path.dirname(path)}/{dot_name(case.id, entry['name'])}"
-                if path.startswith(f"{INBOX}/{OWN_INBOXES[0]}/"):
-                    self.answers.add(path.removeprefix(f"{INBOX}/"))
-                if not os.path.lexists(f"{self.store.root}/{dot}"):
-                    continue
-                if (entry.get("facts") or {}).get("over"):
-                    self.disk.rename_over(dot, path)
-                elif not self.disk.publish(dot, path):
-                    self._clashed(dot, path)
-            elif action in ("file", "move"):
-                self._redo_rename(entry, path)
+            try:
+                self._redo_one(case, entry)
+            except (KeyError, TypeError, ValueError, AttributeError) as error:
+                raise journal.not_understood(entry, f"{case.id}/{journal.PLACE}", repr(error)) from error
+
+    def _redo_one(self, case: Case, entry: Entry) -> None:
+        path = entry.get("path")
+        if path is not None and entry["action"] in ("send", "write"):
+            dot = f"{os.path.dirname(path)}/{dot_name(case.id, entry['name'])}"
+            if path.startswith(f"{INBOX}/{OWN_INBOXES[0]}/"):
+                self.answers.add(path.removeprefix(f"{INBOX}/"))
+            if not os.path.lexists(f"{self.store.root}/{dot}"):
+                return
+            if (entry.get("facts") or {}).get("over"):
+                self.disk.rename_over(dot, path)
+            elif not self.disk.publish(dot, path):
+                self._clashed(dot, path)
+        elif path is not None and entry["action"] in ("file", "move"):
+            self._redo_rename(entry, path)
 
     def redo_runs(self, case: Case, entries: Iterable[Entry]) -> None:
         """The same for what was started and told; the case is read by now."""
@@ -562,11 +566,8 @@ class Hands:
 
     def _redo_rename(self, entry: Entry, path: str) -> None:
         facts = entry.get("facts") or {}
-        source = (
-            facts.get("from")
-            if entry["action"] == "move"
-            else f"{INBOX}/{facts.get('inbox', 'executor')}/{facts['file']}"
-        )
+        inbox = f"{INBOX}/{facts.get('inbox', 'executor')}"
+        source = facts.get("from") if entry["action"] == "move" else f"{inbox}/{facts['file']}"
         if "raw" in facts:
             source, path = (os.fsdecode(bytes.fromhex(part)) for part in facts["raw"])
         root = self.store.root
@@ -578,8 +579,7 @@ class Hands:
                 not facts["sha256"].startswith("unread-") and hashlib.sha256(there).hexdigest()[:16] != facts["sha256"]
             ):
                 return  # another message has come under that name since
-        folder = os.path.dirname(path)
-        self.disk.make_folder(folder)
+        self.disk.make_folder(os.path.dirname(path))
         self.disk.publish(source, path)
 
     def sweep(self, case_id: str) -> None:

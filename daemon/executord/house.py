@@ -276,7 +276,10 @@ class House:
     def read_pauses(self) -> None:
         """What is paused beyond one case."""
         body = self._service.store.body(PAUSES)
-        self.pauses = {k: v for k, v in body.items() if k in ("all", "agents", "budgets", "muted")}
+        self.pauses = {
+            k: v for k, v in body.items()
+            if k == "all" or (k in ("agents", "budgets", "muted") and isinstance(v, Mapping))  # else a hand was in it
+        }  # fmt: skip
         self._apply_pauses()
 
     def _apply_pauses(self) -> None:
@@ -286,6 +289,8 @@ class House:
         places.muted = {}
         muted = self.pauses.get("muted")
         for name, row in muted.items() if isinstance(muted, Mapping) else ():
+            if not isinstance(row, Mapping):
+                continue
             times = [read_moment(row.get(k), self._service.policy.zone) for k in ("at", "until")]
             if None not in times:
                 at, until = (t for t in times if t is not None)

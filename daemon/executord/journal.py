@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 import filecmp
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -22,6 +22,7 @@ from executord.values import stamp
 PLACE = "outputs/partial/journal.yaml"
 SESSION_PLACE = ".executord/journal.yaml"
 PART_LINES = 5000
+_TEXTS = ("at", "due", "name", "action", "rule")  # what every line has
 PART_TASKS = 2500  # in a case of more tasks a part holds more: each begins with all of them
 
 
@@ -116,10 +117,31 @@ def _read(directory: str, names: list[str], parts: int) -> Journal:
             lines, whole = read_journal(raw)
         except Unreadable as error:
             raise Unreadable(error.message, path=name, line=error.line, fix=error.fix, code="CON-6") from error
+        _check(lines, name)
         entries.extend(lines)
         if name == "journal.yaml":
             size, count = whole, len(lines)
     return Journal(entries, size, parts=parts, lines=count)
+
+
+def _check(entries: Iterable[Mapping[str, Any]], part: str) -> None:
+    """Raises `Unreadable` for a line without what each line has, or that has it as something else [CON-6]."""
+    for entry in entries:
+        if "journal" in entry:
+            continue
+        said = entry.get("name") == "snapshot" or all(type(entry.get(key)) is str for key in _TEXTS)
+        if type(entry.get("n")) is not int or not said or not isinstance(entry.get("facts", {}), dict):
+            raise not_understood(entry, part, "it lacks what each line has")
+
+
+def not_understood(entry: Mapping[str, Any], path: str, why: str) -> Unreadable:
+    """The fault of a line that does not say what lines of its kind say: somebody's hand was in it."""
+    return Unreadable(
+        f"line {entry.get('n')!r} ({str(entry.get('name'))[:80]!r}) cannot be understood: {why[:200]}",
+        path=path,
+        fix="put the journal back as it was; `executord fsck` names what is broken",
+        code="CON-6",
+    )
 
 
 def _same(directory: str, part: str) -> bool:

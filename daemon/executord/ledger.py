@@ -65,7 +65,10 @@ def audit(root: str, case_id: str) -> Ledger:
     for name in names:
         _read(ledger, root, f"{folder}/{name}", first=name == names[0], last=name == names[-1])
     if not any(f.severity == "error" for f in ledger.findings):
-        _follow(ledger)
+        try:
+            _follow(ledger)
+        except Exception as error:  # a hand was in it: whatever stands there is a finding
+            ledger.findings.append(_broken(f"{case_id}/{PLACE}", f"it cannot be followed: {error}"))
     return ledger
 
 

@@ -32,7 +32,7 @@ class Marks:
                 try:
                     case_id, n = json.loads(line)
                     self._settled[str(case_id)] = int(n)
-                except (ValueError, TypeError):
+                except (ValueError, TypeError, OverflowError, RecursionError):
                     continue  # a torn line: that case looks at more of its journal again
 
     def of(self, case_id: str) -> int | None:

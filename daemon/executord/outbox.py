@@ -349,7 +349,7 @@ class Outbox:
             try:
                 with open(f"{self._folder}/{name}", encoding="utf-8", errors="surrogatepass") as file:
                     slip = _slip(json.load(file))
-            except (OSError, ValueError, KeyError, TypeError):
+            except Exception:
                 continue  # torn or foreign: nothing is known of it
             if f"{slip.job.key}.json" == name:
                 self._slips[slip.job.key] = slip

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Protocol
 
-from executord.errors import CannotWrite, ExecutordError
+from executord.errors import CannotWrite, ExecutordError, TooMuch
 from executord.gate import ours_to_mend
 from executord.house import House
 
@@ -59,7 +59,8 @@ class Parked:
         """Say what is wrong, once for as long as it stays the same; `hitl` too, where waiting alone does not help."""
         text = said_of(error)
         passing = isinstance(error, CannotWrite) or (isinstance(error, OSError) and ours_to_mend(error))
-        longest = PASSING if passing else MENDED if isinstance(error, ExecutordError | OSError) else FAULT
+        mendable = isinstance(error, ExecutordError | OSError) and not isinstance(error, TooMuch)
+        longest = PASSING if passing else MENDED if mendable else FAULT
         old = self._troubles.get(case_id)
         if old is not None and not old.at <= now <= old.at + old.wait * 2 + GRACE:
             old = None

@@ -17,6 +17,7 @@ from executord.errors import TooMuch
 
 LINES, LINES_A_TASK = 2000, 100
 SECONDS, SECONDS_A_TASK = 20.0, 0.001  # well within the 120 s after which systemd takes us for dead
+READING = 90.0  # to read what changed, which may be a hundred thousand files
 _ARRIVALS = frozenset({"file", "edit", "admit", "hand-move", "open", "replan"})  # verbs of what came from outside
 
 
@@ -57,11 +58,11 @@ class Patience:
         """How many lines may be noted in the next step; one more than is left, for that it is too much must be seen."""
         return LINES + LINES_A_TASK * tasks - self._lines.get(case_id, 0) + 1
 
-    def within(self, tasks: int, work: Callable[[], None]) -> None:
-        """Do it. Raises `TooMuch` where it takes more CPU than any look needs; then what it did in memory is void."""
+    def within(self, tasks: int, work: Callable[[], None], seconds: float = SECONDS) -> None:
+        """Do it, in at most so many seconds and some for each task; else `TooMuch`, and what it did is void."""
         if self._seconds is None:
             return work()
-        most = self._seconds + SECONDS_A_TASK * tasks
+        most = self._seconds * seconds / SECONDS + SECONDS_A_TASK * tasks
         before = signal.signal(signal.SIGVTALRM, self._ring)
         try:
             try:

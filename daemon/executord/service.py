@@ -34,7 +34,7 @@ from executord.keepsakes import Keepsakes
 from executord.marks import Marks
 from executord.paper import Limits
 from executord.parked import Parked
-from executord.patience import Patience
+from executord.patience import READING, Patience
 from executord.places import Lineup, Places
 from executord.policy import Policy
 from executord.postbox import Postbox
@@ -298,14 +298,16 @@ class Service:
         try:
             if not os.path.isdir(f"{self.root}/{case_id}"):
                 return self._gone(case_id, now)
-            if paths is not None:
-                later = self.store.refresh_paths(case, now, paths)
-            else:
-                later = self.store.refresh(case, now, announced)
+            self.patience.within(len(case.tasks), partial(self._read, case, now, announced, paths), READING)
         except Exception as error:  # the boundary of a case: its fault must not stop the others
-            return self._break(case_id, error, now)
+            self._break(case_id, error, now)
+
+    def _read(self, case: Case, now: datetime, announced: Iterable[str], paths: Mapping[str, bool] | None) -> None:
+        later = (
+            self.store.refresh(case, now, announced) if paths is None else self.store.refresh_paths(case, now, paths)
+        )
         if later is not None:
-            heapq.heappush(self._later, (later, case_id))
+            heapq.heappush(self._later, (later, case.id))
 
     # -- letters -------------------------------------------------------------------------------------------
 

@@ -45,16 +45,19 @@ def see_plan(case: Case, plan: Plan | None) -> None:
         return
     case.set_head(replace(head, plan=plan))
     rank = {task_id: k for k, task_id in enumerate(plan.tasks)} if plan is not None else {}
+    gone: set[str] = set()
     for task in list(case.tasks.values()):
         key = plan_key(rank, task.id)
         planned = task.id in rank
         untouched = not task.present and task.file is None and not task.attempts and task.ended is None
         if untouched and not planned and not task.done:
-            case.remove(task.id)
+            gone.add(task.id)
         else:
             spec = expected_spec(plan, task.id) if task.file is None and not task.present else task.spec
             if task.key != key or task.planned != planned or task.spec != spec:
                 case.put(replace(task, key=key, planned=planned, spec=spec))
+    if gone:
+        case.remove(gone)
     if plan is not None:
         for task_id in plan.tasks:
             if task_id not in case.tasks:

@@ -20,7 +20,7 @@ from executord import journal
 from executord.case import HandClaim, InstructionSpec, Task, TaskFile, TaskSpec, expected_spec
 from executord.casebook import Case
 from executord.disk import INBOX
-from executord.errors import Finding, NotYetWhole, Unreadable
+from executord.errors import ExecutordError, Finding, NotYetWhole, Unreadable
 from executord.evidence import Evidence
 from executord.evolve import replace
 from executord.fold import fold
@@ -538,19 +538,30 @@ def _is_task_path(path: str) -> bool:
 
 
 def read_case_journal(case: Case, folder: str, told: journal.Journal | None = None) -> journal.Journal:
-    """Put all that the journal says into the case; from the last snapshot on, where there is one."""
+    """Put all that the journal says into the case; from the last snapshot on, where there is one.
+
+    Raises `Unreadable` where a line does not say what lines of its kind say: somebody's hand was in it.
+    """
     found = told if told is not None else journal.read(folder)
     entries = found.entries
-    start = next((k for k in range(len(entries) - 1, -1, -1) if entries[k].get("name") == "snapshot"), None)
-    if start is not None:
-        thaw(case, entries[start]["facts"])
-        case.n = entries[start]["n"]
-        case.last_at = next((read_stamp(e["at"]) for e in reversed(entries[:start]) if "at" in e), None)
-    opened = next((e["opened"] for e in entries if "journal" in e), None)
-    found.opened = read_stamp(opened) if opened else None
-    for entry in entries[start + 1 if start is not None else 0 :]:
-        if "journal" not in entry:
-            fold(case, entry)
+    entry: Mapping[str, Any] = {}
+    try:
+        start = next((k for k in range(len(entries) - 1, -1, -1) if entries[k].get("name") == "snapshot"), None)
+        if start is not None:
+            entry = entries[start]
+            thaw(case, entry["facts"])
+            case.n = entry["n"]
+            case.last_at = next((read_stamp(e["at"]) for e in reversed(entries[:start]) if "at" in e), None)
+        opened = next((e["opened"] for e in entries if "journal" in e), None)
+        found.opened = read_stamp(opened) if opened else None
+        for entry in entries[start + 1 if start is not None else 0 :]:
+            if "journal" not in entry:
+                fold(case, entry)
+    except ExecutordError:
+        raise
+    except Exception as error:
+        path, why = f"{case.id}/{journal.PLACE}", f"{type(error).__name__}: {error}"
+        raise journal.not_understood(entry, path, why) from error
     return found
 
 

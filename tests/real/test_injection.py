@@ -19,6 +19,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.real import kit
 from tests.real.kit import INBOX, Tree
 from tests.stories.dying import copy_tree
 
@@ -81,9 +82,9 @@ def _traced(tree: Tree, *inject: str) -> subprocess.CompletedProcess[str]:
         STRACE or "", "-f", "-o", f"{tree.root.parent}/strace.log", "-e", f"trace={','.join(WRITING)}",
         *more,
     ]  # fmt: skip
-    environ = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+    environ = {**kit.environ(), "PYTHONDONTWRITEBYTECODE": "1"}
     return subprocess.run(
-        [*under, *tree.command("run", "--once")], capture_output=True, text=True, timeout=120, check=False, env=environ
+        [*under, *tree.command("run", "--once")], capture_output=True, text=True, timeout=600, check=False, env=environ
     )
 
 

@@ -323,7 +323,7 @@ def test_names_made_at_one_moment_do_not_meet(tmp_path: Path) -> None:
         subprocess.Popen(tree.command("pause", "agent", AGENT, "--no-wait"), stdout=subprocess.PIPE, text=True)
         for _ in range(6)
     ]
-    told = [each.communicate(timeout=120)[0] for each in running]
+    told = [each.communicate(timeout=600)[0] for each in running]
     ids = {each.strip() for each in told[:6]}
     assert len(ids) == 6, told
     assert all((tree.root / each / "instruction.yaml").is_file() for each in ids)

@@ -18,6 +18,7 @@ import pytest
 
 from executord import machine, runners
 from executord.runners import CannotStart, Order, Stopping, Turns, Watch, Worker, ending, groups
+from tests.real.kit import Patience
 
 PROGRAM = str(Path(__file__).parent / "worker.py")
 GRACE = 1.5
@@ -25,9 +26,9 @@ GRACE = 1.5
 
 def until(condition: Callable[[], Any], why: str, timeout: float = 20.0) -> Any:
     """Wait for something to be so."""
-    end = time.monotonic() + timeout
+    patience = Patience(timeout)
     while not (found := condition()):
-        assert time.monotonic() < end, why
+        assert not patience.over(), why
         time.sleep(0.01)
     return found
 

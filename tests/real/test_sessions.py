@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.real.kit import Tree
+from tests.real.kit import Patience, Tree
 from tests.teams.kit import SPEC
 
 WORKER = Path(__file__).with_name("teamworker.py")
@@ -63,7 +63,7 @@ class Session:
 
     def call(self, *args: str, **more: Any) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            self.command(*args), capture_output=True, text=True, timeout=120, check=False, env=self.environ(), **more
+            self.command(*args), capture_output=True, text=True, timeout=600, check=False, env=self.environ(), **more
         )  # fmt: skip
 
     def run(self, *behaviour: str, **more: Any) -> subprocess.CompletedProcess[str]:
@@ -93,12 +93,12 @@ class Session:
         return json.loads((self.path / name).read_text())
 
     def until(self, condition: Callable[[], Any], why: str = "", timeout: float = 30.0) -> None:
-        end = time.monotonic() + timeout
+        patience = Patience(timeout)
         while True:
             with contextlib.suppress(OSError, ValueError):
                 if condition():
                     return
-            assert time.monotonic() < end, f"{why}: {self.names()[-20:]}"
+            assert not patience.over(), f"{why}: {self.names()[-20:]}"
             time.sleep(0.05)
 
 
@@ -124,8 +124,8 @@ def room(tmp_path: Path) -> Iterator[Path]:
     """A folder, after which nothing of any session is left running."""
     yield tmp_path
     names = [p.parent.name for p in tmp_path.rglob("team-session.json")]
-    end = time.monotonic() + 15
-    while (left := {n: pids for n in names if (pids := marked(n))}) and time.monotonic() < end:
+    patience = Patience(15)
+    while (left := {n: pids for n in names if (pids := marked(n))}) and not patience.over():
         time.sleep(0.1)
     for pids in left.values():
         for pid in pids:

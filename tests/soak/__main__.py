@@ -16,7 +16,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from tests.real.kit import INBOX, Tree
+from tests.real.kit import INBOX, Patience, Tree, environ
 from tests.soak.load import AGENTS, Answering, Hands, Planner, Poisoner, states
 
 CONFIG = {
@@ -88,7 +88,9 @@ class Soak:
 
     def _begin(self) -> None:
         with self.tree.log.open("ab") as log:
-            self.tree.process = subprocess.Popen(self.tree.command("run"), stdout=log, stderr=log)
+            self.tree.process = subprocess.Popen(
+                self.tree.command("run"), stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=environ()
+            )
 
     def check(self, why: str) -> None:
         """The daemon lives, and `fsck` finds nothing that stays."""
@@ -141,8 +143,8 @@ class Soak:
         return self._report(held)
 
     def _until_done(self, patience_s: float) -> None:
-        end = time.monotonic() + patience_s
-        while time.monotonic() < end and any(self.tree.completed(c) < t for c, t in self.planner.cases.items()):
+        patience = Patience(patience_s)
+        while not patience.over() and any(self.tree.completed(c) < t for c, t in self.planner.cases.items()):
             time.sleep(0.5)
 
     def _report(self, held: float) -> dict[str, Any]:
