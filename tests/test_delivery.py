@@ -598,8 +598,11 @@ def test_verify_finds_a_changed_entry(tmp_path):
     kept.write_text(journal.replace("raised the limit to 200", "raised the limit to 300"), encoding="utf-8")
     (fault,) = json.loads(executord("incident", "verify", named, "--memory", root, "--json", code=1))["faults"]
     assert "its hash does not fit what it says" in fault
-    shown.write_text(view, encoding="utf-8")
     kept.write_text(journal, encoding="utf-8")
+    shown.write_text(view.replace("severity: 1", "severity: 3", 1), encoding="utf-8")
+    (fault,) = json.loads(executord("incident", "verify", named, "--memory", root, "--json", code=1))["faults"]
+    assert fault == "outputs/partial/incident.yaml: severity is not what the journal says"
+    shown.write_text(view, encoding="utf-8")
     rows = json.loads(executord("incident", "list", "--memory", root, "--json"))["incidents"]
     assert [(row["incident_id"], row["severity"], row["status"]) for row in rows] == [(named, 1, "closed")]
     assert "customer-advocacy-manager" in executord("incident", "show", named, "--memory", root)

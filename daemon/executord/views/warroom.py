@@ -12,8 +12,10 @@ from typing import Any
 from executord import journal
 from executord.casebook import Case
 from executord.errors import Unreadable
+from executord.gate import regular
 from executord.incidents import digest
 from executord.paper import Limits, parse
+from executord.pen import dump
 from executord.rules.incident import view, view_path
 from executord.views.overview import Tree
 from executord.warroom import NO_HASH, Incident
@@ -57,7 +59,7 @@ def verify(tree: Tree, case: Case, incident: Incident) -> list[str]:
     all_lines = [(entry, (entry.get("facts") or {}).get("incident")) for entry in entries]
     lines = [(entry, row) for entry, row in all_lines if isinstance(row, dict) and row.get("id") == incident.id]
     found = list(_chain(lines))
-    found += _shown(root, incident, [row for _, row in lines])
+    found += _shown(root, case, incident, [row for _, row in lines])
     return found
 
 
@@ -77,14 +79,18 @@ def _chain(lines: list[tuple[dict[str, Any], dict[str, Any]]]) -> Iterator[str]:
         prev = str(row.get("hash"))
 
 
-def _shown(root: str, incident: Incident, chain: list[dict[str, Any]]) -> Iterator[str]:
+def _shown(root: str, case: Case, incident: Incident, chain: list[dict[str, Any]]) -> Iterator[str]:
     path = view_path(incident)
     try:
-        with open(os.path.join(root, path), "rb") as file:
-            data = parse(file.read(), path=path, limits=Limits(bytes=32 << 20, nodes=5_000_000)).data or {}
+        with os.fdopen(regular(os.path.join(root, path)), "rb") as file:
+            data = _read(file.read(), path)
     except (OSError, Unreadable) as error:
         yield f"{path}: it cannot be read: {getattr(error, 'strerror', None) or error}"
         return
+    wanted = _read(dump(view(case, incident)), path)
+    for key in wanted:
+        if key not in ("timeline", "generated_at", "event") and data.get(key) != wanted[key]:
+            yield f"{path}: {key} is not what the journal says"
     timeline = data.get("timeline")
     shown = timeline if isinstance(timeline, list) else []
     if len(shown) != len(chain):
@@ -93,3 +99,7 @@ def _shown(root: str, incident: Incident, chain: list[dict[str, Any]]) -> Iterat
         differs = [key for key in KEYS if not isinstance(row, dict) or row.get(key) != kept.get(key)]
         if differs:
             yield f"{path}: entry {k} differs from the journal in {', '.join(differs)}"
+
+
+def _read(raw: bytes, path: str) -> dict[str, Any]:
+    return parse(raw, path=path, limits=Limits(bytes=32 << 20, nodes=5_000_000)).data or {}
