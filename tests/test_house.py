@@ -218,7 +218,6 @@ def public(tree: ast.Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef 
 
 #: What has outgrown one sitting and is to be split by subject; until then it may shrink and not grow.
 OUTGROWN: Mapping[str, int] = {
-    "daemon/executord/hands.py": 630,
     "daemon/executord/service.py": 664,
 }
 

@@ -1,6 +1,7 @@
 """Notes lines and carries them out: stage, note, publish [MEM-21].
 
-Counterparts: `disk.py` changes the files, `journal.py` writes the lines, `fold.py` puts them into the case. A batch is
+Counterparts: `typist.py` makes the bodies, `disk.py` changes the files, `journal.py` writes the lines, `fold.py` puts
+them into the case. A batch is
 noted line by line in memory, each seeing the state that the one before left, so a batch gives the same bytes as one
 line at a time; then everything staged is made durable, the lines are appended, and what was staged is renamed into
 place. After a crash `redo` repeats the last step from the journal alone.
@@ -11,19 +12,16 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, assert_never
 
 from executord import journal
 from executord.actions import (
-    THIS_ID,
     Amend,
     Archive,
-    Chronicle,
     Deliver,
-    Embed,
     Explain,
     File,
     Move,
@@ -47,20 +45,18 @@ from executord.gate import ours_to_mend, regular
 from executord.paper import parse
 from executord.pen import dump, journal_line, printable
 from executord.posts import next_stem
-from executord.quoting import embedded, inside
 from executord.reading import find, text_of
 from executord.runners.workers import Run, Started, Workers, run_of
 from executord.snapshot import freeze
 from executord.store import Store
 from executord.transitions import attempt_of
-from executord.values import read_stamp, stamp
+from executord.typist import Typist, marked
+from executord.values import read_stamp
 
 Entry = dict[str, Any]
 _OURS = b"\ngenerated_by: executord\n"  # as `pen` writes it [MEM-16]
 _WHOLE = 64 << 20  # bytes; what is larger is none of ours
 _MARKS = frozenset({"generated_by", "generated_at", "event"})
-_PLAIN = frozenset({str, int, bool, float})
-_UNTOLD = frozenset({"move", "admit", "reason", "write", "restore", "shelve"})  # what a chronicle needs not say
 
 
 @dataclass(slots=True)
@@ -96,6 +92,7 @@ class Hands:
 
     def __init__(self, store: Store, disk: Disk, workers: Workers | None = None) -> None:
         self.store, self.disk, self.workers = store, disk, workers
+        self.typist = Typist(store)
         self.began: datetime | None = None  # when this daemon noted its first line
         self.answers: set[str] = set()  # of programs, put into our own inbox before we died: they are whole
         self._taken: set[str] = set()  # names that a batch in work will fill
@@ -111,21 +108,23 @@ class Hands:
         more: dict[str, Any] = {}
         noted = Noted({})
         if any(isinstance(v, Rendered) for v in line.facts.values()):
-            line = replace(line, facts={k: self._value(v, case, now) for k, v in line.facts.items()})
+            line = replace(line, facts={k: self.typist.value(v, case, now) for k, v in line.facts.items()})
         body: Mapping[str, Any] | None = None
         match action:
             case Send():
                 inbox = f"{INBOX}/{self.store.inbox_of(action.to)}"
                 name = action.name or next_stem(case, line.task, line.attempt, action.kind)
                 more = {"to": action.to, "type": action.kind}
-                body = self._letter(case, line, action, name, now)
+                body = self.typist.letter(case, line, action, name, now)
                 noted.data = dump(body)
                 noted.target = self._free(f"{inbox}/{name}.yaml", noted.data)
                 more["path"] = noted.target
             case Write():
                 noted.target = f"{case.id}/{action.path}"
                 told = [n.entry for n in batch.noted]
-                body = {k: self._value(v, case, now, told) for k, v in action.body.items()} | _mark(case.n + 1, now)
+                body = {k: self.typist.value(v, case, now, told) for k, v in action.body.items()} | marked(
+                    case.n + 1, now
+                )
                 noted.data = dump(body)
                 more["path"] = noted.target
                 more["facts"] = {"sha256": hashlib.sha256(noted.data).hexdigest(), "size": len(noted.data)}
@@ -133,14 +132,14 @@ class Hands:
             case Amend():
                 noted.target, noted.over = f"{case.id}/{action.path}", True
                 changed = {**self.store.body(noted.target), **action.body}
-                body = {k: v for k, v in changed.items() if k not in _MARKS} | _mark(case.n + 1, now)
+                body = {k: v for k, v in changed.items() if k not in _MARKS} | marked(case.n + 1, now)
                 noted.data = dump(body)
                 digest = hashlib.sha256(noted.data).hexdigest()
                 more = {"path": noted.target, "facts": {"over": True, "sha256": digest, "size": len(noted.data)}}
                 self.store.remember(noted.target, body)
             case Explain():
                 folder, name = action.rejected_path.rsplit("/", 1)
-                body = dict(action.body) | _mark(case.n + 1, now)
+                body = dict(action.body) | marked(case.n + 1, now)
                 noted.data = dump(body)
                 noted.target = self._free(f"{folder}/{name.rsplit('.', 1)[0]}.reason.yaml", noted.data)
                 more["path"] = noted.target
@@ -158,7 +157,7 @@ class Hands:
                 more = {"path": noted.target, "facts": {"from": noted.source}}
             case Reply():
                 noted.target = f"{INBOX}/{OWN_INBOXES[0]}/{action.name}.yaml"
-                body = self._reply(case, line, action, now)
+                body = self.typist.reply(case, line, action, now)
                 noted.data, noted.reply = dump(body), True
                 noted.target = self._free(noted.target, noted.data)
                 more["path"] = noted.target
@@ -184,20 +183,6 @@ class Hands:
         fold(case, noted.entry)
         batch.noted.append(noted)
         return noted.entry
-
-    def _reply(self, case: Case, line: Due, action: Reply, now: datetime) -> dict[str, Any]:
-        """What a process had to say, as its agent's own message [OPS-17]."""
-        return {
-            "id": action.name,
-            "type": action.kind,
-            "from": action.sender,
-            "to": "executor",
-            "timestamp": stamp(line.at),
-            "instruction_id": case.id,
-            "task_id": line.task,
-            "attempt": line.attempt,
-            **action.body,
-        } | _mark(case.n + 1, now)
 
     def _start(self, batch: Batch, line: Due, action: Start) -> Started:
         """The process, held back until its line is noted. Raises `CannotStart`."""
@@ -276,54 +261,6 @@ class Hands:
             return self._free(f"{stem}.attempt-{n if n else 'none'}.{ending}", None)
         agent = text_of(find(body, ("from", "agent", "by", "author", "generated_by")).value).splitlines()
         return self._free(f"{stem}.from-{_segment(agent[0]) if agent else 'unknown'}.{ending}", None)
-
-    def _letter(self, case: Case, line: Due, action: Send, name: str, now: datetime) -> dict[str, Any]:
-        task = case.tasks.get(line.task) if line.task is not None else None
-        envelope: dict[str, Any] = {
-            "id": name,
-            "type": action.kind,
-            "from": "executor",
-            "to": action.to,
-            "timestamp": stamp(now),
-            "instruction_id": case.id,
-        }
-        envelope |= {k: v for k, v in (("task_id", line.task), ("attempt", line.attempt)) if v is not None}
-        envelope["priority"] = (task.field("priority") if task is not None else None) or case.head.priority_now
-        for key, value in action.body.items():
-            envelope[key] = self._value(value, case, now)
-        if isinstance(example := envelope.get("reply_with"), str):
-            envelope["reply_with"] = example.replace(THIS_ID, name)
-        return envelope | _mark(case.n + 1, now)
-
-    def _value(self, value: Any, case: Case, now: datetime, told: Sequence[Entry] = ()) -> Any:
-        if value is None or type(value) in _PLAIN:  # most of a letter: no need to ask what else it might be
-            return value
-        if isinstance(value, Embed):
-            body = self.store.body(value.path)
-            return inside(body, value.keys) if value.keys else embedded(body, value.key, self.store.policy.zone)
-        if isinstance(value, Rendered):
-            return self._value(value.how(case, self.store.policy, now, *value.args), case, now, told)
-        if isinstance(value, Chronicle):
-            return self._chronicle(case, told)
-        if isinstance(value, Mapping):
-            return {k: self._value(v, case, now, told) for k, v in value.items()}
-        if isinstance(value, list | tuple):
-            return [self._value(v, case, now, told) for v in value]
-        return value
-
-    def rendered(self, case: Case, value: Any, now: datetime) -> Any:
-        """A body as it would be written now; for those who only look."""
-        return self._value(value, case, now)
-
-    def _chronicle(self, case: Case, told: Sequence[Entry]) -> list[dict[str, Any]]:
-        """What the journal tells so far, the lines of the batch in work included: when, what, to whom, why."""
-        entries = journal.read(f"{self.store.root}/{case.id}").entries
-        known = {e["n"] for e in entries if "at" in e}
-        rows = [e for e in entries if "at" in e] + [e for e in told if e["n"] not in known]
-        return [
-            {"at": e["at"], "what": e["name"], "to": e.get("to"), "why": e.get("why")}
-            for e in rows if e["name"].split(" ", 1)[0] not in _UNTOLD
-        ]  # fmt: skip
 
     # -- carry out -----------------------------------------------------------------------------------------
 
@@ -618,11 +555,6 @@ class Hands:
             return False
         seen.pop(path, None)
         return True
-
-
-def _mark(n: int, now: datetime) -> dict[str, Any]:
-    """Who wrote it and why [MEM-16]."""
-    return {"generated_by": "executord", "generated_at": stamp(now), "event": n}
 
 
 def _segment(text: str) -> str:

@@ -59,7 +59,7 @@ def report(tree: Outputs, case: Case, now: datetime) -> dict[str, Any]:
     product = product_now(tree, case, now)
     delivery = case.head.delivery
     made = finals.report(_with_product(case, product), tree.policy)
-    plain: dict[str, Any] = tree.hands.rendered(case, made, now)
+    plain: dict[str, Any] = tree.hands.typist.value(made, case, now)
     return {
         "at": stamp(now),
         "phase": phase_of(case),
