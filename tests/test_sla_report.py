@@ -27,7 +27,7 @@ from executord.service import Service
 from executord.values import stamp
 from executord.views.sla_report import percentile, sla_report, unanswered
 from tests.real.kit import INBOX, Tree
-from tests.stories.kit import ENGINEER, UPDATE, WRITER, Stage
+from tests.stories.kit import CASE, ENGINEER, UPDATE, WRITER, Stage
 
 LIAISON = "customer-success-manager"
 ACME = {"name": "Acme", "contact": "ops@acme.example", "segment": "enterprise"}
@@ -167,6 +167,25 @@ def test_a_pause_that_ran_on_after_the_answer_is_listed(tmp_path: Path):
     found = report(s)
     assert found["wrongful_pauses"] == []  # it was about another task
     assert report(s)["groups"][0]["updates"]["sent"] == 0
+
+
+@pytest.mark.spec("SLA-19", "SLA-7", "CON-9")
+def test_a_pause_of_the_policy_that_the_reply_does_not_end_is_listed(tmp_path: Path):
+    """It waits for a vendor when the customer answers about it: from then on it stands still to his cost."""
+    row = {"match": {"segment": "enterprise"}, "pauses": {"vendor": {"cap": "2 days"}}}
+    customer = {"name": "Acme", "segment": "enterprise", "contact": "ops@acme.example"}
+    s = Stage(tmp_path / "memory", {"policies": [row]}, strict=False)
+    s.case({"T1": {"assigned_to": ENGINEER}, "T2": {"assigned_to": WRITER}}, tier=3, priority="high", customer=customer)
+    s.at("09:30").drop("blocked", ENGINEER, "T1", description="the vendor looks into it", waiting_on="vendor",
+                       blocker_type="technical_dependency")  # fmt: skip
+    s.at("10:00").drop("customer_reply", LIAISON, "T1", text="it is urgent, where do we stand?")
+    s.at("11:00").drop("unblocked", "support-manager", "T1", answer="the vendor has mended it")
+    s.at("11:10")
+    s.look()
+    assert report(s)["wrongful_pauses"] == [
+        {"instruction_id": CASE, "task": "T1", "reason": "vendor", "from": "2026-11-20T10:00:00Z",
+         "to": "2026-11-20T11:00:00Z"},
+    ]  # fmt: skip
 
 
 @pytest.mark.spec("SLA-19")
