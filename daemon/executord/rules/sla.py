@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from functools import lru_cache
 from operator import is_
 from typing import Any
 
@@ -19,10 +20,10 @@ from executord.evolve import replace
 from executord.policy import Policy
 from executord.promises import next_responses, resolution, response, task_resolution, task_response
 from executord.rules.asking import Asking
-from executord.terms import at_work, terms
+from executord.terms import at_work, hours_of, terms
 from executord.tidings import breach, cause_of, late_by, local_words, noted_at, subject_words, warning
 from executord.timepiece import Clock, marks, share_at
-from executord.values import stamp
+from executord.values import Same, stamp
 
 ORDER = 80
 TO_MANAGER_FROM = 75  # per cent of the limit [SLA-8]
@@ -78,19 +79,59 @@ def _clock(case: Case, task: Task | None, clock: Clock, policy: Policy) -> Itera
 # --- warnings --------------------------------------------------------------------------------------------------------
 
 
+class _Question:
+    """Which marks of a clock are told when, to whom: the same answer for all clocks of the same instants."""
+
+    __slots__ = ("clock", "key", "manager", "policy", "to", "warn", "warned")
+
+    def __init__(
+        self, clock: Clock, policy: Policy, warn: tuple[str, ...], to: str, warned: frozenset[str], *, manager: bool
+    ) -> None:
+        self.clock, self.policy, self.warn, self.to, self.manager = clock, policy, warn, to, manager
+        self.warned = frozenset(w for w in warned if w.startswith(f"{clock.key} "))
+        self.key = (
+            clock.start, clock.target, clock.due, clock.warn_due, clock.since, clock.fixed, clock.pauses,
+            clock.priority == "critical", Same(clock.calendar), Same(hours_of(policy, to)), warn, manager,
+            (clock.key, self.warned) if self.warned else None,
+        )  # fmt: skip
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Question) and self.key == other.key
+
+
+@lru_cache(maxsize=8192)
+def _instants(asked: _Question) -> tuple[tuple[datetime, tuple[str, ...], str], ...]:
+    """When something is told: at each instant which marks, and which of them names the message [SLA-8].
+
+    In the hours of who is told, but for critical.
+    """
+    clock = asked.clock
+    found = marks(clock, asked.policy, asked.warn)
+    if asked.manager:
+        found = [(at, mark) for at, mark in found if _late(clock, at, mark)]
+    suffix = " manager" if asked.manager else ""
+    groups: dict[datetime, list[str]] = {}
+    for at, mark in found:
+        if f"{clock.key} {mark}{suffix}" in asked.warned:
+            continue
+        when = at if clock.priority == "critical" else at_work(asked.policy, asked.to, at)
+        if clock.due is not None and when < clock.due:  # what opens after the limit only has the breach to tell
+            groups.setdefault(when, []).append(mark)
+    return tuple((at, tuple(groups[at]), _highest(tuple(groups[at]))) for at in sorted(groups))
+
+
 def _warnings(case: Case, task: Task | None, clock: Clock, policy: Policy) -> Iterator[Due]:
     if clock.due is None or clock.recorded:
         return
     warn = terms(policy, case.head, clock.priority).warn
-    found = marks(clock, policy, warn)
-    if not found:
-        return
     owner: Task | Head = task if task is not None else case.head
-    yield from _told(case, owner, clock, found, clock.holder, policy, manager=False)
+    yield from _told(case, clock, _Question(clock, policy, warn, clock.holder, owner.warned, manager=False))
     manager = policy.manager(clock.holder)
     if manager != clock.holder:
-        late = [(at, mark) for at, mark in found if _late(clock, at, mark)]
-        yield from _told(case, owner, clock, late, manager, policy, manager=True)
+        yield from _told(case, clock, _Question(clock, policy, warn, manager, owner.warned, manager=True))
 
 
 def _late(clock: Clock, at: datetime, mark: str) -> bool:
@@ -101,40 +142,25 @@ def _late(clock: Clock, at: datetime, mark: str) -> bool:
     return late is not None and at >= late
 
 
-def _told(
-    case: Case,
-    owner: Task | Head,
-    clock: Clock,
-    found: list[tuple[datetime, str]],
-    to: str,
-    policy: Policy,
-    *,
-    manager: bool,
-) -> Iterator[Due]:
-    """One line for each instant at which marks are told: in the hours of who is told, but for critical [SLA-8]."""
-    suffix = " manager" if manager else ""
-    groups: dict[datetime, list[str]] = {}
-    for at, mark in found:
-        if f"{clock.key} {mark}{suffix}" in owner.warned:
-            continue
-        when = at if clock.priority == "critical" else at_work(policy, to, at)
-        if clock.due is not None and when < clock.due:  # what opens after the limit only has the breach to tell
-            groups.setdefault(when, []).append(mark)
-    times = sorted(groups)
-    for k, at in enumerate(times):
-        said = tuple(groups[at])
-        name = _highest(said)
+def _told(case: Case, clock: Clock, asked: _Question) -> Iterator[Due]:
+    """One line for each instant at which marks are told."""
+    told = _instants(asked)
+    if not told:
+        return
+    key, name, due = clock.key, clock.name, stamp(clock.due or told[0][0])
+    about = f"{clock.kind} of {subject_words(case, clock.task)}"
+    for k, (at, said, highest) in enumerate(told):
         yield Due(
             at,
-            f"warn {clock.name} {name}{'-manager' if manager else ''}",
+            f"warn {name} {highest}{'-manager' if asked.manager else ''}",
             "SLA-8",
-            Send(to, "sla_warning"),
+            Send(asked.to, "sla_warning"),
             clock.task,
             clock.attempt,
-            why=f"{clock.kind} of {subject_words(case, clock.task)}: {', '.join(said)}, due {stamp(clock.due or at)}",
-            facts={"clock": clock.key, "marks": list(said), "manager": manager or None},
+            why=f"{about}: {', '.join(said)}, due {due}",
+            facts={"clock": key, "marks": list(said), "manager": asked.manager or None},
             order=ORDER,
-            until=times[k + 1] if k + 1 < len(times) else clock.breach_at,
+            until=told[k + 1][0] if k + 1 < len(told) else clock.breach_at,
         )
 
 
