@@ -57,6 +57,7 @@ class Sums:
         self._efforts: dict[str, int] = {}  # open tasks with something left
         self._total = 0
         self.holders: dict[str, dict[str, int]] = {}  # agent → his live tasks with something left → seconds
+        self._held: dict[str, int] = {}  # agent → the sum of these
         self._behind: dict[str, int] = {}  # task → the longest way of effort through what depends on it
         self._ways: list[tuple[int, str]] = []
         self._stale = True
@@ -115,11 +116,13 @@ class Sums:
         if before == left and was == now:
             return
         if was is not None and before and (held := self.holders.get(was)) is not None:
-            held.pop(new.id, None)
+            self._held[was] -= held.pop(new.id, 0)
             if not held:
-                del self.holders[was]
+                del self.holders[was], self._held[was]
         if now is not None and left:
-            self.holders.setdefault(now, {})[new.id] = left
+            held = self.holders.setdefault(now, {})
+            self._held[now] = self._held.get(now, 0) + left - held.get(new.id, 0)
+            held[new.id] = left
         self.version += 1
         if before != left:
             self._total += left - before
@@ -163,7 +166,7 @@ class Sums:
         longest = -self._ways[0][0] if self._ways else 0
         for agent, held in self.holders.items():
             first = before.get(agent, 0)
-            longest = max(longest, first + sum(held.values()))
+            longest = max(longest, first + self._held[agent])
             if first:
                 longest = max(longest, first + max(left + self._behind.get(i, 0) for i, left in held.items()))
         return longest
