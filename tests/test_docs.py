@@ -121,6 +121,15 @@ def test_links_lead_somewhere(page):
     assert not gone
 
 
+def test_every_page_is_found():
+    """The list of pages names each file of `docs/`, and README leads to each page."""
+    listed = set(re.findall(r"\]\(([^)]+)\)", (ROOT / "docs/README.md").read_text(encoding="utf-8")))
+    there = {path.name for path in (ROOT / "docs").iterdir() if path.suffix in (".md", ".txt")} - {"README.md"}
+    assert there <= listed
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert [name for name in there if name.endswith(".md") and f"(docs/{name})" not in readme] == []
+
+
 def test_every_module_that_the_pages_name_is_there():
     """`fold.py`, `rules/` … in architecture and developer pages exist."""
     package = ROOT / "daemon" / "executord"

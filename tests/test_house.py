@@ -20,6 +20,7 @@ ROOT = Path(__file__).parent.parent
 SOURCES = sorted((ROOT / "daemon" / "executord").rglob("*.py"))
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 SYSTEM_UNITS = ["executord.service", "executord@.service"]
+CHECK_UNITS = ["executord-check.service", "executord-check@.service"]
 UNITS = [*SYSTEM_UNITS, "user/executord.service"]
 MOST_LINES = 600
 
@@ -181,7 +182,7 @@ def test_no_folder_of_systemd_is_named_by_the_instance():
 
 @needs_systemd_analyze
 @pytest.mark.spec("OPS-11")
-@pytest.mark.parametrize("name", SYSTEM_UNITS)
+@pytest.mark.parametrize("name", [*SYSTEM_UNITS, *CHECK_UNITS])
 def test_exposure_is_at_most_1_8(name, tmp_path):
     """`systemd-analyze security` sees an exposure of 1.8 or less."""
     unit = with_a_program_that_exists(name, tmp_path)
@@ -194,7 +195,7 @@ def test_exposure_is_at_most_1_8(name, tmp_path):
 
 @needs_systemd_analyze
 @pytest.mark.spec("OPS-11")
-@pytest.mark.parametrize("unit", UNITS)
+@pytest.mark.parametrize("unit", [*UNITS, *CHECK_UNITS])
 def test_systemd_has_nothing_to_say_about_the_units(unit, tmp_path):
     """`systemd-analyze verify` prints nothing."""
     copy = with_a_program_that_exists(unit, tmp_path)

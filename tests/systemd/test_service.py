@@ -110,7 +110,7 @@ def test_systemd_finds_nothing_to_say_about_the_units(machine: Machine):
     machine.sh(f"install -D -m 644 {PACKAGED}/user/executord.service /tmp/u/executord.service")
     machine.sh("mkdir -p ~/.local/bin; ln -sf /usr/local/bin/executord ~/.local/bin/")  # the user unit's own place
     for command in (
-        f"systemd-analyze verify --man=no {UNIT}",
+        f"systemd-analyze verify --man=no {UNIT} executord-check.service executord-check.timer",
         "systemd-analyze verify --man=no /tmp/v/executord@srv-acme.service",
         "XDG_RUNTIME_DIR=/tmp/u systemd-analyze --user verify --man=no /tmp/u/executord.service",
     ):
@@ -128,6 +128,10 @@ def test_the_exposure_is_low(machine: Machine):
     for key in ("MemoryDenyWriteExecute", "ProtectControlGroups"):
         assert machine.show(UNIT, key) == "no"
     assert machine.show(UNIT, "ProcSubset") == "all"
+    said = machine.sh("systemd-analyze security --no-pager executord-check.service")
+    checks = re.search(r"Overall exposure level for \S+: ([\d.]+)", said)
+    assert checks is not None
+    assert float(checks[1]) <= 1.8
     assert machine.sh(f"grep -E '^(CapEff|NoNewPrivs):' /proc/{pid(machine)}/status").split() == [
         "CapEff:", "0000000000000000", "NoNewPrivs:", "1",
     ]  # fmt: skip
@@ -340,6 +344,25 @@ def test_anna_runs_one_for_herself(machine: Machine):
     machine.run("executord", "service", "uninstall", "--user", user="anna")
     assert machine.run("systemctl", "--user", "cat", UNIT, user="anna", check=False).returncode != 0
     assert running(machine), "the system's own goes on"
+
+
+@pytest.mark.spec("OPS-8", "OPS-11", "OPS-12")
+def test_the_timer_checks_the_tree(machine: Machine):
+    """Enabled with the service; finds nothing while the daemon works; a task in two folders fails it, in words."""
+    check = "executord-check.service"
+    assert machine.sh("systemctl is-enabled executord-check.timer").strip() == "enabled"
+    assert machine.sh("systemctl is-active executord-check.timer").strip() == "active"
+    give(machine, "sound-1", "T1")
+    machine.until(lambda: delegated(machine, "sound-1", "T1"), "nothing is delegated")
+    machine.sh(f"systemctl start {check}")
+    assert machine.show(check, "Result") == "success"
+    machine.sh(f"systemctl stop {UNIT}")
+    drop(machine, "sound-1/tasks/completed/T1.yaml", "id: T1\ntitle: a second one\n")
+    assert machine.run("systemctl", "start", check, check=False).returncode != 0
+    assert check in machine.sh("systemctl list-units --failed --plain --no-legend")
+    assert "sound-1" in machine.sh(f"journalctl --no-pager -u {check} -o cat -n 20")
+    machine.sh(f"rm {TREE}/sound-1/tasks/completed/T1.yaml; systemctl start {UNIT} {check}")
+    assert machine.show(check, "Result") == "success"
 
 
 # --- logs -------------------------------------------------------------------------------------------------------------

@@ -130,8 +130,25 @@ class Unit:
     def text(self) -> str:
         """The unit's file for this machine."""
         raw = packaged(f"user/{SINGLE}" if self.user else self.file)
-        start = " ".join(quoted(word).replace("$", "$$") for word in program())
-        return re.sub(r"(?m)^ExecStart=\S+", lambda _: f"ExecStart={start}", raw)
+        return re.sub(r"(?m)^ExecStart=\S+", lambda _: self._start, raw)
+
+    @property
+    def timer(self) -> str:
+        """What systemctl calls the timer that checks its tree every day; a user has none."""
+        return self.name.replace("executord", "executord-check", 1).replace(".service", ".timer")
+
+    def check_files(self) -> Iterator[tuple[str, str]]:
+        """Path and text of the check of its tree and of its timer."""
+        for name in (self.file.replace("executord", "executord-check"), self._timer_file):
+            yield os.path.join(self.folder, name), re.sub(r"(?m)^ExecStart=\S+", lambda _: self._start, packaged(name))
+
+    @property
+    def _timer_file(self) -> str:
+        return self.file.replace("executord", "executord-check").replace(".service", ".timer")
+
+    @property
+    def _start(self) -> str:
+        return f"ExecStart={' '.join(quoted(word).replace('$', '$$') for word in program())}"
 
     def installed(self) -> bool:
         """Whether its file is there."""
@@ -199,9 +216,10 @@ def install_steps(unit: Unit, version: int | None) -> Iterator[Step]:
     elif os.path.exists(own):
         yield Remove(own)
     if not unit.user:
+        yield from (Put(path, text) for path, text in unit.check_files())
         yield from _shared_tree(unit)
     yield unit.systemctl("daemon-reload")
-    yield unit.systemctl("enable", "--now", unit.name)
+    yield unit.systemctl("enable", "--now", unit.name, *(() if unit.user else (unit.timer,)))
 
 
 def _shared_tree(unit: Unit) -> Iterator[Step]:
@@ -229,12 +247,14 @@ def _own(unit: Unit) -> str:
 
 def uninstall_steps(unit: Unit) -> Iterator[Step]:
     """Stop it and remove what `install` wrote; the tree, the user and the configuration stay."""
-    yield unit.systemctl("disable", "--now", unit.name)
+    checked = not unit.user and any(os.path.exists(path) for path, _ in unit.check_files())
+    yield unit.systemctl("disable", "--now", unit.name, *((unit.timer,) if checked else ()))
     files = [_own(unit)]
     if not unit.user:
         files.append(unit.root + _tmpfiles(unit))
     if not _others(unit):
         files += [f"{unit.path}.d/notify-reload.conf", unit.path]
+        files += [path for path, _ in unit.check_files() if not unit.user]
         if not unit.user and not os.path.exists(f"{unit.folder}/{_twin(unit)}"):
             files.append(unit.root + _LOGROTATE)
     yield from (Remove(path) for path in files if os.path.lexists(path))
