@@ -264,6 +264,24 @@ def test_workers_outlive_the_executor(room: Path):
     assert len((session.path / "marks.x").read_text().splitlines()) == 2
 
 
+@pytest.mark.spec("SES-10", "OPS-17", "SEC-3")
+@pytest.mark.parametrize("name", ["claude", "some-worker"])
+def test_a_known_program_finds_its_own_variables(room: Path, name: str):
+    """What stands in the allow-list of a ready-made entry is given to that program, and to no other."""
+    program = room / name
+    program.write_text(
+        '#!/bin/sh\nprintf \'{"id": "%s", "status": "completed", "findings": "key=%s secret=%s"}\' "$EXECUTORD_TASK" '
+        '"$ANTHROPIC_API_KEY" "$MY_SECRET" > "$EXECUTORD_RESULT.p" && mv "$EXECUTORD_RESULT.p" "$EXECUTORD_RESULT"\n'
+    )
+    program.chmod(0o755)
+    session = Session(room, {"DEV-001": []})
+    environ = session.environ() | {"ANTHROPIC_API_KEY": "k-1", "MY_SECRET": "s"}
+    session.environ = lambda: environ  # type: ignore[method-assign]
+    assert session.call("run", "--worker", f"{program} -p").returncode == 0
+    key = "k-1" if name == "claude" else ""
+    assert session.json("discoveries/DEV-001.json")["findings"] == f"key={key} secret="
+
+
 @pytest.mark.spec("SES-7", "SES-6", "REL-1")
 def test_a_journal_that_somebody_removes(room: Path):
     """Nothing is written behind the hole; the next run takes over what tasks.json says, with the worker that lives."""

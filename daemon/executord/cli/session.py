@@ -326,7 +326,9 @@ def complete(
     _no_worker()
     here = frame(context)
     if action not in ("archive", "keep", "export"):
-        raise UsageError(f"--action: {action!r} is none", fix="use archive, keep or export")
+        raise UsageError(
+            f"--action: {action!r} is none" if action else "--action is needed", fix="use archive, keep or export"
+        )
     if action == "export" and not to:
         raise UsageError("export needs --to DIR", fix="say where to copy the artifacts")
     path, _ = _valid(here, session)
