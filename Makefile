@@ -5,6 +5,7 @@
 #   clis  the command lines of real agents, from npm into build/clis, against a stand-in for their models
 #   editors  yaml-language-server and pre-commit, installed into build/ and asked
 #   fuzz  every reader, for minutes                       soak  load and faults at once, 15 minutes or SOAK_S seconds
+#   bench-long  the measures up to 100,000 tasks          bench-peers  those of the others
 #   lint  types  floors  spec   and   check = all four and test        venv  clean
 
 SHELL := /bin/bash

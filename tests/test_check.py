@@ -196,7 +196,9 @@ def test_what_the_plan_or_the_journal_knows_is_no_unknown_dependency(memory):
     memory.put("acme-42/tasks/pending/T2.yaml", "id: T2\ntitle: x\ndepends_on: [T1, T0]\n")
     memory.put(
         "acme-42/outputs/partial/journal.yaml",
-        '- {"journal": 1, "instruction": "acme-42", "opened": "2026-11-20T09:00:00Z"}\n- {"n": 1, "task": "T0"}\n',
+        '- {"journal": 1, "instruction": "acme-42", "opened": "2026-11-20T09:00:00Z"}\n'
+        '- {"n": 1, "at": "2026-11-20T09:00:00Z", "due": "2026-11-20T09:00:00Z", "name": "delete task T0",'
+        ' "action": "record", "rule": "MEM-19", "task": "T0"}\n',
     )
     assert memory.check() == []
 

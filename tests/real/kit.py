@@ -29,9 +29,13 @@ def drop(path: Path, text: str | bytes) -> None:
     aside.rename(path)
 
 
+#: What steers the tests themselves.
+STEERING = {f"EXECUTORD_{name}" for name in ("SEED", "FUZZ", "FAULTS", "KILLS", "REFUSALS", "ORDER")}
+
+
 def environ() -> dict[str, str]:
-    """That of this process without our own settings: a seed or a number of faults is none of the daemon's."""
-    return {k: v for k, v in os.environ.items() if not k.startswith("EXECUTORD_")}
+    """That of this process without what steers the tests: a seed or a number of faults is no setting of the daemon."""
+    return {k: v for k, v in os.environ.items() if k not in STEERING}
 
 
 def _stalled() -> float:
