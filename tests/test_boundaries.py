@@ -306,3 +306,29 @@ def test_a_letter_that_we_trip_over_keeps_no_other_waiting(memory: Path, monkeyp
         assert [what for what, _ in stage.events] == ["fault"]
     stage.at("+1m")
     stage.holds(f"{INBOX}/executor")
+
+
+@pytest.mark.spec("REL-4", "MEM-17", "CON-6")
+@pytest.mark.parametrize("how", ["removed", "cut"])
+def test_a_journal_that_somebody_shortens_is_not_written_behind_a_hole(how: str, memory: Path) -> None:
+    """Its case is parked and told of, then goes on from what stands there; the other case does not notice."""
+    stage = Watched(memory / "tree")
+    for case_id in ("acme-1", "acme-2"):
+        stage.case({"T1": "api error"}, case=case_id)
+    stage.at("+1m")
+    path = memory / "tree/acme-1" / journal.PLACE
+    if how == "removed":
+        path.unlink()
+    else:
+        lines = path.read_bytes().splitlines(keepends=True)
+        path.write_bytes(b"".join(lines[:-1]))
+    for case_id in ("acme-1", "acme-2"):
+        stage.drop("completion", ENGINEER, name=f"{case_id}.yaml", case=case_id, task_id="T1", summary="s", output="o")
+    stage.at("+10s")
+    assert (memory / "tree/acme-2/tasks/completed/T1.yaml").exists()
+    assert any("acme-1" in said and "somebody cut it off, or removed it" in said for _, said in stage.events)
+    stage.at("+10m")
+    assert b"\0" not in path.read_bytes()
+    numbers = [entry["n"] for entry in journal.read(str(memory / "tree/acme-1")).entries if "n" in entry]
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert (memory / "tree/acme-1/tasks/completed/T1.yaml").exists()

@@ -15,7 +15,7 @@ import re
 import stat
 from collections.abc import Callable, Iterable, Iterator
 
-from executord.errors import CannotWrite, NotOurs
+from executord.errors import CannotWrite, NotOurs, Unreadable
 
 _AT_FDCWD = -100
 _RENAME_NOREPLACE = 1
@@ -155,10 +155,18 @@ class Disk:
             raise _cannot(target, error) from error
 
     def append(self, path: str, data: bytes, size: int) -> None:
-        """Add whole lines to a journal that is `size` bytes long; a longer one has a torn tail, which is cut off."""
+        """Add whole lines to a journal that is `size` bytes long; a longer one has a torn tail, which is cut off.
+
+        Raises `Unreadable` if it is shorter: to go on behind a hole would make all of it unreadable.
+        """
         self.guard(path)
         self._before("append", path)
         full = f"{self.root}/{path}"
+        if (there := _length(full)) < size:
+            raise Unreadable(
+                f"the journal has {there} bytes, and {size} were written: somebody cut it off, or removed it",
+                path=full, code="MEM-17", fix="put it back; else it goes on from what stands there, and from the files",
+            )  # fmt: skip
         try:
             fd = os.open(full, _FLAGS, 0o660)
             try:
@@ -312,6 +320,15 @@ def _create(path: str) -> int:
     except FileExistsError:
         os.unlink(path)
         return os.open(path, _FLAGS | os.O_EXCL, 0o660)
+
+
+def _length(path: str) -> int:
+    try:
+        return os.lstat(path).st_size
+    except FileNotFoundError:
+        return 0
+    except OSError as error:
+        raise _cannot(path, error) from error
 
 
 def _write_all(fd: int, data: bytes) -> None:

@@ -24,7 +24,7 @@ from executord.deaths import Deaths
 from executord.digests import Digests
 from executord.disk import INBOX, Disk
 from executord.display import Display
-from executord.errors import BadInput, CannotStart, CannotWrite, ExecutordError, Finding, NotOurs
+from executord.errors import BadInput, CannotStart, CannotWrite, ExecutordError, Finding, NotOurs, Unreadable
 from executord.escort import Escort
 from executord.evolve import replace
 from executord.hands import Batch, Entry, Hands
@@ -525,6 +525,8 @@ class Service:
         """Of several it is not known whose fault it was: each is tried again at once, alone."""
         if isinstance(error, CannotWrite | NotOurs):
             self._full(error)
+        elif isinstance(error, Unreadable) and len(batches) > 1:
+            self._event("broken", str(error))  # alone it may go on from what stands there, and nobody would know
         for batch in batches:
             if len(batches) == 1:
                 self._break(batch.case.id, error, now)

@@ -20,7 +20,7 @@ from typing import Any, assert_never
 from executord import journal
 from executord.case import Letter
 from executord.disk import INBOX, Disk, session_allowed
-from executord.errors import BadInput, NotYetWhole, Unreadable
+from executord.errors import NotYetWhole, Unreadable
 from executord.gate import open_file
 from executord.hands import dot_name
 from executord.paper import parse
@@ -312,26 +312,12 @@ class Hands:
             book.opened = read_stamp(batch[0].entry["at"])
             lines.insert(0, journal.first_line("session", self.team.id, book.opened))
         data = b"".join(lines)
-        self._whole()
         self.disk.make_folder(os.path.dirname(JOURNAL))
         self.disk.append(JOURNAL, data, book.size)
         book.size += len(data)
         book.lines += len(lines)
         self.disk.sync([JOURNAL], placed=book.placed)
         book.placed = True
-
-    def _whole(self) -> None:
-        """The journal is still as long as what was written: to go on behind a hole would make all of it unreadable."""
-        try:
-            size = os.lstat(f"{self.disk.root}/{JOURNAL}").st_size
-        except FileNotFoundError:
-            size = 0
-        if size < self.book.size:
-            raise BadInput(
-                f"the journal has {size} bytes, and {self.book.size} were written: somebody cut it off, or removed it",
-                path=f"{self.disk.root}/{JOURNAL}", code="SES-7",
-                fix="put it back; without it the session is taken over anew from tasks.json at its next run",
-            )  # fmt: skip
 
     def rotate(self, now: datetime) -> None:
         """Begin a new part once one holds 5,000 lines [CON-6]."""
