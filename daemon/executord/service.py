@@ -525,15 +525,14 @@ class Service:
         """Of several it is not known whose fault it was: each is tried again at once, alone."""
         if isinstance(error, CannotWrite | NotOurs):
             self._full(error)
-        elif isinstance(error, Unreadable) and len(batches) > 1:
+        if len(batches) == 1:
+            return self._break(batches[0].case.id, error, now)
+        if isinstance(error, Unreadable):
             self._event("broken", str(error))  # alone it may go on from what stands there, and nobody would know
         for batch in batches:
-            if len(batches) == 1:
-                self._break(batch.case.id, error, now)
-            else:
-                self._alone.add(batch.case.id)
-                self._drop(batch.case.id)
-                self.parked.in_company(batch.case.id, now)
+            self._alone.add(batch.case.id)
+            self._drop(batch.case.id)
+            self.parked.in_company(batch.case.id, now)
 
     def _commit_step(self, batches: list[Batch], now: datetime) -> None:
         try:
@@ -541,8 +540,7 @@ class Service:
             self._deliver(batches, before=True)
             self.hands.commit(batches)
         except Exception as error:
-            self._fails(batches, error, now)
-            return
+            return self._fails(batches, error, now)
         self.cannot_write = None
         for batch in batches:
             self._guarded(batch.case.id, now, partial(self._carried_out, batch, now))
