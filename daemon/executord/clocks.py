@@ -57,7 +57,7 @@ def micros_of(moment: datetime) -> Micros:
 
 def moment_of(micros: Micros) -> datetime:
     """The instant in UTC."""
-    return _EPOCH + timedelta(0, 0, micros)
+    return _EPOCH + _MICRO * micros
 
 
 def seconds_of(micros: Micros) -> float:
@@ -74,6 +74,7 @@ class Always:
 
     __slots__ = ()
     covers: Micros = _NEVER
+    held: Micros = _NEVER  # the open time there is on what is compiled
 
     def used(self, at: Micros) -> Micros:
         """Open time up to an instant, counted from some beginning."""
@@ -83,10 +84,6 @@ class Always:
         """The least instant by which so much open time has passed."""
         return total
 
-    def holds(self, total: Micros) -> bool:
-        """Whether there is so much open time on what is compiled."""
-        return True
-
     def opening(self, at: Micros) -> Micros | None:
         """The instant itself if open, else the next opening; None if there is none on what is compiled."""
         return at
@@ -95,10 +92,11 @@ class Always:
 class Stretch(Always):
     """Opening intervals, merged, with prefix sums; complete for all instants before `covers`."""
 
-    __slots__ = ("covers", "day", "froms", "sums", "tos")
+    __slots__ = ("covers", "day", "froms", "held", "sums", "tos")
 
     def __init__(self, froms: list[Micros], tos: list[Micros], sums: list[Micros], covers: Micros, day: int) -> None:
         self.froms, self.tos, self.sums = froms, tos, sums  # sums[i] is the open time up to the end of interval i
+        self.held = sums[-1] if sums else 0
         self.covers, self.day = covers, day  # the same border, as an instant and as a local date's ordinal
 
     def used(self, at: Micros) -> Micros:
@@ -111,9 +109,6 @@ class Stretch(Always):
     def reach(self, total: Micros) -> Micros:
         i = bisect_left(self.sums, total)  # left: used up exactly at closing is due at closing
         return self.tos[i] - (self.sums[i] - total)
-
-    def holds(self, total: Micros) -> bool:
-        return total <= (self.sums[-1] if self.sums else 0)
 
     def opening(self, at: Micros) -> Micros | None:
         i = bisect_right(self.froms, at) - 1
@@ -217,12 +212,12 @@ class Calendar:
                 day = max(era * _ERA // DAY_MICROS + _EPOCH_DAY - 3, _FIRST_DAY)
                 line = Stretch([], [], [], self.instant(day, 0), day)
             self._lines[era] = line
-        return line if line.covers > at and line.holds(total) else self.longer(line, era, at, total)
+        return line if line.covers > at and line.held >= total else self.longer(line, era, at, total)
 
     def longer(self, line: Always, era: int, at: Micros, total: Micros = 0) -> Always:
         """The line of an era, compiled until it covers an instant and holds a total (or to the horizon)."""
         limit = (era + 1) * _ERA + HORIZON_MICROS
-        while isinstance(line, Stretch) and (line.covers <= at or (not line.holds(total) and line.covers <= limit)):
+        while isinstance(line, Stretch) and (line.covers <= at or (line.held < total and line.covers <= limit)):
             if line.covers == _NEVER:
                 break
             line = self._lines[era] = self._extended(line)
@@ -453,7 +448,7 @@ def due(calendar: Calendar, start: datetime, target_seconds: float, pauses: Iter
         return Due(moment_of(at))
     line = calendar.line(at)
     need = line.used(at) + target  # in open time of the line, pauses added as we meet them
-    if not line.holds(need):
+    if need > line.held:
         line = calendar.line(at, need)
     if pauses:
         for begin, end in (pauses if isinstance(pauses, Pauses) else Pauses.of(pauses)).spans:
@@ -468,7 +463,7 @@ def due(calendar: Calendar, start: datetime, target_seconds: float, pauses: Iter
             if line.covers <= end:
                 line = covering(calendar, line, at, end)
             need += line.used(end) - before
-            if not line.holds(need):
+            if need > line.held:
                 line = calendar.line(at, need)
     instant = _reached(line, need, at)
     if instant is None:
@@ -485,7 +480,7 @@ def covering(calendar: Calendar, line: Always, at: Micros, end: Micros) -> Alway
 
 def _reached(line: Always, total: Micros, at: Micros) -> Micros | None:
     """Where a total is reached, None if that is beyond the horizon."""
-    instant = line.reach(total) if line.holds(total) else _NEVER
+    instant = line.reach(total) if total <= line.held else _NEVER
     return instant if instant - at <= HORIZON_MICROS and instant <= LATEST else None
 
 
