@@ -375,6 +375,10 @@ def played(start: Mapping[str, Any], events: list[Mapping[str, Any]]) -> None:
 
 
 QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large]
+ACK = {
+    "do": "letter", "kind": "acknowledgement", "sender": "holder", "task": "T1", "attempt": None, "full": True,
+    "case": "acme-42",
+}  # fmt: skip
 
 
 @pytest.mark.spec("PERF-4", "MEM-17", "EXE-3", "MEM-18")
@@ -389,6 +393,17 @@ QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large]
         {"do": "add", "task": "T2", "spec": 0, "to": "pending"},
     ],
 )  # a task that comes moved the limit of one that was opened again
+@example(
+    {"tier": None, "plan": False, "specs": [0], "customer": True, "programs": False, "channel": None},
+    [
+        ACK,
+        ACK,
+        {"do": "delete", "task": "T1"},
+        ACK,
+        {"do": "down", "span": "1h"},
+        {"do": "output", "task": "T1", "own": False},
+    ],
+)  # whether the closing update is still asked for hung on the instruction's file, which a new daemon reads later
 def test_whatever_happens(start: Mapping[str, Any], events: list[Mapping[str, Any]]):
     """After any events: kept agenda = fresh agenda, journal = state, one folder, one live attempt, no fault of ours."""
     played(start, events)

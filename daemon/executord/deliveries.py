@@ -14,7 +14,7 @@ from typing import Any
 from executord.asking import answered
 from executord.casebook import Case
 from executord.evolve import replace
-from executord.parcel import closing_update_lacks, parts
+from executord.parcel import lacking, untold
 from executord.pen import json_text
 from executord.products import (
     Asked,
@@ -123,8 +123,8 @@ def aggregate(case: Case, entry: Entry, at: datetime) -> None:
 
 
 def met(case: Case) -> None:
-    """What was asked for and is there now, or was let pass, is asked no more."""
-    missing = {p.name for p in parts(case, case.head.delivery.product) if p.state in ("missing", "refused")}
+    """What was asked for and is there now, or was let pass, is asked no more; by the journal alone [MEM-17]."""
+    missing = lacking(case)
     product, waived = case.head.delivery.product, case.head.delivery.waivers
     gaps = {g.path for g in product.gaps} if product is not None else set()
     for ask in case.head.asks:
@@ -133,10 +133,7 @@ def met(case: Case) -> None:
             (ask.about == "component" and component is not None and component not in missing)
             or (ask.about == "file" and (path not in gaps or any(w.standard == 5 for w in waived)))
             or (ask.about == "standard" and any(w.standard == ask.facts.get("standard") for w in waived))
-            or (
-                ask.about == "closing-update"
-                and (closing_update_lacks(case) is None or any(w.standard == 2 for w in waived))
-            )
+            or (ask.about == "closing-update" and (untold(case) is None or any(w.standard == 2 for w in waived)))
         ):
             answered(case, None, ask.subject)
 

@@ -94,6 +94,16 @@ class Part:
 
 def parts(case: Case, product: Product | None) -> Iterator[Part]:
     """Every component of the type, in its order."""
+    return _parts(case, product, told_to_somebody=case.head.spec.customer is not None)
+
+
+def lacking(case: Case) -> set[str]:
+    """The components that are missing or refused, by the journal alone, not by what the instruction says now."""
+    found = _parts(case, case.head.delivery.product, told_to_somebody=True)
+    return {part.name for part in found if part.state in ("missing", "refused")}
+
+
+def _parts(case: Case, product: Product | None, *, told_to_somebody: bool) -> Iterator[Part]:
     if nothing_to_execute(case):
         return
     delivery = case.head.delivery
@@ -101,7 +111,7 @@ def parts(case: Case, product: Product | None) -> Iterator[Part]:
     for name, component in kind_of(case).components.items():
         source = product.parts.get(name) if product is not None else None
         waiver = waivers.get(name)
-        if source is None and component.record and case.head.spec.customer is None:
+        if source is None and component.record and not told_to_somebody:
             yield Part(name, "waived", "there is no customer", by="executord")
         elif source is not None and source.waived is not None and waiver is None:
             yield Part(name, "waived", source.waived, source, source.agent)
@@ -156,8 +166,11 @@ def closing_update_leaves(case: Case) -> bool:
 
 def closing_update_lacks(case: Case) -> str | None:
     """Why the customer still has to be told how it ended; None: he was, or there is none."""
-    if case.head.spec.customer is None:
-        return None
+    return untold(case) if case.head.spec.customer is not None else None
+
+
+def untold(case: Case) -> str | None:
+    """Why no update tells how it ended, by the journal alone: whether there is a customer is not asked."""
     updates = counted(case)
     last = last_verified(case)
     if last is None or last.ended is None:
