@@ -21,7 +21,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 import executord
 from executord import journal
@@ -394,14 +397,58 @@ def rooms_table() -> str:
     return "\n".join(lines)
 
 
+def _rows_in(annotation: Any, path: str) -> Iterator[tuple[str, type[BaseModel]]]:
+    """The models that may stand under a key, each with the path at which its own keys stand."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield path, annotation
+    elif get_origin(annotation) is dict:
+        yield from _rows_in(get_args(annotation)[1], f"{path}.NAME")
+    elif get_origin(annotation) is tuple:
+        yield from _rows_in(get_args(annotation)[0], f"{path}[]")
+    elif get_origin(annotation) is Annotated:
+        yield from _rows_in(get_args(annotation)[0], path)
+    else:
+        for each in get_args(annotation):
+            yield from _rows_in(each, path)
+
+
+def _built_in(setting: FieldInfo) -> str:
+    """What counts where the key is left out; nothing is shown of what is empty or made of keys of its own."""
+    if setting.is_required():
+        return "must be given"
+    default = ", ".join(map(str, setting.default)) if isinstance(setting.default, tuple) else setting.default
+    if isinstance(default, bool):
+        default = str(default).lower()
+    return f"`{default}`" if isinstance(default, (str, int)) and default != "" else "–"
+
+
+def _choice(setting: FieldInfo) -> str:
+    """The words that a key takes, where its description does not name them all."""
+    words = [
+        word for each in (setting.annotation, *get_args(setting.annotation)) if get_origin(each) is Literal
+        for word in get_args(each)
+    ]  # fmt: skip
+    unnamed = [word for word in words if word not in str(setting.description)]
+    return f" Possible: {', '.join(words)}." if unnamed else ""
+
+
 def settings_table() -> str:
-    """Every key of the configuration."""
+    """Every key of the configuration, at every level; keys that stand in two places are told once."""
     lines = _head("key", "built in", "what it is")
-    for name, setting in Settings.model_fields.items():
-        default = setting.default
-        words = ", ".join(default) if isinstance(default, tuple) else default
-        shown = f"`{words}`" if words and isinstance(words, str) else "–"
-        lines.append(_row(f"`{name}`", shown, setting.description))
+    told: dict[type[BaseModel], str] = {}
+
+    def tell(model: type[BaseModel], prefix: str) -> None:
+        for name, setting in model.model_fields.items():
+            path = f"{prefix}{setting.alias or name}"
+            lines.append(_row(f"`{path}`", _built_in(setting), f"{setting.description}{_choice(setting)}"))
+            for place, inner in _rows_in(setting.annotation, path):
+                if inner in told:
+                    lines.append(_row(f"`{place}.…`", "–", f"The keys of `{told[inner]}`."))
+                else:
+                    told[inner] = place
+                    tell(inner, f"{place}.")
+
+    tell(Settings, "")
     return "\n".join(lines)
 
 

@@ -10,10 +10,11 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -26,6 +27,7 @@ from executord.messages import MESSAGES
 from executord.paper import parse
 from executord.policy import ROSTER, make_policy
 from executord.reading import read_instruction, read_plan, read_task
+from executord.schemas import schema_of
 from executord.service import Rings, Service
 from executord.sessions.crew import Programs
 from executord.sessions.desk import Desk as SessionDesk
@@ -85,6 +87,40 @@ def test_tables_are_current(page):
     text = (ROOT / "docs" / page).read_text(encoding="utf-8")
     assert "made from the code" in text
     assert docs_tables.renewed(text) == text, "run: python -m tests.docs_tables"
+
+
+def keys_of(schema: Mapping[str, Any], whole: Mapping[str, Any], path: str = "") -> Iterator[str]:
+    """Every key that a schema knows, with the path at which it stands: `roster.NAME.runner.program`."""
+    if "$ref" in schema:
+        yield from keys_of(whole["$defs"][schema["$ref"].rpartition("/")[2]], whole, path)
+    for each in (*schema.get("anyOf", ()), *schema.get("oneOf", ())):
+        yield from keys_of(each, whole, path)
+    for key, inner in schema.get("properties", {}).items():
+        yield (place := f"{path}.{key}".lstrip("."))
+        yield from keys_of(inner, whole, place)
+    for key, deeper in (("items", f"{path}[]"), ("additionalProperties", f"{path}.NAME")):
+        if isinstance(schema.get(key), dict):
+            yield from keys_of(schema[key], whole, deeper)
+
+
+@pytest.mark.spec("CON-3", "OPS-9")
+def test_every_setting_stands_in_the_page_at_every_level():
+    """What the schema of the configuration takes has a row in the operator's page with what it is, and no row more."""
+    page = (ROOT / "docs/operators.md").read_text(encoding="utf-8")
+    table = page.split("<!-- made from the code: settings -->")[1].split("<!-- end -->")[0]
+    rows = {hit[1]: hit[2] for hit in re.finditer(r"(?m)^\| `([^`]+)` \| [^|]+ \| (.+) \|$", table)}
+    elsewhere = {key.removesuffix(".…"): says.split("`")[1] for key, says in rows.items() if key.endswith(".…")}
+
+    def row(key: str) -> str:
+        """The row that tells of a key: its own, or that of the place which its table refers to."""
+        other = next((each for each in elsewhere if key.startswith(f"{each}.") and key not in rows), None)
+        return row(elsewhere[other] + key.removeprefix(other)) if other else key
+
+    schema = schema_of("config")
+    known = list(keys_of(schema, schema))
+    assert {"memory", "roster.NAME.runner.limits", "policies[].match.tier", "notify.NAME.match.tags"} <= set(known)
+    assert [key for key in known if not rows.get(row(key), "").strip("– ")] == []
+    assert {key for key in rows if not key.endswith(".…")} == {row(key) for key in known}
 
 
 def test_every_state_is_reached_and_left():
