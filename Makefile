@@ -86,9 +86,10 @@ floors: $(STAMP)
 spec: $(STAMP)
 	$(BIN)/python -m tests.spec_report
 
-# EXECUTORD_FUZZ times the examples of a test run: 20 takes some minutes.
+# So many seconds of CPU for each reader, with ever new examples.
+FUZZ_S ?= 10
 fuzz: $(STAMP)
-	EXECUTORD_FUZZ=$${EXECUTORD_FUZZ:-20} $(BIN)/python -m pytest tests/test_fuzz.py tests/test_readers_fuzz.py tests/test_session_fuzz.py
+	EXECUTORD_FUZZ_S=$(FUZZ_S) $(BIN)/python -m pytest -rP tests/test_fuzz.py tests/test_readers_fuzz.py tests/test_session_fuzz.py
 
 # Seconds of load and faults; then everything has to come to its end.
 SOAK_S ?= 900

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -15,7 +16,26 @@ from tests.spec_report import RESULTS, known_ids, tree_hash
 
 settings.register_profile("dev", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", settings.get_profile("dev"), derandomize=True, database=None, print_blob=True)
-settings.load_profile("ci" if os.environ.get("CI") else "dev")
+
+#: Seconds of CPU for which each property is tried with ever new examples; 0: once, as a test [REL-10].
+FUZZ_S = float(os.environ.get("EXECUTORD_FUZZ_S", "0"))
+settings.load_profile("ci" if os.environ.get("CI") and not FUZZ_S else "dev")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem):
+    """With `EXECUTORD_FUZZ_S` a property is called until so much CPU is spent, or three times as long by the clock."""
+    if not FUZZ_S or not getattr(pyfuncitem.obj, "is_hypothesis_test", False):
+        return None
+    given = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
+    spent, began, rounds = time.process_time(), time.monotonic(), 0
+    while time.process_time() - spent < FUZZ_S and time.monotonic() - began < 3 * FUZZ_S:
+        pyfuncitem.obj(**given)
+        rounds += 1
+    examples = rounds * pyfuncitem.obj._hypothesis_internal_use_settings.max_examples
+    spent = time.process_time() - spent
+    print(f"FUZZED {pyfuncitem.name}: {spent:.0f} s of CPU, up to {examples} examples")
+    return True
 
 
 def pytest_generate_tests(metafunc):

@@ -3,7 +3,7 @@ answer, what stands in templates, cron lines and command lines. Nothing but erro
 
 Inputs are made by structure: something whole, with parts of it taken out, doubled, or replaced by what does not fit.
 Counterparts: `test_fuzz.py`, what people and agents write; `test_session_fuzz.py`, the files of sessions.
-`EXECUTORD_FUZZ` multiplies the examples.
+`make fuzz FUZZ_S=600` tries each for ten minutes.
 """
 
 from __future__ import annotations
