@@ -32,6 +32,8 @@ _COLOURS = {
     "rework": "yellow",
     "on_hold": "yellow",
     "warning": "yellow",
+    "breached": "red",
+    "paused": "yellow",
 }
 _SECOND = timedelta(seconds=1)
 _STUCK = frozenset({"held", "escalated", "blocked", "on_hold", "rework"})
@@ -73,8 +75,13 @@ def listed(head: Sequence[str], rows: Sequence[Sequence[object]], nothing: str) 
     yield from table(head, rows) if rows else (nothing,)
 
 
+def colour_of(word: str) -> str | None:
+    """The colour of a state or a phase, if it has one."""
+    return _COLOURS.get(word)
+
+
 def _paint(text: str, cell: str) -> str:
-    colour = _COLOURS.get(cell)
+    colour = colour_of(cell)
     return typer.style(text, fg=colour) if colour is not None else text
 
 

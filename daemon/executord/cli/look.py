@@ -9,6 +9,7 @@ import json
 import os
 import sys
 import threading
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,7 +20,7 @@ import typer
 from executord import journal
 from executord.case import Task
 from executord.casebook import Case
-from executord.cli import boards
+from executord.cli import boards, liveboard, screen
 from executord.cli.frame import Frame, frame, say
 from executord.clock import WallClock
 from executord.errors import BadInput, NotFound, TimedOut, Unreadable, UsageError
@@ -28,9 +29,9 @@ from executord.store import Store
 from executord.values import cli_span, stamp
 from executord.views import chronicle, explain, outlook, overview, shelves
 
-REFRESH_S = 2.0
+REFRESH_S, TICK_S = 2.0, 1.0
+REST_SHARE = 4  # how much longer the board rests than it reads
 POLL_S = 0.25
-_CLEAR = "\x1b[H\x1b[2J\x1b[3J"
 
 #: Phases in the order in which a case goes through them: whoever waits for one is content with a later one.
 _ROAD = ("waiting", "executing", "gate", "handed_off", "closed")
@@ -72,19 +73,45 @@ def _say_if_down(here: Frame) -> None:
 def status(
     context: typer.Context,
     ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Only these instructions.")] = None,
-    watch: Annotated[bool, typer.Option("-w", "--watch", help="Look again every two seconds.")] = False,
+    watch: Annotated[
+        bool,
+        typer.Option("-w", "--watch", help="A live board on a terminal until q; else look again every two seconds."),
+    ] = False,
 ) -> None:
     """How everything stands: daemon, instructions by slack, agents, what was rejected."""
     here = frame(context)
+    if watch and not here.as_json and screen.can_draw():
+        return _watch(here, ids or ())
     while True:
         service, now, names = _look(here, ids or ())
         report = overview.status(service, now, names)
-        if watch and not here.as_json and sys.stdout.isatty():
-            sys.stdout.write(_CLEAR)
         here.give(report, lambda r=report, s=service: boards.status_board(r, s))  # type: ignore[misc]
         if not watch:
-            return
+            return None
         _rest(REFRESH_S)
+
+
+def _watch(here: Frame, ids: Iterable[str]) -> None:
+    """`status -w` on a terminal: clocks count from second to second; the tree is read every two seconds, and less
+    often where reading it takes long, so that looking costs at most a fifth of a processor."""
+    report: dict[str, Any] = {}
+    slacks: dict[str, datetime | None] = {}
+    again = 0.0
+
+    def draw(columns: int, rows: int) -> list[str]:
+        nonlocal report, slacks, again
+        began = time.monotonic()
+        if began >= again:
+            if not os.path.isdir(here.memory):
+                raise NotFound("the memory is gone", path=here.memory, fix="put it back, or name another with --memory")
+            service, now, names = _look(here, ids)
+            report = overview.status(service, now, names)
+            slacks = {i: boards.slack(case, service) for i, case in service.cases.items()}
+            ended = time.monotonic()
+            again = ended + max(REFRESH_S, REST_SHARE * (ended - began))
+        return liveboard.board(report, slacks, here.now(), columns, rows, colours=boards.colours())
+
+    screen.run(draw, TICK_S)
 
 
 def list_(context: typer.Context) -> None:
