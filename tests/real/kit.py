@@ -140,21 +140,25 @@ class Tree:
 
     # -- the tree ------------------------------------------------------------------------------------------
 
+    def put(self, path: Path, text: str | bytes) -> None:
+        """A file into its place."""
+        drop(path, text)
+
     def case(self, case_id: str, tasks: Iterable[str], *, tier: int = 3, plan: str | None = None) -> None:
         """A plan; the tasks' files come later."""
         listed = "".join(f"  - {t}\n" for t in tasks)
-        drop(self.root / case_id / "instruction.yaml", f"title: {case_id}\npriority: medium\n")
-        drop(self.root / case_id / "workflow" / "plan.yaml", plan or f"tier: {tier}\ntasks:\n{listed}")
+        self.put(self.root / case_id / "instruction.yaml", f"title: {case_id}\npriority: medium\n")
+        self.put(self.root / case_id / "workflow" / "plan.yaml", plan or f"tier: {tier}\ntasks:\n{listed}")
 
     def task(self, case_id: str, task_id: str, text: str = "") -> None:
         """A task's file."""
         body = text or f"id: {task_id}\ntitle: work on {task_id}\nassigned_to: technical-support-engineer\n"
-        drop(self.root / case_id / "tasks" / "pending" / f"{task_id}.yaml", body)
+        self.put(self.root / case_id / "tasks" / "pending" / f"{task_id}.yaml", body)
 
     def message(self, name: str, body: Mapping[str, Any] | str | bytes) -> None:
         """A message for the daemon."""
         data = body if isinstance(body, str | bytes) else yaml.safe_dump(dict(body), allow_unicode=True)
-        drop(self.root / INBOX / "executor" / name, data)
+        self.put(self.root / INBOX / "executor" / name, data)
 
     def completed(self, case_id: str) -> set[str]:
         """Names of the files in completed/."""

@@ -12,85 +12,68 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from tests.real.kit import INBOX, Patience, Tree, environ
-from tests.soak.load import AGENTS, Answering, Hands, Planner, Poisoner, states
+from tests.real.kit import Patience
+from tests.real.servers import HttpReceiver, SmtpServer
+from tests.soak.account import Account
+from tests.soak.faults import Faults
+from tests.soak.load import AGENTS, PROGRAM, Hands, Manager, Planner, Poisoner
+from tests.soak.memory import Memory
+from tests.soak.staff import Staff
 
-CONFIG = {
-    "settle": "0.3 seconds",
-    "round": "5 seconds",
-    "roster": {agent: {"capacity": 0} for agent in AGENTS},
-}
+WORKERS = Path(__file__).parents[1] / "real"
+RESPONSE = (
+    "type: completion\nsummary: it is done\noutput: {result: fine}\ncomponents: {root_cause_analysis: a pool, "
+    "resolution_steps: [raise it], preventive_measures: an alarm, knowledge_base_article: KB-1, "
+    "follow_up_plan: {date: 2031-01-01}}\n"
+)
+
+
+def config(folder: Path, mail: SmtpServer, hook: HttpReceiver) -> dict[str, Any]:
+    """Agents without limits, one that is a program, a channel of each rule, workers for sessions."""
+    runner = {
+        "program": sys.executable, "environment": ["PYTHON*"], "parser": "response-file", "grace_s": 1,
+        "args": [str(WORKERS / "worker.py"), f"log={folder}/programs.log", "sleep=0.5", f"respond={RESPONSE}"],
+    }  # fmt: skip
+    slow = {"retry": "0.3 seconds", "timeout_s": 5}
+    return {
+        "settle": "0.3 seconds",
+        "round": "5 seconds",
+        "roster": {**{agent: {"capacity": 0} for agent in AGENTS}, PROGRAM: {"capacity": 4, "runner": runner}},
+        "channels": {
+            "mail": {"type": "email", "host": "127.0.0.1", "port": mail.port, "from": "us@support.example",
+                     "tls": False, "delivery": "at_most_once", "match": {"priority": "high"}, **slow},
+            "hook": {"type": "webhook", "url": hook.url, "tls": False, "delivery": "at_least_once", **slow},
+        },
+        "sessions": {
+            "work_s": 600, "status_s": 5, "finalize_s": 5, "orphan_s": 2, "max_attempts": 50, "max_workers": 2,
+            "worker": {"program": sys.executable, "args": [str(WORKERS / "teamworker.py"), "sleep:0.3,finish"]},
+        },
+    }  # fmt: skip
 
 
 class Soak:
     """One run."""
 
     def __init__(self, folder: Path, seed: int) -> None:
-        self.tree = Tree(folder, CONFIG)
-        self.dice = random.Random(seed)
-        self.faults: Counter[str] = Counter()
+        dice = random.Random(seed)
+        self.mail = SmtpServer(lambda word, _n: "451 later" if word == "MAIL" and dice.random() < 0.1 else
+                               "" if word == "." and dice.random() < 0.1 else None, slow_s=0.05)  # fmt: skip
+        self.hook = HttpReceiver(lambda _n: dice.choice((204, 204, 204, 204, 503, 0)), slow_s=0.05)
+        self.tree = Memory(folder, config(folder, self.mail, self.hook))
+        self.dice = dice
+        self.folder = folder
+        self.faults = Faults(self.tree, seed + 9)
         self.unsound: list[str] = []
         self.looks = 0
         self.planner = Planner(self.tree, seed, 0.25)
-        self.others = [Hands(self.tree, seed + 1, 0.4), Poisoner(self.tree, seed + 2, 0.3)]
-        self.workers = [Answering(self.tree, agent, seed + k) for k, agent in enumerate(AGENTS, 3)]
-
-    # -- faults of the machine -----------------------------------------------------------------------------
-
-    def fault(self) -> None:
-        """One of them."""
-        names = ("kill", "kill", "kill", "kill in a row", "stop", "freeze", "descriptors", "burst", "state lost")
-        name = self.dice.choice(names)
-        process = self.tree.process
-        assert process is not None
-        match name:
-            case "kill":
-                self.tree.kill()
-                self.tree.start()
-            case "kill in a row":
-                for _ in range(3):
-                    self.tree.kill()
-                    self._begin()
-                    time.sleep(self.dice.random())
-                self.tree.kill()
-                self.tree.start()
-            case "stop":
-                if self.tree.stop() != 0:
-                    self.unsound.append("it did not end well")
-                self.tree.start()
-            case "freeze":
-                process.send_signal(signal.SIGSTOP)
-                time.sleep(self.dice.uniform(0.5, 3))
-                process.send_signal(signal.SIGCONT)
-            case "descriptors" if shutil.which("prlimit"):
-                limit = ["prlimit", "--pid", str(process.pid)]
-                subprocess.run([*limit, "--nofile=4:4096"], check=False)
-                time.sleep(self.dice.uniform(0.5, 2))
-                subprocess.run([*limit, "--nofile=1024:4096"], check=False)
-            case "burst":
-                inbox = self.tree.root / INBOX / "executor"
-                process.send_signal(signal.SIGSTOP)
-                for k in range(17_000):  # one more than the kernel's queue holds
-                    (inbox / f"noise-{k}.tmp").touch()
-                    (inbox / f"noise-{k}.tmp").unlink()
-                process.send_signal(signal.SIGCONT)
-            case "state lost":
-                self.tree.kill()
-                shutil.rmtree(self.tree.state, ignore_errors=True)
-                self.tree.start()
-            case _:
-                return
-        self.faults[name] += 1
-
-    def _begin(self) -> None:
-        with self.tree.log.open("ab") as log:
-            self.tree.process = subprocess.Popen(
-                self.tree.command("run"), stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=environ()
-            )
+        self.hands = Hands(self.tree, seed + 1, 0.4)
+        self.poisoner = Poisoner(self.tree, seed + 2, 0.3)
+        self.manager = Manager(self.tree, seed + 3, 2)
+        self.staff = Staff(self.tree, seed + 4, self.mail, self.hook)
+        self.everybody = (self.planner, self.hands, self.poisoner, self.manager, self.staff)
 
     def check(self, why: str) -> None:
         """The daemon lives, and `fsck` finds nothing that stays."""
@@ -104,38 +87,35 @@ class Soak:
             try:
                 found = self.tree.call("fsck")
             except subprocess.TimeoutExpired:
-                told = "fsck took more than two minutes"
+                told = "fsck took more than ten minutes"
                 continue
             wrong = [x for x in found.stdout.splitlines() if x.startswith("error") and "poisoned" not in x]
             told = "\n".join(wrong)  # of what was poisoned `fsck` must say so, and does
             if not wrong:
+                print(f"{why}: {self.planner.did['cases']} cases, {self.tree.count_closed()} closed, "
+                      f"{sum(self.faults.survived.values())} faults, fsck finds nothing", flush=True)  # fmt: skip
                 return
             time.sleep(2)
         self.unsound.append(f"{why}: {told}")
 
-    # -- the run -------------------------------------------------------------------------------------------
-
     def run(self, seconds: float) -> dict[str, Any]:
         """So long; then everything has to come to its end."""
         began = time.monotonic()
-        everybody = [self.planner, *self.others, *self.workers]
         self.tree.start()
-        for each in everybody:
+        for each in self.everybody:
             each.start()
         next_check = began + 10
         while time.monotonic() - began < seconds:
             time.sleep(self.dice.uniform(0.5, 4))
-            self.fault()
+            self.faults.one()
             if time.monotonic() > next_check:
                 self.check(f"after {time.monotonic() - began:.0f} s")
                 next_check = time.monotonic() + 20
         held = time.monotonic() - began
-        self.planner.stop()
-        for other in self.others:
-            other.stop()
+        for each in (self.hands, self.poisoner, self.manager, self.planner):
+            each.stop()
         self._until_done(120 + seconds / 4)
-        for worker in self.workers:
-            worker.stop()
+        self.staff.stop()
         time.sleep(1)
         self.check("at the end")
         if self.tree.stop() != 0:
@@ -143,49 +123,52 @@ class Soak:
         return self._report(held)
 
     def _until_done(self, patience_s: float) -> None:
+        """Until nothing is open any more, or for so long."""
         patience = Patience(patience_s)
-        while not patience.over() and any(self.tree.completed(c) < t for c, t in self.planner.cases.items()):
-            time.sleep(0.5)
+        while not patience.over() and not (
+            all(self.planner.reported(c) and self.tree.closed(c) for c in self.planner.cases)
+            and all(s.json("team-session.json")["status"] == "completed" for s in self.planner.sessions)
+        ):
+            self.planner.report_incidents()
+            time.sleep(1)
+        for case_id in self.planner.cases:
+            if not self.tree.closed(case_id) or not self.planner.reported(case_id):
+                self.unsound.append(f"{case_id} has not come to its end: {self.tree.journal(case_id)[-1]['name']}")
 
     def _report(self, held: float) -> dict[str, Any]:
-        lost, twice = [], []
-        for case_id, tasks in self.planner.cases.items():
-            where = states(self.tree, case_id)
-            lost += [f"{case_id}/{t}: {where.get(t, 'nowhere')}" for t in tasks if where.get(t) != ["completed"]]
-            lines = self.tree.journal(case_id)
-            twice += [f"{case_id}: {n}" for n, c in Counter(e["name"] for e in lines).items() if c > 1]
-            if [e["n"] for e in lines] != list(range(1, len(lines) + 1)):
-                self.unsound.append(f"{case_id}: the journal's numbers have gaps")
-            missing = [t for t in tasks if not (self.tree.root / case_id / f"outputs/partial/{t}.yaml").is_file()]
-            lost += [f"{case_id}/{t}: no result" for t in missing if where.get(t) == ["completed"]]
-        for worker in self.workers:
-            twice += [f"{name} came {n} times" for name, n in worker.got.items() if n > 1]
-        self.unsound += [f for each in (self.planner, *self.others) for f in each.faults]
-        left = [p.name for p in self.tree.root.glob("**/.x-*")]
-        self.unsound += [f"staged and left: {name}" for name in left]
-        tracebacks = self.tree.log.read_text(errors="replace").count("Traceback")
-        if tracebacks:
-            self.unsound.append(f"{tracebacks} tracebacks in the log")
-        tasks_done = sum(len(self.tree.completed(c)) for c in self.planner.cases)
-        odd = sum((w.odd for w in self.workers), Counter[str]())
+        account = Account(self.tree)
+        account.cases(self.planner, self.hands)
+        account.incidents(self.planner)
+        account.updates(self.planner, self.staff)
+        account.programs(self.folder / "programs.log")
+        account.sessions(self.planner)
+        account.rest(self.staff)
         return {
             "schema_version": 1,
             "held_s": round(held, 1),
             "load": {
-                "cases": self.planner.did["cases"],
-                "tasks": self.planner.did["tasks"],
-                "tasks_done": tasks_done,
-                "messages": sum(sum(w.got.values()) for w in self.workers),
-                "tasks_per_s": round(tasks_done / held, 1),
-                "by_hand": self.others[0].did["hands"],
+                **self.planner.did,
+                "ended": dict(account.ended),
+                "messages": sum(self.staff.got.values()),
+                "tasks_per_s": round(account.ended["tasks completed"] / held, 1),
+                "by_hand": self.hands.did["hands"],
+                "deleted": len(self.hands.deleted),
+                "decisions": self.manager.did["decisions"],
+                "answers": dict(self.staff.odd),
             },
-            "faults_survived": dict(self.faults),
-            "bad_inputs": self.others[1].did["bad inputs"] + sum(odd.values()),
+            "faults_survived": dict(self.faults.survived),
+            "bad_inputs": self.poisoner.did["bad inputs"] + sum(self.staff.odd.values()),
             "fsck_runs": self.looks,
-            "lost": lost,
-            "duplicated": twice,
-            "unsound": self.unsound,
-        }
+            "lost": account.lost,
+            "duplicated": account.twice,
+            "unsound": [*self.unsound, *self.faults.unsound, *account.unsound,
+                        *(fault for each in self.everybody for fault in each.faults)],
+        }  # fmt: skip
+
+
+def _special(folder: str, names: list[str]) -> list[str]:
+    """What cannot be copied: reading it would never end."""
+    return [n for n in names if not (os.path.isfile(f"{folder}/{n}") or os.path.isdir(f"{folder}/{n}"))]
 
 
 def main() -> int:
@@ -198,25 +181,34 @@ def main() -> int:
     given = asked.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="executord-soak-", dir=given.dir))
     print(f"soak of {given.seconds:g} s with seed {given.seed} in {folder}", flush=True)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     soak = Soak(folder, given.seed)
     try:
         report = soak.run(given.seconds)
     finally:
+        soak.tree.ending.set()
         if soak.tree.process is not None and soak.tree.process.poll() is None:
             soak.tree.process.kill()
+            soak.tree.leave()
     text = json.dumps(report, indent=1)
     if given.json is not None:
         given.json.write_text(text)
     print(text)
     bad = len(report["lost"]) + len(report["duplicated"]) + len(report["unsound"])
+    ended = report["load"]["ended"]
+    others = "".join(f", {ended.get(what, 0)} {what}" for what in ("incidents", "programs", "sessions"))
+    updates = sum(n for what, n in ended.items() if what.startswith("updates"))
     print(
-        f"{report['load']['tasks_done']} tasks of {report['load']['cases']} cases held, "
+        f"{ended.get('tasks completed', 0)} tasks of {ended.get('cases', 0)} cases, {updates} updates{others} held, "
         f"{sum(report['faults_survived'].values())} faults survived, {report['bad_inputs']} bad inputs tried, "
         f"{len(report['lost'])} lost, {len(report['duplicated'])} duplicated, {len(report['unsound'])} unsound"
     )
     if bad:
-        print(f"the tree is kept in {folder}", file=sys.stderr)
+        shutil.copytree(soak.tree.root, folder / "kept", symlinks=True, ignore=_special)
+        soak.tree.leave()
+        print(f"the tree is kept in {folder}/kept", file=sys.stderr)
         return 1
+    soak.tree.leave()
     shutil.rmtree(folder, ignore_errors=True)
     return 0
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import errno
 import os
 import random
 import threading
@@ -14,16 +14,22 @@ from typing import Any
 
 import yaml
 
-from tests.real.kit import INBOX, Tree, Worker, drop
+from tests.real.kit import INBOX
+from tests.real.test_sessions import Session
+from tests.soak.memory import Memory
 
-AGENTS = ("technical-support-engineer", "technical-writer", "knowledge-engineer")
-OPEN_CASES = 40  # more are begun only when some of these are done: the load is held, not heaped up
+AGENTS = ("technical-support-engineer", "technical-writer", "knowledge-base-manager", "support-trainer")
+PROGRAM = "automation"  # an agent of the soak's roster that is a program
+LIAISON = "customer-success-manager"
+OPEN_CASES = 30  # more are begun only when some of these are done: the load is held, not heaped up
+SESSION_EVERY_S = 45.0
+GRAPH = {"DEV-001": [], "DEV-002": ["DEV-001"], "DEV-003": ["DEV-001"], "DEV-004": ["DEV-002", "DEV-003"]}
 
 
 class Somebody(threading.Thread):
     """Does one thing after another, with pauses, until told to stop."""
 
-    def __init__(self, tree: Tree, seed: int, pause_s: float) -> None:
+    def __init__(self, tree: Memory, seed: int, pause_s: float) -> None:
         super().__init__(daemon=True)
         self.tree, self.dice, self.pause_s = tree, random.Random(seed), pause_s
         self.ending = threading.Event()
@@ -35,8 +41,10 @@ class Somebody(threading.Thread):
         while not self.ending.wait(self.dice.uniform(0.2, 1.8) * self.pause_s):
             try:
                 self.act()
-            except FileNotFoundError:
-                continue  # the daemon was quicker
+            except OSError as error:
+                if error.errno not in (errno.ENOENT, errno.ENOSPC, errno.EROFS):
+                    self.faults.append(f"{type(self).__name__}: {error}")
+                # else the daemon was quicker, or the disk does not take it now: they let it be
             except Exception as error:
                 self.faults.append(f"{type(self).__name__}: {type(error).__name__}: {error}")
 
@@ -51,58 +59,119 @@ class Somebody(threading.Thread):
 
 
 class Planner(Somebody):
-    """Begins one case after another: some with the plan first, some whole, some file by file."""
+    """Begins one case after another: of every tier, with a customer, an incident, a program, and team sessions."""
 
-    def __init__(self, tree: Tree, seed: int, pause_s: float) -> None:
+    def __init__(self, tree: Memory, seed: int, pause_s: float) -> None:
         super().__init__(tree, seed, pause_s)
         self.cases: dict[str, set[str]] = {}
-        self.finished: set[str] = set()
+        self.incidents: dict[str, bool] = {}  # case -> whether it was said
+        self.sessions: list[Session] = []
+        self._next_session = 0.0
 
     def act(self) -> None:
         """A case, if not too many are open."""
-        self.finished |= {c for c in self.cases.keys() - self.finished if self.tree.completed(c) >= self.cases[c]}
-        if len(self.cases) - len(self.finished) >= OPEN_CASES:
-            return
-        name = f"case-{len(self.cases):05}"
+        self.report_incidents()
+        if time.monotonic() > self._next_session:
+            self._next_session = time.monotonic() + SESSION_EVERY_S
+            self._session()
+        if sum(not self.tree.closed(c) for c in self.cases) < OPEN_CASES:
+            self._case(f"case-{len(self.cases):05}")
+
+    def report_incidents(self) -> None:
+        """Once the case is known: what speaks of an unknown one is refused."""
+        for case_id in [c for c, said in self.incidents.items() if not said and self.tree.journal(c)]:
+            self.incidents[case_id] = True
+            self.tree.message(f"{case_id}-incident.yaml", {
+                "type": "incident", "from": "support-manager", "instruction_id": case_id, "severity": "Sev 2",
+                "description": "every third checkout fails",
+            })  # fmt: skip
+
+    def reported(self, case_id: str) -> bool:
+        """Whether its incident was said, and has come to its end; or it has none."""
+        if case_id not in self.incidents:
+            return True
+        names = [e["name"] for e in self.tree.journal(case_id)]
+        return any(n.startswith("incident ") and n.endswith(" closed") for n in names)
+
+    def _case(self, name: str) -> None:
+        what = self.dice.choice(("plain", "plain", "plain", "customer", "customer", "incident", "program"))
         tasks = [f"T{k}" for k in range(1, self.dice.randint(2, 9))]
-        tier = self.dice.choice((1, 2, 3, 3))
+        agents: tuple[str, ...] = AGENTS
+        if what == "program":
+            tasks = [f"T{len(self.cases)}-{k}" for k in range(1, 4)]  # the program's record names no case
+            agents = (PROGRAM,)
         self.cases[name] = set(tasks)
-        self.tree.case(name, tasks, tier=tier)
-        for task_id in self.dice.sample(tasks, len(tasks)):
-            agent = self.dice.choice(AGENTS)
-            self.tree.task(name, task_id, f"id: {task_id}\ntitle: work on {task_id}\nassigned_to: {agent}\n")
-            self.did["tasks"] += 1
+        head: dict[str, Any] = {"title": f"work on {name}", "priority": self.dice.choice(("high", "medium"))}
+        if what == "customer":
+            head["customer"] = {"name": "Acme", "contact": "ops@acme.example"}
+        if what == "incident":
+            self.incidents[name] = False
+        plan = {"tier": self.dice.choice((1, 2, 3, 3, 4)), "tasks": tasks, "deliverable_type": "ticket_resolution"}
+        files = {"instruction.yaml": head, "workflow/plan.yaml": plan}
+        for task_id in tasks:
+            task = {"id": task_id, "title": f"work on {task_id}", "assigned_to": self.dice.choice(agents)}
+            files[f"tasks/pending/{task_id}.yaml"] = task
+        order = list(files)
+        if self.dice.random() < 0.5:  # as it comes: tasks before their plan
+            self.dice.shuffle(order)
+        for path in order:
+            self.tree.put(self.tree.root / name / path, yaml.safe_dump(files[path]))
             time.sleep(self.dice.random() * 0.01)
         self.did["cases"] += 1
+        self.did[f"cases: {what}"] += 1
+        self.did["tasks"] += len(tasks)
+
+    def _session(self) -> None:
+        session = Session(self.tree.root.parent, GRAPH, name=f"TC-{len(self.sessions)}")
+        self.sessions.append(session)
+        self.tree.message(f"{session.path.name}.yaml", {
+            "type": "session", "from": "planner", "path": str(session.path),
+        })  # fmt: skip
 
 
-class Answering(Worker):
-    """A worker that now and then answers twice, late, or about something that is not his."""
+class Manager(Somebody):
+    """Decides this and that about open cases."""
 
-    def __init__(self, tree: Tree, agent: str, seed: int) -> None:
-        super().__init__(tree, agent, poll_s=0.02)
-        self._dice = random.Random(seed)
-        self.odd: Counter[str] = Counter()
-
-    def _take(self, path: Path) -> None:
-        body = yaml.load(path.read_bytes(), yaml.CSafeLoader)
-        super()._take(path)
-        if body["type"] != "delegation":
+    def act(self) -> None:
+        """One message of authority."""
+        cases = [p.parent.name for p in self.tree.root.glob("case-*/instruction.yaml")][-20:]
+        if not cases:
             return
-        what = self._dice.random()
-        about = {"type": "completion", "from": self._agent, "instruction_id": body["instruction_id"]}
-        if what < 0.05:
-            self.odd["answered twice"] += 1
-            self._tree.message(
-                f"{path.stem}-again.yaml", {**about, "task_id": body["task_id"], "summary": "s", "output": "o"}
-            )
-        elif what < 0.08:
-            self.odd["answered for another's task"] += 1
-            self._tree.message(f"{path.stem}-other.yaml", {**about, "task_id": "T99", "summary": "s", "output": "o"})
+        about = {"from": "support-manager", "instruction_id": self.dice.choice(cases), "reason": "as we see it now"}
+        name = f"decision-{sum(self.did.values())}"
+        match self.dice.choice(("priority_change", "hold", "mute", "status", "pause")):
+            case "hold":
+                self.tree.message(f"{name}.yaml", {**about, "type": "hold"})
+                time.sleep(self.dice.random())
+                self.tree.message(f"{name}-off.yaml", {**about, "type": "release"})
+            case "pause":
+                self.tree.message(f"{name}.yaml", {**about, "type": "pause"})
+                time.sleep(self.dice.random())
+                self.tree.message(f"{name}-off.yaml", {**about, "type": "resume"})
+            case "mute":
+                self.tree.message(f"{name}.yaml", {**about, "type": "mute", "for": "1 minute"})
+            case kind:
+                more = {"priority": self.dice.choice(("high", "low", "medium"))}
+                self.tree.message(f"{name}.yaml", {**about, **more, "type": kind})
+        self.did["decisions"] += 1
+
+
+def replaced(path: Path, text: str) -> None:
+    """As an editor saves: aside, then over the file, if it is still there."""
+    aside = path.parent / f".{path.name}.swp"
+    aside.write_text(text)
+    if path.exists():
+        aside.rename(path)
+    else:
+        aside.unlink()
 
 
 class Hands(Somebody):
-    """People who edit task files, move them back, add some, and look."""
+    """People who edit task files, move them back, delete some, and look."""
+
+    def __init__(self, tree: Memory, seed: int, pause_s: float) -> None:
+        super().__init__(tree, seed, pause_s)
+        self.deleted: dict[str, str] = {}  # of a case at most one task
 
     def act(self) -> None:
         """One of these to a task of some case."""
@@ -111,15 +180,16 @@ class Hands(Somebody):
         if not files:
             return
         path = self.dice.choice(files)
-        match self.dice.choice(("edit", "append", "back", "forth", "look")):
+        match self.dice.choice(("edit", "append", "back", "forth", "delete", "look")):
             case "edit":
-                drop(
-                    path.parent / path.name, path.read_text() + f"note: {self.dice.random()}\n"
-                ) if path.exists() else None
+                replaced(path, path.read_text() + f"note: {self.dice.random()}\n")
             case "append":
                 with path.open("r+") as file:  # never makes one that has just been moved
                     file.seek(0, os.SEEK_END)
                     file.write("# looked at\n")
+            case "delete" if path.parent.parent.parent.name not in self.deleted and self.dice.random() < 0.3:
+                path.unlink()
+                self.deleted[path.parent.parent.parent.name] = path.stem
             case "back" if path.parent.name == "in_progress":
                 os.link(path, path.parent.parent / "pending" / path.name)
                 path.unlink()
@@ -163,20 +233,9 @@ class Poisoner(Somebody):
             case 1:
                 (inbox / f"{name}.yaml").symlink_to("/etc/passwd")
             case 2:
-                drop(self.tree.root / "poisoned/tasks/pending" / f"{name}.yaml", raw)
+                self.tree.put(self.tree.root / "poisoned/tasks/pending" / f"{name}.yaml", raw)
             case 3:
-                drop(self.tree.root / f"poisoned-{self.dice.randint(0, 3)}/workflow/plan.yaml", raw)
+                self.tree.put(self.tree.root / f"poisoned-{self.dice.randint(0, 3)}/workflow/plan.yaml", raw)
             case _:
-                drop(inbox / f"{name}.yaml", raw)
+                self.tree.put(inbox / f"{name}.yaml", raw)
         self.did["bad inputs"] += 1
-
-
-def states(tree: Tree, case_id: str) -> dict[str, Any]:
-    """Where the files of a case's tasks lie."""
-    found: dict[str, list[str]] = {}
-    for folder in ("pending", "in_progress", "completed"):
-        with contextlib.suppress(FileNotFoundError):
-            for path in (tree.root / case_id / "tasks" / folder).iterdir():
-                if path.name.startswith("T"):
-                    found.setdefault(path.stem, []).append(folder)
-    return found

@@ -257,3 +257,31 @@ def muted_the_customers_updates_go_on(s: Stage) -> None:
         10:25 escalate update #2 level-1
         """
     )
+
+
+@story("OPS-15", "EXE-7", "REL-4")
+def an_executive_is_not_told_of_a_muted_case(s: Stage) -> None:
+    """His updates are noted and not sent; the case goes on, and after the window he hears of what comes then."""
+    s.case({"T1": {"assigned_to": ENGINEER}, "T2": {"assigned_to": ENGINEER}}, tier=4)
+    s.look()
+    s.at("09:01").drop("mute", "support-manager", **{"for": "1h"}, reason="a drill")
+    s.at("09:30").drop("priority_change", "support-manager", None, priority="high", reason="they call")
+    s.at("09:31")
+    s.expect(
+        """
+        09:00 open acme-42
+        09:00 admit T1 #1
+        09:00 admit T2 #1
+        09:00 executive-update acme-42 #1 → vp-customer-support
+        09:00 assign T1 a1 → technical-support-engineer
+        09:00 move T1 #1 in_progress
+        09:00 assign T2 a1 → technical-support-engineer
+        09:00 move T2 #1 in_progress
+        09:01 file 01-mute.yaml #1
+        09:30 file 02-priority_change.yaml #1
+        09:30 notice T1 #1 instruction-priority
+        09:30 notice T2 #1 instruction-priority
+        09:30 notice acme-42 #1 re-planned
+        09:30 executive-update acme-42 #2
+        """
+    )

@@ -61,7 +61,9 @@ def _update(case: Case, to: str, at: datetime, why: str) -> Due:
 
 
 def spoken(case: Case, line: Due, policy: Policy) -> Due:
-    """The line with how things stand when it is noted."""
+    """The line with how things stand when it is noted; one that is muted says nothing."""
+    if not isinstance(line.action, Send):
+        return line
     head = case.head
     states: dict[str, list[str]] = {}
     for task in case.in_order():
@@ -85,7 +87,6 @@ def spoken(case: Case, line: Due, policy: Policy) -> Due:
         "deadline": stamp(limit.at) if limit is not None else None,
         "next_at_latest": stamp(line.at + _whom(case, policy)[1]) if head.closed is None else None,
     }  # fmt: skip
-    assert isinstance(line.action, Send)
     return replace(line, action=Send(line.action.to, line.action.kind, body))
 
 

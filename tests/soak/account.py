@@ -1,0 +1,115 @@
+"""What became of everything: what was lost, what was done twice, what is unsound [REL-1]."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+from pathlib import Path
+
+import yaml
+
+from tests.soak.load import Hands, Planner
+from tests.soak.memory import Memory
+from tests.soak.staff import Staff
+
+
+class Account:
+    """Filled once, when everything has come to its end."""
+
+    def __init__(self, tree: Memory) -> None:
+        self._tree = tree
+        self.lost: list[str] = []
+        self.twice: list[str] = []
+        self.unsound: list[str] = []
+        self.ended: Counter[str] = Counter()
+
+    def cases(self, planner: Planner, hands: Hands) -> None:
+        """Every task of every case, its result, and the lines about it."""
+        for case_id, tasks in planner.cases.items():
+            where, lines = states(self._tree, case_id), self._tree.journal(case_id)
+            for task in sorted(tasks):
+                self._task(case_id, task, where.get(task, []), deleted=hands.deleted.get(case_id) == task)
+            self.twice += [f"{case_id}: {n}" for n, c in Counter(e["name"] for e in lines).items() if c > 1]
+            if [e["n"] for e in lines] != list(range(1, len(lines) + 1)):
+                self.unsound.append(f"{case_id}: the journal's numbers have gaps")
+            if self._tree.closed(case_id):
+                self.ended["cases"] += 1
+            else:
+                self.lost.append(f"{case_id} is not closed")
+
+    def _task(self, case_id: str, task: str, where: list[str], *, deleted: bool) -> None:
+        result = self._tree.root / case_id / f"outputs/partial/{task}.yaml"
+        state = yaml.safe_load(result.read_text())["state"] if result.is_file() else "without a result"
+        self.ended[f"tasks {state}"] += 1
+        if (state, where) != ("completed", ["completed"]) and not (deleted and state == "cancelled"):
+            self.lost.append(f"{case_id}/{task}: {state}, in {where or 'no folder'}")
+
+    def incidents(self, planner: Planner) -> None:
+        """Each is opened once and closed, and its chain holds."""
+        for case_id in planner.incidents:
+            names = [e["name"] for e in self._tree.journal(case_id)]
+            opened = [n for n in names if n.startswith("incident ") and n.endswith(" opened")]
+            closed = [n for n in names if n.startswith("incident ") and n.endswith(" closed")]
+            if len(closed) != 1:
+                self.lost.append(f"{case_id}: incident lines {opened + closed}")
+                continue
+            self.ended["incidents"] += 1
+            named = closed[0].split(" ")[1]
+            if (done := self._tree.call("incident", "verify", named)).returncode:
+                self.unsound.append(f"{named}: {done.stdout}{done.stderr}")
+
+    def updates(self, planner: Planner, staff: Staff) -> None:
+        """Each that was sent came to an end; by its channel's rule at most once, or at least once."""
+        mail, hook = staff.mail.keys(), staff.hook.keys()
+        known = set()
+        for case_id in planner.cases:
+            last: dict[tuple[int, str], str] = {}
+            for e in self._tree.journal(case_id):
+                verb, _, about = e["name"].partition(" ")
+                if about.startswith("update #") and " via " in about:
+                    number, channel = e["facts"]["number"], e["facts"]["channel"]
+                    last[number, channel] = verb
+                    if verb == "send":
+                        known.add(e["facts"]["key"])
+            for (number, channel), verb in last.items():
+                if verb == "delivered":
+                    self.ended[f"updates by {channel}"] += 1
+                else:
+                    self.lost.append(f"{case_id}: update #{number} via {channel}: {verb}")
+        self.twice += [f"mail {key} sent {n} times" for key, n in mail.items() if n > 1]
+        self.unsound += [f"{key} was sent and never noted" for key in {*mail, *hook} - known]
+
+    def programs(self, log: Path) -> None:
+        """No attempt began twice."""
+        with contextlib.suppress(FileNotFoundError):
+            begun = Counter(line.split()[0] for line in log.read_text().splitlines())
+            self.ended["programs"] = len(begun)
+            self.twice += [f"program for {attempt} began {n} times" for attempt, n in begun.items() if n > 1]
+
+    def sessions(self, planner: Planner) -> None:
+        """Each is completed, each of its tasks was done once."""
+        for session in planner.sessions:
+            if session.json("team-session.json")["status"] != "completed":
+                self.lost.append(f"session {session.path.name}: {session.names()[-3:]}")
+                continue
+            self.ended["sessions"] += 1
+            ends = Counter(n for n in session.names() if n.startswith("result "))
+            self.twice += [f"session {session.path.name}: {n}" for n, c in ends.items() if c > 1]
+
+    def rest(self, staff: Staff) -> None:
+        """No message came twice, nothing is left half done, nothing was thrown."""
+        self.twice += [f"{name} came to {box} {n} times" for (box, name), n in staff.got.items() if n > 1]
+        self.unsound += [f"staged and left: {p}" for p in self._tree.root.glob("**/.x-*")]
+        if tracebacks := self._tree.log.read_text(errors="replace").count("Traceback"):
+            self.unsound.append(f"{tracebacks} tracebacks in the log")
+
+
+def states(tree: Memory, case_id: str) -> dict[str, list[str]]:
+    """Where the files of a case's tasks lie."""
+    found: dict[str, list[str]] = {}
+    for folder in ("pending", "in_progress", "completed"):
+        with contextlib.suppress(FileNotFoundError):
+            for path in (tree.root / case_id / "tasks" / folder).iterdir():
+                if path.name.startswith("T"):
+                    found.setdefault(path.stem, []).append(folder)
+    return found
