@@ -45,7 +45,7 @@ def config(folder: Path, mail: SmtpServer, hook: HttpReceiver) -> dict[str, Any]
         "channels": {
             "mail": {"type": "email", "host": "127.0.0.1", "port": mail.port, "from": "us@support.example",
                      "tls": False, "delivery": "at_most_once", "match": {"priority": "high"}, **slow},
-            "hook": {"type": "webhook", "url": hook.url, "tls": False, "delivery": "at_least_once", **slow},
+            "web": {"type": "webhook", "url": hook.url, "tls": False, "delivery": "at_least_once", **slow},
         },
         "sessions": {
             "work_s": 600, "status_s": 5, "finalize_s": 5, "orphan_s": 2, "max_attempts": 50, "max_workers": 2,
