@@ -2,11 +2,16 @@
 
 Counterparts: `places.py`, which chooses; `rules/dispatch.py` and `rules/overload.py`, what is noted then. A fault that
 one case brings up parks that case, and the next one is given its place [REL-4, EXE-11, EXE-12].
+
+What is chosen for one case depends on what the others were given before. So their journals are written in the order
+of giving, and a step ends before a case would have its turn a second time: whatever a death leaves written, the rest is
+chosen again as it was [REL-2].
 """
 
 from __future__ import annotations
 
 from datetime import datetime
+from itertools import islice
 from typing import Protocol
 
 from executord.agenda import Agenda, Due
@@ -43,25 +48,36 @@ class Allotment:
     def __init__(self, service: Hall) -> None:
         self._service = service
 
-    def give(self, batches: dict[str, Batch], now: datetime, room: int) -> None:
-        """Put into the batches what gives places, up to so many lines."""
+    def give(self, batches: dict[str, Batch], now: datetime, room: int) -> bool:
+        """Put what gives places into the batches, up to so many lines; those who get one come last, in their order.
+
+        Returns whether anybody was given one.
+        """
         service = self._service
         lineup = service.lineup
+        served: list[str] = []
         while room > 0:
             try:
                 given = lineup.next(now)
                 if given is None:
-                    return
-                room -= self._give_one(batches, *given, now)
+                    break
+                case_id = given[0].id
+                if case_id not in served:
+                    served.append(case_id)
+                    batches[case_id] = batches.pop(case_id, Batch(service.cases[case_id]))
+                elif case_id != served[-1]:
+                    break  # its turn in this step is over
+                room -= self._give_one(batches[case_id], *given, now)
             except Exception as error:  # the boundary of a case: its fault must not stop the others
                 if lineup.at is None:
-                    return service.parked.fault(error, now)
+                    service.parked.fault(error, now)
+                    break
                 service.hands.forget(batches.pop(lineup.at, None))
                 service._break(lineup.at, error, now)
+        return bool(served)
 
-    def _give_one(self, batches: dict[str, Batch], case: Case, line: Due, choice: Choice | None, now: datetime) -> int:
+    def _give_one(self, batch: Batch, case: Case, line: Due, choice: Choice | None, now: datetime) -> int:
         service = self._service
-        batch = batches.setdefault(case.id, Batch(service.cases[case.id]))
         task = case.tasks[line.task or ""]
         before = len(batch.noted)
         if choice is None:
@@ -78,7 +94,7 @@ class Allotment:
         return len(batch.noted) - before
 
     def relieve(self, batches: dict[str, Batch], now: datetime) -> None:
-        """Put into the batches what relieves those who hold more than they can."""
+        """Put into the batches what relieves one of those who hold more than they can; the next step goes on."""
         service = self._service
-        for crowded, relief in service.prompter.relief(service.cases):
+        for crowded, relief in islice(service.prompter.relief(service.cases), 1):
             service._note(batches.setdefault(crowded.id, Batch(crowded)), relief, now)

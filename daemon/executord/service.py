@@ -375,8 +375,8 @@ class Service:
                 else:
                     self.hands.forget(batch)
                 self.deaths.working(None)
-            if room > 0 and not rest and not any(n.reply for b in batches.values() for n in b.noted):
-                self.allotment.give(batches, now, room)
+            answers = any(n.reply for b in batches.values() for n in b.noted)
+            if room > 0 and not rest and not answers and not self.allotment.give(batches, now, room):
                 self._guarded(None, now, partial(self.allotment.relieve, batches, now))
             noted = {c: b for c, b in batches.items() if b.noted}
             moved = self.escort.moved() & self.cases.keys()
