@@ -64,6 +64,12 @@ def test_killed_during_recovery_too(name: str, stages: Path):
     swept(Sweep(STORIES[name], stages, every=7, first=3, again=2))
 
 
+@pytest.mark.spec("REL-2", "EXE-11")
+def test_killed_between_the_journals_of_cases_that_share_agents(stages: Path):
+    """The load that was said, and who was chosen by it, do not hang on which of the journals was written."""
+    swept(Sweep(STORIES["places_given_in_one_step_go_back_and_forth_between_cases"], stages, again=2))
+
+
 @pytest.mark.spec("REL-2", "MEM-21", "MEM-17", "OPS-10")
 @pytest.mark.parametrize("name", ["tier_3_goes_as_far_as_its_dependencies_let_it", "a_duplicate_changes_nothing"])
 def test_killed_and_the_state_folder_lost(name: str, stages: Path):

@@ -273,6 +273,33 @@ def who_has_no_room_in_time_is_passed_over(s: Stage) -> None:
     s.says(f"_communication/inbox/{ENGINEER}/acme-42.T2.a1.delegation.yaml", instead_of="clerk")
 
 
+@story("EXE-10", "EXE-11", "REL-2")
+def places_given_in_one_step_go_back_and_forth_between_cases(s: Stage) -> None:
+    """Whose turn it is, is a matter of urgency across cases; what each was told of the other's load stays true."""
+    high, low = {"priority": "high"}, {"priority": "low"}
+    s.case({"T1": {"assigned_to": ENGINEER, **high}, "T2": {"title": "what others have", **low}}, tier=3)
+    first, third = {"priority": "critical"}, {"priority": "medium"}
+    s.case({"T1": {"assigned_to": ENGINEER, **first}, "T2": {"assigned_to": ENGINEER, **third}}, case="zeta-7", tier=3)
+    s.expect(
+        """
+        09:00 [zeta-7] open zeta-7
+        09:00 [zeta-7] admit T1 #1
+        09:00 [zeta-7] admit T2 #1
+        09:00 [zeta-7] assign T1 a1 → technical-support-engineer
+        09:00 [zeta-7] move T1 #1 in_progress
+        09:00 open acme-42
+        09:00 admit T1 #1
+        09:00 admit T2 #1
+        09:00 assign T1 a1 → technical-support-engineer
+        09:00 move T1 #1 in_progress
+        09:00 [zeta-7] assign T2 a1 → technical-support-engineer
+        09:00 [zeta-7] move T2 #1 in_progress
+        09:00 assign T2 a1 → customer-support-rep
+        09:00 move T2 #1 in_progress
+        """
+    )
+
+
 @story("EXE-10", "EXE-11", roster=CLERK)
 def two_cases_share_an_agent(s: Stage) -> None:
     """An agent's places are counted over all cases; the more urgent case goes first, and no place is taken twice."""
