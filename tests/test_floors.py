@@ -21,6 +21,7 @@ PACKAGE = ROOT / "daemon" / "executord"
 FLOORS = """
 5  __main__
 5  cli
+5  web
 4  repair
 4  doctor | fsck | loop | rehearsal
 4  service

@@ -144,6 +144,16 @@ class BadConfiguration(ExecutordError):
     exit_code = 78
 
 
+class NotInstalled(ExecutordError):
+    """What was asked for is in an extra that is not installed [OPS-3]."""
+
+    exit_code = 78
+
+    def __init__(self, extra: str) -> None:
+        fix = f"install executord[{extra}], e.g. `uv tool install 'executord[{extra}]'`"
+        super().__init__(f"this needs the extra `{extra}`, which is not installed", fix=fix, code="OPS-3")
+
+
 class TimedOut(ExecutordError):
     """The time given was not enough."""
 

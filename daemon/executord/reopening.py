@@ -31,7 +31,7 @@ class Reopened(Protocol):
 def taken_up(service: Reopened, case_id: str, now: datetime, *, first: bool) -> Case | None:
     """The case; `first`: the daemon has not had it yet. None: it is no instruction any more."""
     if not first:
-        return service.store.load(case_id, now)
+        return service.store.load(case_id, now) if service.store.is_case(case_id) else None
     case = service.keepsakes.restore(case_id, service.marks.of(case_id))
     if case is not None:
         service.hands.sweep(case_id)

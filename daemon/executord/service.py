@@ -134,11 +134,11 @@ class Service:
         if self.carriage is not None:
             self.carriage.sweep(self.cases, self.broken)
 
-    def load_all(self, now: datetime) -> None:
-        """Every case as it lies there, without changing anything; for those who only look."""
+    def load_all(self, now: datetime, ids: Iterable[str] | None = None) -> None:
+        """Every case (or these) as it lies there, without changing anything; for those who only look."""
         self._only_looks = True
         self.house.read_pauses()
-        for case_id in self.store.case_ids():
+        for case_id in self.store.case_ids() if ids is None else ids:
             self._load(case_id, now)
         for case in self.cases.values():
             self.escort.beside(case)

@@ -32,6 +32,7 @@ app = typer.Typer(
 #: Modules of this package that add commands, each with the words of its commands: each has `add(app)`.
 GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
     "run": ("run",),
+    "web": ("web",),
     "demo": ("demo",),
     "look": ("status", "list", "show", "agenda", "why", "explain", "timeline", "log", "wait"),
     "check": ("validate", "fsck", "doctor", "schema", "config", "sla"),

@@ -14,10 +14,9 @@ from typing import Any
 
 import typer
 
-from executord.casebook import Case
 from executord.pen import dump
-from executord.promises import promised
 from executord.values import read_stamp
+from executord.views.clockfaces import slack, span
 from executord.views.overview import Tree
 
 _COLOURS = {
@@ -88,32 +87,13 @@ def _paint(text: str, cell: str) -> str:
 # --- status --------------------------------------------------------------------------------------------------
 
 
-def slack(case: Case, tree: Tree) -> datetime | None:
-    """The limit less the work still to be done: the instant at which it becomes late if nobody works on it."""
-    limit = promised(case, tree.policy)
-    if limit is None or case.head.closed is not None:
-        return None
-    left = sum(t.spec.effort_s or 0 for t in case.tasks.values() if t.ended is None)
-    return limit.at - timedelta(seconds=left)
-
-
-def span(seconds: float) -> str:
-    """A span for people, its two largest units: `1d 4h`, `-35m`."""
-    sign, rest = ("-", -seconds) if seconds < 0 else ("", seconds)
-    days, rest = divmod(int(rest), 86_400)
-    hours, rest = divmod(rest, 3600)
-    minutes, secs = divmod(rest, 60)
-    parts = [f"{n}{unit}" for n, unit in ((days, "d"), (hours, "h"), (minutes, "m"), (secs, "s")) if n]
-    return sign + " ".join(parts[:2] or ["0s"])
-
-
 def status_board(report: Mapping[str, Any], tree: Tree) -> Iterator[str]:
     """`status` for people: the cases with the least slack first [OPS-16]."""
     now = read_stamp(report["at"])
     yield f"{report['memory']}  {now:%Y-%m-%d %H:%M:%S} UTC"
     yield daemon_line(report["daemon"])
     yield ""
-    slacks = {i: slack(c, tree) for i, c in tree.cases.items()}
+    slacks = {i: slack(c, tree.policy) for i, c in tree.cases.items()}
     never = datetime.max.replace(tzinfo=UTC)
     ordered = sorted(report["instructions"], key=lambda each: (slacks.get(each["id"]) or never, each["id"]))
     if not ordered:

@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 
 import typer
 
-from executord.cli.boards import clean, colour_of, daemon_line, span, when
+from executord.cli.boards import clean, colour_of, daemon_line, when
 from executord.values import read_stamp
+from executord.views.clockfaces import span
 
 HINT = "q ends it"
 _SECOND, _NEVER = timedelta(seconds=1), datetime.max.replace(tzinfo=UTC)

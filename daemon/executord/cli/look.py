@@ -27,7 +27,7 @@ from executord.errors import BadInput, NotFound, TimedOut, Unreadable, UsageErro
 from executord.service import Service
 from executord.store import Store
 from executord.values import cli_span, stamp
-from executord.views import chronicle, explain, outlook, overview, shelves
+from executord.views import chronicle, clockfaces, explain, outlook, overview, shelves
 
 REFRESH_S, TICK_S = 2.0, 1.0
 REST_SHARE = 4  # how much longer the board rests than it reads
@@ -106,7 +106,7 @@ def _watch(here: Frame, ids: Iterable[str]) -> None:
                 raise NotFound("the memory is gone", path=here.memory, fix="put it back, or name another with --memory")
             service, now, names = _look(here, ids)
             report = overview.status(service, now, names)
-            slacks = {i: boards.slack(case, service) for i, case in service.cases.items()}
+            slacks = {i: clockfaces.slack(case, here.policy) for i, case in service.cases.items()}
             ended = time.monotonic()
             again = ended + max(REFRESH_S, REST_SHARE * (ended - began))
         return liveboard.board(report, slacks, here.now(), columns, rows, colours=boards.colours())

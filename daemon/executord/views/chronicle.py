@@ -32,7 +32,7 @@ def lines(root: str, case_id: str) -> list[dict[str, Any]]:
     except Unreadable as error:
         error.path = f"{case_id}/outputs/partial/{error.path}"
         raise
-    return [line_of(case_id, e) for e in entries if _is_line(e)]
+    return [line_of(case_id, e) for e in entries if is_line(e)]
 
 
 def merged(found: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -44,7 +44,7 @@ def _order(line: Mapping[str, Any]) -> tuple[datetime, str, int]:
     return read_stamp(line["at"]), line["case"], line["n"]
 
 
-def _is_line(entry: Mapping[str, Any]) -> bool:
+def is_line(entry: Mapping[str, Any]) -> bool:
     """Whether this is a line, and neither the first of a part nor a snapshot."""
     return isinstance(entry.get("at"), str) and isinstance(entry.get("n"), int) and "name" in entry
 
@@ -76,7 +76,7 @@ class Tail:
         if inode not in (None, status.st_ino):  # a new part began between the two looks: the next call reads it
             return []
         self._inode, self._offset = inode, self._offset + size
-        fresh = [e for e in (*entries, *grown) if _is_line(e) and e["n"] > self._n]
+        fresh = [e for e in (*entries, *grown) if is_line(e) and e["n"] > self._n]
         if fresh:
             self._n = fresh[-1]["n"]
         return [line_of(self._case, e) for e in fresh]

@@ -6,7 +6,7 @@ Counterpart: `promises.py`, which makes them. What the progress file shows depen
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 from importlib import metadata
 from operator import is_
@@ -21,6 +21,7 @@ from executord.policy import Policy
 from executord.promises import (
     cadence,
     next_responses,
+    promised,
     resolution,
     response,
     task_resolution,
@@ -112,6 +113,25 @@ def next_update(case: Case, policy: Policy, now: datetime | None) -> dict[str, A
     return shown
 
 
+def slack(case: Case, policy: Policy) -> datetime | None:
+    """The limit less the work still to be done: the instant at which it becomes late if nobody works on it."""
+    limit = promised(case, policy)
+    if limit is None or case.head.closed is not None:
+        return None
+    left = sum(t.spec.effort_s or 0 for t in case.tasks.values() if t.ended is None)
+    return limit.at - timedelta(seconds=left)
+
+
+def span(seconds: float) -> str:
+    """A span for people, its two largest units: `1d 4h`, `-35m`."""
+    sign, rest = ("-", -seconds) if seconds < 0 else ("", seconds)
+    days, rest = divmod(int(rest), 86_400)
+    hours, rest = divmod(rest, 3600)
+    minutes, secs = divmod(rest, 60)
+    parts = [f"{n}{unit}" for n, unit in ((days, "d"), (hours, "h"), (minutes, "m"), (secs, "s")) if n]
+    return sign + " ".join(parts[:2] or ["0s"])
+
+
 # --- what cannot be kept ---------------------------------------------------------------------------------------------
 
 
@@ -142,6 +162,9 @@ def impossible(case: Case, policy: Policy) -> Iterator[Finding]:
 
 # --- why -------------------------------------------------------------------------------------------------------------
 
+#: Deadlines may lie in the year 9999: nobody reads, or waits for, each night and weekend until then.
+LISTED = timedelta(days=400)
+
 
 @lru_cache(maxsize=1)
 def zone_version() -> str:
@@ -165,7 +188,11 @@ def why_due(clock: Clock) -> tuple[str, dict[str, Any]]:
     text += f"; {clock.state.replace('_', ' ')}"
     if clock.stopped is not None:
         text += f" at {stamp(clock.stopped)}"
-    pieces = segments(clock.calendar, clock.start, clock.due, spans(clock.pauses)) if clock.due is not None else []
+    pieces: list[Segment] = []
+    if clock.due is not None and clock.due - clock.start <= LISTED:
+        pieces = segments(clock.calendar, clock.start, clock.due, spans(clock.pauses))
+    elif clock.due is not None:
+        text += f"; more than {LISTED.days} days are not told piece by piece"
     data: dict[str, Any] = {
         "clock": clock.name,
         "state": clock.state,
