@@ -54,8 +54,10 @@ FLOORS = """
 1  casebook | clocks | downtime | escalations | ladders | pen
 1  sums
 1  case | programs | values
-1  packed | pledges | products | specs | warroom
-0  actions | deliverables | errors | evolve | rings
+1  pledges | products | specs | warroom
+1  packed
+0  actions | deliverables | errors | rings
+0  evolve
 """
 ROWS = [(int(line[0]), [word.strip() for word in line[1:].split("|")]) for line in FLOORS.strip().splitlines()]
 ROW = {name: number for number, (_, names) in enumerate(ROWS) for name in names}

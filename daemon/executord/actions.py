@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from executord.evolve import empty
+
 
 @dataclass(frozen=True, slots=True)
 class Embed:
@@ -52,7 +54,7 @@ class Send:
     word: ClassVar[str] = "send"
     to: str
     kind: str
-    body: Mapping[str, Any] = field(default_factory=dict)
+    body: Mapping[str, Any] = field(default_factory=empty)
     name: str | None = None  # the message's name, where it does not follow from task, attempt and kind [CON-4]
 
 
@@ -71,7 +73,7 @@ class Write:
 
     word: ClassVar[str] = "write"
     path: str
-    body: Mapping[str, Any] = field(default_factory=dict)
+    body: Mapping[str, Any] = field(default_factory=empty)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,7 @@ class Amend:
 
     word: ClassVar[str] = "write"
     path: str
-    body: Mapping[str, Any] = field(default_factory=dict)
+    body: Mapping[str, Any] = field(default_factory=empty)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from typing import Any
 from executord.actions import Action, Record
 from executord.case import Head, Task
 from executord.casebook import Case
-from executord.evolve import replace
+from executord.evolve import empty, replace
 from executord.policy import Policy
 
 
@@ -36,7 +36,7 @@ class Due:
     task: str | None = None
     attempt: int | None = None
     why: str = ""
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=empty)
     order: int = 0  # the rule's place in the order of speech
     place: Place | None = None
     until: datetime | None = None  # a rung of telling up: from then on the next one is due, and this one is skipped

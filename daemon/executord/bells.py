@@ -75,7 +75,8 @@ class _Folder(NamedTuple):
     """A watched folder: whether files in it ring, and which one it was."""
 
     rings: bool
-    identity: Identity
+    device: int
+    inode: int
 
 
 class Bells:
@@ -97,7 +98,7 @@ class Bells:
         self._lock = threading.RLock()
         self._emitter: Emitter | None = None
         self._known: dict[str, _Folder] = {}
-        self._cases: dict[str, set[str]] = {}
+        self._cases: dict[str, dict[str, None]] = {}  # case → its folders, each once
         self._refused: dict[str, str] = {}
         self._poor: str | None = None
         self._probe_out: float | None = None
@@ -141,7 +142,7 @@ class Bells:
             logger.warning("{}", f"the memory cannot be watched: {error.strerror}")
             self._end()
             with self._lock:
-                self._cases = {case: set() for case in cases}
+                self._cases = {case: {} for case in cases}
             self._say(Ring("", "root", error.strerror or ""))
             return
         for case in cases:
@@ -264,10 +265,10 @@ class Bells:
         if "/" in case or not _wanted(case):
             return False
         with self._lock:
-            before = self._cases.get(case, set())
-            self._cases[case] = set()
+            before = self._cases.get(case, {})
+            self._cases[case] = {}
             watched = self._adopt(case, quiet=True)
-            for path in before - self._cases[case]:  # gone, and the event with it
+            for path in before.keys() - self._cases[case].keys():  # gone, and the event with it
                 self._drop(path)
             if not watched and case not in self._refused:
                 del self._cases[case]
@@ -358,7 +359,7 @@ class Bells:
             return
         if "/" not in path and ours and path not in _WAYS:
             with self._lock:
-                self._cases.setdefault(path, set())
+                self._cases.setdefault(path, {})
         if ours:
             emitter.pull()  # adopting takes a while: meanwhile the kernel's queue must not fill
             self._adopt(path, quiet=False)
@@ -425,9 +426,9 @@ class Bells:
                 self._refuse(path, error.strerror or "")
             return False
         self._refused.pop(path, None)
-        self._known[path] = _Folder(rings, identity)
+        self._known[path] = _Folder(rings, *identity)
         if path and not path.startswith("_"):
-            self._cases.setdefault(path.partition("/")[0], set()).add(path)
+            self._cases.setdefault(path.partition("/")[0], {})[path] = None
         return True
 
     def _refuse(self, path: str, why: str) -> None:
@@ -440,11 +441,11 @@ class Bells:
     def _forget(self, path: str) -> None:
         """Drop the watches of a folder and of what is in it."""
         case = path.partition("/")[0]
-        own = self._cases.get(case, set()) if not path.startswith("_") else set(self._known)
+        own = self._cases.get(case, {}) if not path.startswith("_") else dict.fromkeys(self._known)
         beneath = [each for each in own if each == path or each.startswith(f"{path}/")]
         for each in beneath:
             self._drop(each)
-            own.discard(each)
+            own.pop(each, None)
         for each in [each for each in self._refused if each == path or each.startswith(f"{path}/")]:
             del self._refused[each]
         if path == case and not path.startswith("_"):
@@ -461,7 +462,7 @@ class Bells:
             found = os.lstat(os.path.join(self._root, path)) if path else os.stat(self._root)
         except OSError:
             return False
-        return _identity(found) == self._known[path].identity
+        return _identity(found) == self._known[path][1:]
 
 
 def _wanted(path: str) -> bool:

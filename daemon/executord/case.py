@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from executord.errors import Finding
-from executord.evolve import replace
+from executord.evolve import empty, replace
 from executord.pledges import Breach as Breach
 from executord.pledges import Carried as Carried
 from executord.pledges import Extension as Extension
@@ -102,7 +102,7 @@ class Outcome:
     """
 
     kind: str = ""
-    body: Mapping[str, Any] = field(default_factory=dict)
+    body: Mapping[str, Any] = field(default_factory=empty)
     explicit: bool = False
     reason: str = ""
     usd: float | None = None
@@ -222,7 +222,7 @@ class Owed:
     name: str
     kind: str
     at: datetime
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=empty)
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,7 +235,7 @@ class Ask:
 
     subject: str
     at: datetime  # from when on it is owed
-    facts: Mapping[str, Any] = field(default_factory=dict)  # what its row needs for the message
+    facts: Mapping[str, Any] = field(default_factory=empty)  # what its row needs for the message
     line: str | None = None  # the name of the line that asks first, where it is not `ask {subject}`
     lasts: bool = False  # it outlives the task or the instruction that it is about
     by_ack: bool = False  # an acknowledgement is all that is expected
@@ -500,7 +500,7 @@ class Letter:
     file_at: datetime
     at: datetime
     type: str = ""
-    body: Mapping[str, Any] = field(default_factory=dict)
+    body: Mapping[str, Any] = field(default_factory=empty)
     sender: str | None = None
     instruction: str | None = None
     task: str | None = None

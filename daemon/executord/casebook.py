@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -29,65 +29,75 @@ from executord.case import (
     natural,
     still_asked,
 )
-from executord.evolve import replace
+from executord.evolve import empty, replace
+from executord.packed import shared
 from executord.products import Survey
 from executord.sums import Sums, run_out
 
 
+@dataclass(slots=True, eq=False)
 class Case:
     """An instruction while it is being executed. Changed only by `fold.py` and by the store's reading."""
 
-    def __init__(self, case_id: str) -> None:
-        self.id = case_id
-        self.head = Head(case_id)
-        self.tasks: dict[str, Task] = {}
-        self.n = 0  # number of the last journal line
-        self.last_at: datetime | None = None
-        self.letters: list[Letter] = []  # waiting, in order
-        self.mail: dict[str, tuple[int, frozenset[str]]] = {}  # file name → arrivals, contents (sha256[:16]) [MSG-2]
-        self.mail_ids: set[str] = set()
-        self.sent: dict[tuple[str, int, str], int] = {}  # (task, attempt, kind) → how many
-        self.asked: dict[str, set[tuple[str | None, str]]] = {}  # agent → (task, subject) of what he was asked [MSG-4]
-        self.outcomes: dict[tuple[int, int], Carried] = {}  # (update, send) → how the outbox ended; not yet noted
-        self.asides: dict[str, int] = {}  # names of ours that somebody's file lay on → how often [MEM-23]
-        self.plan_sha: str | None = None
-        self.plan_seen: datetime | None = None
-        self.instruction_mtime: datetime | None = None
-        self.instruction_gone = False
-        self.gone = 0  # task files that are missing and not yet counted as deleted [MEM-25]
-        self.gone_since: datetime | None = None
-        self.event_at: datetime | None = None  # when what is being folded happened: pauses end then [MSG-10]
-        self.sums = Sums()
-        self.revision = 0  # goes on with every change of the head or of a task
-        self.memo: dict[str, tuple[Any, Any]] = {}  # what was made from this case, with what it was made from
-        self.extras: tuple[str, ...] = ()  # files in completed/ that match no task [MEM-19]
-        self.commanding: frozenset[str] = frozenset()  # who commands the incidents of other cases [INC-3]
-        self.beside: Mapping[
-            str, tuple[tuple[datetime, int], ...]
-        ] = {}  # what its holders have to do elsewhere [SLA-9]
-        self.survey: Survey | None = None  # what lies in outputs/ for the deliverable, once every task has ended
-        self.running: set[str] = set()  # tasks with a process that is not verified gone [OPS-18]
-        self.breached: set[str] = set()  # tasks with a limit that passed
-        self.clashed: set[str] = set()  # tasks whose file cannot be moved to where it belongs [MEM-14]
-        self.dirty: set[str] = set()
-        self.head_dirty = True
-        self.on_holder: Callable[[str, str | None, str | None], None] | None = None  # told who holds a task now
-        self.counts = {"pending": 0, "in_progress": 0, "completed": 0, "blocked": 0}
-        # derived
-        self._order: list[tuple[tuple[Any, ...], str]] = []
-        self._frontier: str | None = None
-        self._open_total = 0
-        self.planned_total = 0
-        self.dependants: dict[str, set[str]] = {}
-        self.open_deps: dict[str, int] = {}
-        self.dead_deps: dict[str, frozenset[str]] = {}
-        self.unknown_deps: dict[str, frozenset[str]] = {}
-        self.cycles: dict[str, tuple[str, ...]] = {}
-        self.casefold: dict[str, tuple[str, ...]] = {}
-        self._cycles_stale = False
-        self._gates: list[Gate] = []
-        self._gates_before: dict[str, list[Gate]] = {}
-        self._gates_after: dict[str, list[Gate]] = {}
+    id: str
+    head: Head = field(init=False)
+    tasks: dict[str, Task] = field(default_factory=dict)
+    n: int = 0  # number of the last journal line
+    last_at: datetime | None = None
+    letters: list[Letter] = field(default_factory=list)  # waiting, in order
+    # file name → arrivals, contents (sha256[:16]) [MSG-2]
+    mail: dict[str, tuple[int, frozenset[str]]] = field(default_factory=dict)
+    mail_ids: set[str] = field(default_factory=set)
+    sent: dict[tuple[str, int, str], int] = field(default_factory=dict)  # (task, attempt, kind) → how many
+    # agent → (task, subject) of what he was asked [MSG-4]
+    asked: dict[str, set[tuple[str | None, str]]] = field(default_factory=dict)
+    # (update, send) → how the outbox ended; not yet noted
+    outcomes: dict[tuple[int, int], Carried] = field(default_factory=dict)
+    # names of ours that somebody's file lay on → how often [MEM-23]
+    asides: dict[str, int] = field(default_factory=dict)
+    plan_sha: str | None = None
+    plan_seen: datetime | None = None
+    instruction_mtime: datetime | None = None
+    instruction_gone: bool = False
+    gone: int = 0  # task files that are missing and not yet counted as deleted [MEM-25]
+    gone_since: datetime | None = None
+    event_at: datetime | None = None  # when what is being folded happened: pauses end then [MSG-10]
+    sums: Sums = field(default_factory=Sums)
+    revision: int = 0  # goes on with every change of the head or of a task
+    # what was made from this case, with what it was made from
+    memo: dict[str, tuple[Any, Any]] = field(default_factory=dict)
+    extras: tuple[str, ...] = ()  # files in completed/ that match no task [MEM-19]
+    commanding: frozenset[str] = frozenset()  # who commands the incidents of other cases [INC-3]
+    # what its holders have to do elsewhere [SLA-9]
+    beside: Mapping[str, tuple[tuple[datetime, int], ...]] = field(default_factory=empty)
+    survey: Survey | None = None  # what lies in outputs/ for the deliverable, once every task has ended
+    running: set[str] = field(default_factory=set)  # tasks with a process that is not verified gone [OPS-18]
+    breached: set[str] = field(default_factory=set)  # tasks with a limit that passed
+    clashed: set[str] = field(default_factory=set)  # tasks whose file cannot be moved to where it belongs [MEM-14]
+    dirty: set[str] = field(default_factory=set)
+    head_dirty: bool = True
+    on_holder: Callable[[str, str | None, str | None], None] | None = None  # told who holds a task now
+    counts: dict[str, int] = field(
+        default_factory=lambda: {"pending": 0, "in_progress": 0, "completed": 0, "blocked": 0}
+    )
+    # derived
+    _order: list[tuple[tuple[Any, ...], str]] = field(default_factory=list)
+    _frontier: str | None = None
+    _open_total: int = 0
+    planned_total: int = 0
+    dependants: dict[str, set[str]] = field(default_factory=dict)
+    open_deps: dict[str, int] = field(default_factory=dict)
+    dead_deps: dict[str, frozenset[str]] = field(default_factory=dict)
+    unknown_deps: dict[str, frozenset[str]] = field(default_factory=dict)
+    cycles: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    casefold: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    _cycles_stale: bool = False
+    _gates: list[Gate] = field(default_factory=list)
+    _gates_before: dict[str, list[Gate]] = field(default_factory=dict)
+    _gates_after: dict[str, list[Gate]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.head = Head(self.id)
 
     # -- reading -------------------------------------------------------------------------------------------
 
@@ -182,7 +192,8 @@ class Case:
                 self._open_total += 1
             self._known(task)
             folded = task.id.casefold()
-            same = self.casefold[folded] = (*self.casefold.get(folded, ()), task.id)
+            same = (*self.casefold.get(folded, ()), task.id)
+            self.casefold[shared(folded)] = shared(same) if len(same) == 1 else same
             if len(same) > 1:
                 self.dirty.update(same)
         elif old.key != task.key:
@@ -320,7 +331,10 @@ class Case:
         for dep in (*task.spec.requires, *task.spec.after):
             self.dependants.setdefault(dep, set()).add(task.id)
         unknown = [d for d in task.spec.requires if d not in self.tasks]
-        self.unknown_deps[task.id] = frozenset(unknown) if unknown else _NONE
+        if unknown:
+            self.unknown_deps[task.id] = frozenset(unknown)
+        else:
+            self.unknown_deps.pop(task.id, None)
         self._count(task.id, {*task.spec.requires, *known_after})
         if task.id in self.cycles or (self.dependants.get(task.id) and task.spec.requires):
             self._cycles_stale = True
@@ -335,7 +349,10 @@ class Case:
             elif other.ended.state != "completed" and dep in hard:
                 dead.add(dep)
         self.open_deps[task_id] = count
-        self.dead_deps[task_id] = frozenset(dead) if dead else _NONE
+        if dead:
+            self.dead_deps[task_id] = frozenset(dead)
+        else:
+            self.dead_deps.pop(task_id, None)
 
     def _ended_changed(self, task: Task, old: Task | None) -> None:
         was, now = (old.ended if old else None), task.ended

@@ -7,14 +7,22 @@ A line of the journal makes two or three new values of a task, which has some fo
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from functools import cache
 from itertools import repeat
 from operator import attrgetter, call
 from typing import TYPE_CHECKING, Any
 
-__all__ = ["replace"]
+__all__ = ["empty", "replace"]
+
+_EMPTY: Mapping[str, Any] = {}
+
+
+def empty() -> Mapping[str, Any]:
+    """The mapping of a value that has nothing to say: one for all, for there are many such values."""
+    return _EMPTY
+
 
 if TYPE_CHECKING:  # so that the names and types of what is changed are checked
     from dataclasses import replace

@@ -19,6 +19,7 @@ from executord.evolve import replace
 from executord.letters import moment
 from executord.messages import MESSAGES, Taken
 from executord.news import heard
+from executord.packed import shared
 from executord.processes import called, ended, gone, over_budget, started, stopping, stuck, told
 from executord.products import OutputFile
 from executord.transitions import (
@@ -73,7 +74,8 @@ def fold(case: Case, entry: Entry) -> None:
         owed = tuple(o for o in task.owed if o.name != name) if task.owed else ()
         since = at if verb in _CHANGING else task.since
         done = task.done | {name}
-        case.put(replace(task, owed=owed, done=lasting(done) if _over(task) and not owed else done, since=since))
+        done = shared(lasting(done) if _over(task) and not owed else done)
+        case.put(replace(task, owed=owed, done=done, since=since))
         if case.head.owed:
             _paid(case, name)
     else:

@@ -16,12 +16,15 @@ import fcntl
 import os
 import signal
 import stat
+import struct
 from dataclasses import dataclass
 
 from executord.errors import NotYetWhole, Unreadable
 
-Identity = tuple[int, int, int, int, int]
-"""(device, inode, size, mtime_ns, ctime_ns): equal means that the file is the one already read."""
+Identity = bytes
+"""(device, inode, size, mtime_ns, ctime_ns), packed, for one is kept of every file that was read. Equal means that the
+file is the one already read."""
+_FACTS = struct.Struct("=QQqqq")
 
 FILE_LIMIT = 256 * 1024
 """Bytes; the default of `limits.file_bytes`."""
@@ -114,8 +117,8 @@ def _read(fd: int, path: str, limit: int, settled: bool) -> Opened:
         raise NotYetWhole(path=path, code="SEC-0", fix="write aside, then mv")
     raw = _bytes(fd, before.st_size)
     after = os.fstat(fd)
-    identity = _identity(after)
-    if identity != _identity(before) or len(raw) != after.st_size:
+    identity = identity_of(after)
+    if identity != identity_of(before) or len(raw) != after.st_size:
         raise NotYetWhole("the file changed while it was read", path=path, code="SEC-0", fix="write aside, then mv")
     return Opened(raw, after.st_size, after.st_mtime_ns, identity, after.st_nlink, after.st_uid, after.st_gid)
 
@@ -149,8 +152,15 @@ def _has_writer(fd: int) -> bool:
     return False
 
 
-def _identity(status: os.stat_result) -> Identity:
-    return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+def identity_of(status: os.stat_result) -> Identity:
+    """What tells one state of a file from another."""
+    return _FACTS.pack(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+
+
+def mtime_of(identity: Identity) -> int:
+    """When it was changed, in nanoseconds since 1970."""
+    at: int = _FACTS.unpack(identity)[3]
+    return at
 
 
 def _not_a_file(path: str, mode: int) -> Unreadable:

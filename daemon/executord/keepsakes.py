@@ -25,9 +25,9 @@ from typing import Any
 
 from executord import journal
 from executord.casebook import Case
-from executord.gate import Identity
+from executord.gate import Identity, identity_of
 from executord.paper import TASK_ENDINGS, is_left_alone
-from executord.store import HEAD_FILES, TASK_FOLDERS, Seen, Store, identity_of
+from executord.store import HEAD_FILES, TASK_FOLDERS, Seen, Store
 
 NAME = "cases.bin"
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -190,8 +190,7 @@ class _Pickler(pickle.Pickler):
     def reducer_override(self, value: Any) -> Any:
         kind = type(value)
         if kind is Case:
-            fresh: Any = {"memo": {}, "on_holder": None, "survey": None, "dirty": set(), "commanding": frozenset()}
-            return _case, (value.id, {**value.__dict__, **fresh, "head_dirty": True})
+            return _case, tuple(getattr(value, name) for name in _KEPT)
         if kind is Seen:
             return Seen, (value.files, value.head, {}, value.by_id, True, value.journal)
         if is_dataclass(kind) and kind.__dataclass_params__.frozen:  # type: ignore[attr-defined]
@@ -219,9 +218,15 @@ def _load(raw: bytes) -> Any:
     return _Unpickler(io.BytesIO(raw)).load()
 
 
-def _case(case_id: str, known: dict[str, Any]) -> Case:
-    case = Case.__new__(Case)
-    case.__dict__.update(known)
+#: What is kept of a case: not what others tell it, and what is made again from the rest.
+_ANEW = {"memo", "on_holder", "survey", "dirty", "commanding", "head_dirty"}
+_KEPT = tuple(f.name for f in fields(Case) if f.name not in _ANEW)
+
+
+def _case(*known: Any) -> Case:
+    case = Case(known[_KEPT.index("id")])
+    for name, value in zip(_KEPT, known, strict=True):
+        setattr(case, name, value)
     return case
 
 

@@ -10,6 +10,7 @@ import heapq
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, NamedTuple
 
 from executord.agenda import Due, Place
 from executord.case import Mute, Task
@@ -139,14 +140,27 @@ def stream_of(task: Task) -> str | None:
     return said if said not in ("", "support") else None
 
 
-def dispatch_order(place: Place, case_id: str, task: Task) -> tuple[object, ...]:
-    """Least slack first, then priority, then age [EXE-11]; ids settle what is left."""
-    slack = (0, place.slack) if place.slack is not None else (1, place.age)
-    return (*slack, place.priority, place.age, case_id, task.key, task.id)
-
-
 FORCED = ("*",)  # the queue of what a person's word places whatever the capacity
 Queue = tuple[str, ...]  # the agents any of whom, having room, lets its head go
+
+
+class Turn(NamedTuple):
+    """What waits for a place: least slack first, then priority, then age [EXE-11]; ids settle what is left."""
+
+    free: int  # 0: it has a slack, and goes before those that have none
+    slack: datetime
+    priority: int
+    age: datetime
+    case: str
+    key: tuple[Any, ...]
+    task: str
+    putting: int = 0  # the how manyth: of several of one task the last counts
+
+
+def turn_of(place: Place, case_id: str, task: Task, putting: int = 0) -> Turn:
+    """The turn of a task that waits."""
+    free, slack = (0, place.slack) if place.slack is not None else (1, place.age)
+    return Turn(free, slack, place.priority, place.age, case_id, task.key, task.id, putting)
 
 
 class Lineup:
@@ -154,27 +168,31 @@ class Lineup:
 
     def __init__(self, places: Places) -> None:
         self._places = places
-        self._queues: dict[Queue, list[tuple[tuple[object, ...], str, str, int]]] = {}
-        self._tokens: dict[tuple[str, str], int] = {}
-        self._lines: dict[tuple[str, str], tuple[Case, Due]] = {}
-        self._slack: list[tuple[datetime, str, str, int]] = []
+        self._queues: dict[Queue, list[Turn]] = {}
+        self._waiting: dict[str, dict[str, tuple[Case, Due, int]]] = {}  # case → task → its line, which putting
+        self._slack: list[Turn] = []  # of those that wait for a named agent
         self._count = 0
         self.at: str | None = None  # the case that `next` is looking at: whose fault it is, should there be one
 
     def put(self, case: Case, task_id: str, line: Due | None) -> None:
         """This task's dispatch waits (again), or no more."""
-        key = (case.id, task_id)
-        self._tokens.pop(key, None)
-        self._lines.pop(key, None)
-        if line is None or line.place is None:
+        place = line.place if line is not None else None
+        if line is None or place is None:
+            known = self._waiting.get(case.id)
+            if known is not None and known.pop(task_id, None) is not None and not known:
+                del self._waiting[case.id]
             return
+        task = case.tasks[task_id]
         self._count += 1
-        self._tokens[key] = self._count
-        self._lines[key] = (case, line)
-        self._enqueue(key, self._queue_of(case, case.tasks[task_id], line.place))
-        place = line.place
+        self._waiting.setdefault(case.id, {})[task_id] = (case, line, self._count)
+        turn = turn_of(place, case.id, task, self._count)
+        heapq.heappush(self._queues.setdefault(self._queue_of(case, task, place), []), turn)
         if place.named is not None and place.slack is not None and not place.forced:
-            heapq.heappush(self._slack, (place.slack, *key, self._count))
+            heapq.heappush(self._slack, turn)
+
+    def _counts(self, turn: Turn) -> bool:
+        known = self._waiting.get(turn.case, {}).get(turn.task)
+        return known is not None and known[2] == turn.putting
 
     def _queue_of(self, case: Case, task: Task, place: Place) -> Queue:
         places = self._places
@@ -186,32 +204,26 @@ class Lineup:
     def _open_queue(self, case: Case, task: Task) -> Queue:
         return tuple(sorted(agent.name for _, agent in self._places.ranked(case, task)))
 
-    def _enqueue(self, key: tuple[str, str], queue: Queue) -> None:
-        case, line = self._lines[key]
-        assert line.place is not None
-        order = dispatch_order(line.place, case.id, case.tasks[key[1]])
-        heapq.heappush(self._queues.setdefault(queue, []), (order, *key, self._tokens[key]))
-
     def next_slack(self) -> datetime | None:
         """When the next one that waits for a named agent may go to another."""
-        while self._slack and self._tokens.get(self._slack[0][1:3]) != self._slack[0][3]:
+        while self._slack and not self._counts(self._slack[0]):
             heapq.heappop(self._slack)
-        return self._slack[0][0] if self._slack else None
+        return self._slack[0].slack if self._slack else None
 
     def next(self, now: datetime) -> tuple[Case, Due, Choice | None] | None:
         """The most urgent dispatch for which there is room, and who gets it; None as choice: nobody ever could."""
         self.at = None
         while (at := self.next_slack()) is not None and at <= now:
-            _, case_id, task_id, _ = heapq.heappop(self._slack)
-            self.at = case_id
-            case, _ = self._lines[case_id, task_id]
-            self._enqueue((case_id, task_id), self._open_queue(case, case.tasks[task_id]))
+            turn = heapq.heappop(self._slack)
+            self.at = turn.case
+            case = self._waiting[turn.case][turn.task][0]
+            heapq.heappush(self._queues.setdefault(self._open_queue(case, case.tasks[turn.task]), []), turn)
         if self._places.all_paused:
             return None
-        best: tuple[tuple[object, ...], str, str, int] | None = None
+        best: Turn | None = None
         for queue in list(self._queues):
             heap = self._queues[queue]
-            while heap and self._tokens.get(heap[0][1:3]) != heap[0][3]:
+            while heap and not self._counts(heap[0]):
                 heapq.heappop(heap)
             if not heap:
                 del self._queues[queue]
@@ -221,8 +233,8 @@ class Lineup:
                 best = heap[0]
         if best is None:
             return None
-        self.at = best[1]
-        case, line = self._lines[best[1:3]]
+        self.at = best.case
+        case, line, _ = self._waiting[best.case][best.task]
         assert line.place is not None
-        choice = self._places.pick(case, case.tasks[best[2]], line.place, now)
+        choice = self._places.pick(case, case.tasks[best.task], line.place, now)
         return case, line, choice

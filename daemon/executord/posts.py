@@ -142,7 +142,7 @@ def delegation(
     case: Case, task: Task, agent: str, why: str, attempt: int, upstream: list[str], limit: Limit | None, policy: Policy
 ) -> dict[str, Any]:
     """A task to do: whoever knows nothing but this one file can do the job [MSG-8]."""
-    head, spec = case.head, task.spec
+    head, spec, said = case.head, task.spec, dict(task.spec.texts.items())
     place, count = case.position(task)
     folder = f"{case.id}/outputs/partial/{task.id}/"
     earlier = [
@@ -153,9 +153,9 @@ def delegation(
         "task": {
             "id": task.id,
             "title": spec.title,
-            "description": spec.description,
+            "description": said["description"],
             "supporting": list(spec.supporting) or None,
-            "text": spec.data,
+            "text": said["data"],
         },
         "context": {
             "instruction": head.title,
@@ -175,7 +175,7 @@ def delegation(
         "results_to": folder,
         "deadline": {"at": stamp(limit.at), "from": limit.source} if limit is not None else None,
         "communication": _communication(case, task),
-        "acceptance_criteria": list(spec.criteria),
+        "acceptance_criteria": list(said["criteria"]),
         "authority": {
             "you_may": "do the task as it is written",
             "ask": policy.manager(agent),

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from executord.evolve import empty
+
 
 @dataclass(frozen=True, slots=True)
 class OutputFile:
@@ -87,7 +89,7 @@ class Product:
     type: str
     digest: str
     mark: str
-    parts: Mapping[str, Source] = field(default_factory=dict)
+    parts: Mapping[str, Source] = field(default_factory=empty)
     others: tuple[Source, ...] = ()
     extras: tuple[OutputFile, ...] = ()
     gaps: tuple[Gap, ...] = ()
@@ -171,13 +173,13 @@ class Delivery:
     product: Product | None = None
     aggregates: int = 0
     answers: int = 0  # files in which components came as answers
-    update_files: Mapping[str, OutputFile] = field(default_factory=dict)  # number → its file as we wrote it
+    update_files: Mapping[str, OutputFile] = field(default_factory=empty)  # number → its file as we wrote it
     waivers: tuple[Waiver, ...] = ()
-    asked: Mapping[str, Asked] = field(default_factory=dict)  # component, or path of a file, → who was asked
-    turned_down: Mapping[str, str] = field(default_factory=dict)  # component → what the validator says of it
+    asked: Mapping[str, Asked] = field(default_factory=empty)  # component, or path of a file, → who was asked
+    turned_down: Mapping[str, str] = field(default_factory=empty)  # component → what the validator says of it
     cycle: int = 0
     handed: datetime | None = None  # since when the validator has it; None: he has nothing
-    finals: Mapping[str, Final] = field(default_factory=dict)  # name in outputs/final/ → as we wrote it
+    finals: Mapping[str, Final] = field(default_factory=empty)  # name in outputs/final/ → as we wrote it
     verdicts: tuple[Verdict, ...] = ()
     fixable: int = 0  # FIXABLE verdicts since the last decision of a person
     halted: str | None = None  # why hitl was asked: BLOCKED, or FIXABLE three times

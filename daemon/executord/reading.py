@@ -14,8 +14,9 @@ from typing import Any
 
 from executord.case import Checkpoint, Customer, InstructionSpec, Plan, TaskSpec
 from executord.errors import Finding
-from executord.packed import Packed
+from executord.packed import shared
 from executord.scalars import placeholder, written
+from executord.specs import texts
 from executord.values import agent_name, effort_seconds, priority, read_moment, read_span, safe_id, severity, tier
 
 Findings = list[Finding]
@@ -287,28 +288,27 @@ def read_task(data: Mapping[str, Any], stem: str, zone: tzinfo) -> tuple[TaskSpe
                 )
             )
         communication = said.get(communication)
+    output_format = found["output_format"].value
     component = found["component"].value
     if isinstance(component, list):
         component = component[0] if component else None
     return TaskSpec(
-        id=task_id,
+        id=shared(task_id),
         title=title or (description.splitlines()[0] if description else ""),
-        description=description,
-        assignee=names[0] if names else None,
-        supporting=tuple(dict.fromkeys(names[1:])),
+        assignee=shared(names[0]) if names else None,
+        supporting=shared(tuple(dict.fromkeys(names[1:]))),
         requires=tuple(d for d in hard if d),
         after=soft,
         priority=_priority(found["priority"], findings),
         response=_deadline(found["response"], zone, findings),
         resolution=_deadline(found["resolution"], zone, findings),
         effort_s=_effort(found["effort"], findings),
-        criteria=_lines(found["criteria"].value),
-        communication=communication,
-        output_format=found["output_format"].value,
+        communication=shared(communication),
+        output_format=shared(output_format) if isinstance(output_format, str) else output_format,
         component=text_of(component) or None,
-        workstream=agent_name(text_of(found["workstream"].value)) or None,
-        tags=_lines(found["tags"].value),
-        data=Packed(data),
+        workstream=shared(agent_name(text_of(found["workstream"].value)) or None),
+        tags=shared(_lines(found["tags"].value)),
+        texts=texts(description, _lines(found["criteria"].value), data),
     ), findings
 
 

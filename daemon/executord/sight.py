@@ -24,6 +24,7 @@ from executord.case import (
 from executord.casebook import Case
 from executord.errors import Finding
 from executord.evolve import replace
+from executord.specs import texts
 
 
 def see_head(case: Case, spec: InstructionSpec, faults: tuple[Finding, ...], ours: bool, first_seen: datetime) -> None:
@@ -69,7 +70,8 @@ def see_plan(case: Case, plan: Plan | None) -> None:
 
 def plan_key(rank: dict[str, int], task_id: str) -> tuple[object, ...]:
     """Plan order; without a plan, or not named by it, the natural order of ids [EXE-1]."""
-    return (rank.get(task_id, UNPLANNED), natural(task_id))
+    place = rank.get(task_id)
+    return (place,) if place is not None else (UNPLANNED, natural(task_id))
 
 
 def _spec_with_plan(case: Case, spec: TaskSpec) -> TaskSpec:
@@ -81,7 +83,6 @@ def _spec_with_plan(case: Case, spec: TaskSpec) -> TaskSpec:
     return replace(
         spec,
         title=spec.title or planned.title,
-        description=spec.description or planned.description,
         assignee=spec.assignee or planned.assignee,
         supporting=spec.supporting or planned.supporting,
         requires=spec.requires or planned.requires,
@@ -90,11 +91,11 @@ def _spec_with_plan(case: Case, spec: TaskSpec) -> TaskSpec:
         resolution=spec.resolution if spec.resolution is not None else planned.resolution,
         response=spec.response if spec.response is not None else planned.response,
         effort_s=spec.effort_s if spec.effort_s is not None else planned.effort_s,
-        criteria=spec.criteria or planned.criteria,
         communication=spec.communication or planned.communication,
         output_format=spec.output_format if spec.output_format is not None else planned.output_format,
         component=spec.component or planned.component,
         workstream=spec.workstream or planned.workstream,
+        texts=texts(spec.description or planned.description, spec.criteria or planned.criteria, spec.data),
     )
 
 

@@ -12,9 +12,19 @@ from datetime import datetime
 from typing import Any, Literal
 
 from executord.errors import Finding
+from executord.evolve import empty
+from executord.packed import Packed
 
 Folder = Literal["pending", "in_progress", "completed", "blocked"]
 FOLDERS: tuple[Folder, ...] = ("pending", "in_progress", "completed")
+
+
+def texts(description: str = "", criteria: tuple[str, ...] = (), data: Mapping[str, Any] | None = None) -> Packed:
+    """The long texts of a task, which are seldom asked for: packed, and what says the same twice only once."""
+    return Packed({"description": description, "criteria": criteria, "data": data or {}})
+
+
+_NO_TEXTS = texts()
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +36,6 @@ class TaskSpec:
 
     id: str
     title: str = ""
-    description: str = ""
     assignee: str | None = None
     supporting: tuple[str, ...] = ()
     requires: tuple[str, ...] = ()
@@ -35,13 +44,29 @@ class TaskSpec:
     response: Any = None
     resolution: Any = None
     effort_s: int | None = None
-    criteria: tuple[str, ...] = ()
     communication: str | None = None
     output_format: Any = None
     component: str | None = None
     workstream: str | None = None
     tags: tuple[str, ...] = ()
-    data: Mapping[str, Any] = field(default_factory=dict)
+    texts: Mapping[str, Any] = field(default_factory=lambda: _NO_TEXTS)
+
+    @property
+    def description(self) -> str:
+        """What is to be done."""
+        return str(self.texts["description"])
+
+    @property
+    def criteria(self) -> tuple[str, ...]:
+        """When it is done."""
+        found: tuple[str, ...] = self.texts["criteria"]
+        return found
+
+    @property
+    def data(self) -> Mapping[str, Any]:
+        """All that its file says."""
+        found: Mapping[str, Any] = self.texts["data"]
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +112,7 @@ class InstructionSpec:
     tags: tuple[str, ...] = ()
     liaison: str | None = None
     severity: int | None = None  # 1 to 4, of an incident
-    data: Mapping[str, Any] = field(default_factory=dict)
+    data: Mapping[str, Any] = field(default_factory=empty)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +133,6 @@ class Plan:
     tier: int | None = None
     deliverable_type: str | None = None
     tasks: tuple[str, ...] = ()
-    specs: Mapping[str, TaskSpec] = field(default_factory=dict)
+    specs: Mapping[str, TaskSpec] = field(default_factory=empty)
     checkpoints: tuple[Checkpoint, ...] = ()
-    data: Mapping[str, Any] = field(default_factory=dict)
+    data: Mapping[str, Any] = field(default_factory=empty)

@@ -24,7 +24,8 @@ from executord.errors import ExecutordError, Finding, NotYetWhole, Unreadable
 from executord.evidence import Evidence
 from executord.evolve import replace
 from executord.fold import fold
-from executord.gate import regular
+from executord.gate import Identity, identity_of, mtime_of, regular
+from executord.packed import shared
 from executord.paper import TASK_ENDINGS, Limits, Sheet, is_left_alone, locate, open_file, read_sheet
 from executord.policy import Policy
 from executord.reading import find, read_instruction, read_plan, read_task, safe_stem, text_of
@@ -38,7 +39,6 @@ TASK_FOLDERS = ("completed", "in_progress", "blocked", "pending")
 PLAN_FILES = ("plan.yaml", "plan.yml")
 OUR_OWN = Limits(bytes=32 << 20, nodes=5_000_000)  # what we wrote may be longer than what others may send
 RECENT = 1000  # bodies of letters and results kept for the lines that follow from them
-Identity = tuple[int, int, int, int, int]
 
 
 @dataclass(slots=True)
@@ -48,23 +48,30 @@ class Seen:
     files: dict[str, tuple[Identity, TaskFile]] = field(default_factory=dict)  # "folder/name" → …
     head: dict[str, tuple[Identity, Any]] = field(default_factory=dict)
     waiting: dict[str, tuple[Identity, datetime]] = field(default_factory=dict)  # not yet settled → first seen so
-    by_id: dict[str, set[str]] = field(default_factory=dict)
+    by_id: dict[str, tuple[str, ...]] = field(default_factory=dict)  # task → its files, nearly always one
     unmissed: bool = True  # whether what the journal knows and no file carries has still to be counted as gone
     journal: journal.Journal | None = None
     views: dict[str, tuple[bytes, Identity | None]] = field(default_factory=dict)  # path → sha256 as we wrote it
     root: tuple[int, int] | None = None
     revision: int = -1  # of the case, when its extras were listed
 
+    def note(self, task_id: str, key: str) -> None:
+        """A file carries this id."""
+        known = self.by_id.get(task_id, ())
+        if key not in known:
+            self.by_id[task_id] = (*known, key) if known else shared((key,))
+
+    def forget(self, task_id: str, key: str) -> None:
+        """It does no more."""
+        known = self.by_id.get(task_id, ())
+        if key in known:
+            self.by_id[task_id] = tuple(k for k in known if k != key)
+
 
 def moment_of(ns: int) -> datetime:
     """A file's time, cut to microseconds."""
     seconds, rest = divmod(ns, 1_000_000_000)
     return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest // 1000)
-
-
-def identity_of(status: os.stat_result) -> Identity:
-    """What tells one state of a file from another."""
-    return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
 class Store:
@@ -215,7 +222,7 @@ class Store:
                 seen.waiting.pop(path, None)
                 old = seen.files.pop(key, None)
                 if old is not None:
-                    seen.by_id.get(old[1].spec.id, set()).discard(key)
+                    seen.forget(old[1].spec.id, key)
                     touched.add(old[1].spec.id)
                 continue
             known = seen.files.get(key)
@@ -334,7 +341,7 @@ class Store:
         found = seen.head.get("instruction.yaml")
         if found is not None:
             sheet = found[1]
-            case.instruction_mtime = moment_of(found[0][3])
+            case.instruction_mtime = moment_of(mtime_of(found[0]))
             if isinstance(sheet, Unreadable):
                 faults = [sheet.finding()]
             else:
@@ -355,7 +362,7 @@ class Store:
                 break
             plan, odd = read_plan(sheet.data or {}, zone, routing=routed)
             faults += [*sheet.findings, *(placed(f, sheet, f"{case.id}/workflow/{name}") for f in odd)]
-            case.plan_sha, case.plan_seen = sheet.sha256[:16], min(moment_of(entry[0][3]), now)
+            case.plan_sha, case.plan_seen = sheet.sha256[:16], min(moment_of(mtime_of(entry[0])), now)
             break
         if plan is None and routed is not None and spec.tier is None:
             spec = replace(spec, tier=read_plan({}, zone, routing=routed)[0].tier)
@@ -403,7 +410,7 @@ class Store:
                 self._index(seen, key, old[1] if old is not None else None, file, identity_of(status), touched)
         for key in [k for k in files if k not in here] if len(files) > len(here) or files.keys() != here else ():
             _, file = seen.files.pop(key)
-            seen.by_id.get(file.spec.id, set()).discard(key)
+            seen.forget(file.spec.id, key)
             touched.add(file.spec.id)
         gone = [p for p in seen.waiting if p.startswith("tasks/") and p.removeprefix("tasks/") not in here]
         for path in gone if seen.waiting else ():
@@ -415,10 +422,10 @@ class Store:
         seen: Seen, key: str, old: TaskFile | None, file: TaskFile, identity: Identity, touched: set[str]
     ) -> None:
         if old is not None and old.spec.id != file.spec.id:
-            seen.by_id.get(old.spec.id, set()).discard(key)
+            seen.forget(old.spec.id, key)
             touched.add(old.spec.id)
-        seen.files[key] = (identity, file)
-        seen.by_id.setdefault(file.spec.id, set()).add(key)
+        seen.files[shared(key)] = (identity, file)
+        seen.note(file.spec.id, key)
         touched.add(file.spec.id)
 
     def _task_file(self, case: Case, folder: str, name: str, status: os.stat_result, now: datetime) -> TaskFile | None:
@@ -437,7 +444,7 @@ class Store:
         if not sheet.data:
             faults = [Finding("MEM-11", "the file is empty", "describe the task: id, title, description")]
         placed_faults = tuple(placed(f, sheet, shown) for f in (*sheet.findings, *faults))
-        return TaskFile(name, folder, sheet.sha256, spec, placed_faults, changed)  # type: ignore[arg-type]
+        return TaskFile(shared(name), folder, sheet.sha256, spec, placed_faults, changed)  # type: ignore[arg-type]
 
     def _sight(self, case: Case, seen: Seen, task_id: str, now: datetime) -> None:
         there = [seen.files[k][1] for k in seen.by_id.get(task_id, ())]
@@ -501,10 +508,9 @@ class Store:
             status = os.lstat(f"{self.root}/{case_id}/tasks/{target}")
         except FileNotFoundError:
             return
-        keys = seen.by_id.setdefault(file.spec.id, set())
-        keys.discard(source)
-        keys.add(target)
-        seen.files[target] = (identity_of(status), file)
+        seen.forget(file.spec.id, source)
+        seen.note(file.spec.id, target)
+        seen.files[shared(target)] = (identity_of(status), file)
 
     def look_again(self, case: Case, task_id: str, now: datetime) -> None:
         """A task file could not be moved to where the journal says: which one counts is asked again [MEM-14]."""

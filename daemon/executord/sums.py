@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -41,28 +42,31 @@ def eta_of(task: Task) -> datetime | None:
     return read_stamp(live.eta) if live is not None and live.eta is not None else None
 
 
+@dataclass(slots=True, eq=False)
 class Sums:
     """First acknowledgement, pauses, live tasks, efforts, the last end."""
 
-    def __init__(self) -> None:
-        self.first_ack: datetime | None = None
-        self.pauses: dict[str, tuple[Paused, ...]] = {}  # tasks that stand or stood still, for the instruction's clock
-        self.reopened: dict[str, tuple[Paused, ...]] = {}  # tasks that were opened again: while they were resolved
-        self.live: set[str] = set()
-        self.etas: dict[str, datetime] = {}  # of live tasks
-        self.updated: dict[str, datetime] = {}  # live tasks → when their holder named that time
-        self.workarounds: dict[str, Workaround] = {}  # named in messages about tasks
-        self.version = 0  # goes on with every change that a forecast depends on
-        self.still = 0  # … that a clock of the instruction depends on
-        self._efforts: dict[str, int] = {}  # open tasks with something left
-        self._total = 0
-        self.holders: dict[str, dict[str, int]] = {}  # agent → his live tasks with something left → seconds
-        self._held: dict[str, int] = {}  # agent → the sum of these
-        self._behind: dict[str, int] = {}  # task → the longest way of effort through what depends on it
-        self._ways: list[tuple[int, str]] = []
-        self._stale = True
-        self._end: datetime | None = None
-        self._end_known = False
+    first_ack: datetime | None = None
+    # tasks that stand or stood still, for the instruction's clock
+    pauses: dict[str, tuple[Paused, ...]] = field(default_factory=dict)
+    # tasks that were opened again: while they were resolved
+    reopened: dict[str, tuple[Paused, ...]] = field(default_factory=dict)
+    live: set[str] = field(default_factory=set)
+    etas: dict[str, datetime] = field(default_factory=dict)  # of live tasks
+    updated: dict[str, datetime] = field(default_factory=dict)  # live tasks → when their holder named that time
+    workarounds: dict[str, Workaround] = field(default_factory=dict)  # named in messages about tasks
+    version: int = 0  # goes on with every change that a forecast depends on
+    still: int = 0  # … that a clock of the instruction depends on
+    _efforts: dict[str, int] = field(default_factory=dict)  # open tasks with something left
+    _total: int = 0
+    # agent → his live tasks with something left → seconds
+    holders: dict[str, dict[str, int]] = field(default_factory=dict)
+    _held: dict[str, int] = field(default_factory=dict)  # agent → the sum of these
+    _behind: dict[str, int] = field(default_factory=dict)  # task → the longest way of effort through what depends on it
+    _ways: list[tuple[int, str]] = field(default_factory=list)
+    _stale: bool = True
+    _end: datetime | None = None
+    _end_known: bool = False
 
     def changed(self, old: Task | None, new: Task) -> None:
         """A task has changed."""

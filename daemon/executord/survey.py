@@ -21,7 +21,7 @@ from executord.casebook import Case
 from executord.completeness import components_of, judge, keyed
 from executord.deliverables import Deliverable
 from executord.errors import NotYetWhole, Unreadable
-from executord.gate import Identity, open_file
+from executord.gate import Identity, identity_of, open_file
 from executord.paper import Limits, parse
 from executord.parcel import mark
 from executord.pen import printable
@@ -113,7 +113,7 @@ class Surveyor:
             status = os.lstat(f"{self._root}/{case_id}/{path}")
         except OSError:
             return None
-        return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+        return identity_of(status)
 
     def _walk(self, case_id: str, results: Collection[str]) -> Iterator[tuple[str, Identity]]:
         """The files in `outputs/`; of those that are no results of ours so many as anybody would look at."""

@@ -229,14 +229,19 @@ def read_stamp(text: str) -> datetime:
     Raises BadInput for anything that is not RFC 3339 with a zone.
     """
     try:
-        moment = datetime.fromisoformat(text)
-        if moment.tzinfo is UTC:
-            return moment
-        if moment.tzinfo is not None:
-            return moment.astimezone(UTC)
+        return _instant(text)
     except (ValueError, TypeError, OverflowError):
         pass
     raise BadInput(why_not(text, "time"), fix=FIX_MOMENT)
+
+
+@lru_cache(maxsize=4096)
+def _instant(text: str) -> datetime:
+    """The same instant for the same text: the lines of a journal were noted many at a time."""
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(text)
+    return moment if moment.tzinfo is UTC else moment.astimezone(UTC)
 
 
 # --- spans -----------------------------------------------------------------------------------------------------------

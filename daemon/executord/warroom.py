@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from executord.evolve import empty
+
 ROLES = ("commander", "technical_lead", "scribe", "customer_liaison")
 #: Severity → seconds between two updates to the stakeholders [chapter 5].
 CADENCE_S: Mapping[int, int] = {1: 1800, 2: 3600, 3: 86_400, 4: 604_800}
@@ -64,9 +66,9 @@ class Incident:
     resolved_by: str | None = None
     resolutions: int = 0
     closed_at: datetime | None = None
-    roles: Mapping[str, Role] = field(default_factory=dict)
-    experts: Mapping[str, Role] = field(default_factory=dict)
-    chains: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # role → who is in line for it
+    roles: Mapping[str, Role] = field(default_factory=empty)
+    experts: Mapping[str, Role] = field(default_factory=empty)
+    chains: Mapping[str, tuple[str, ...]] = field(default_factory=empty)  # role → who is in line for it
     stakeholders: tuple[str, ...] = ()
     customers: tuple[str, ...] = ()
     updated_at: datetime | None = None  # the last update to the stakeholders

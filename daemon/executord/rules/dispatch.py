@@ -9,6 +9,7 @@ from executord.actions import Record, Send
 from executord.agenda import Due, Place
 from executord.case import Task
 from executord.casebook import Case
+from executord.packed import shared
 from executord.places import Choice
 from executord.policy import PRIORITIES, Policy
 from executord.posts import delegation, handoff, stem, upstream_of
@@ -38,7 +39,7 @@ def lines(case: Case, task: Task, policy: Policy) -> Iterator[Due]:
     age = task.since or head.opened_at
     yield Due(
         freed_at(case, task),
-        f"assign {task.id} a{task.attempt + 1}",
+        shared(f"assign {task.id} a{task.attempt + 1}"),
         "EXE-10",
         None,
         task.id,

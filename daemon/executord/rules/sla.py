@@ -150,18 +150,28 @@ def _told(case: Case, clock: Clock, asked: _Question) -> Iterator[Due]:
     key, name, due = clock.key, clock.name, stamp(clock.due or told[0][0])
     about = f"{clock.kind} of {subject_words(case, clock.task)}"
     for k, (at, said, highest) in enumerate(told):
+        line, send, facts = _warned(key, name, said, highest, asked.to, asked.manager)
         yield Due(
             at,
-            f"warn {name} {highest}{'-manager' if asked.manager else ''}",
+            line,
             "SLA-8",
-            Send(asked.to, "sla_warning"),
+            send,
             clock.task,
             clock.attempt,
             why=f"{about}: {', '.join(said)}, due {due}",
-            facts={"clock": key, "marks": list(said), "manager": asked.manager or None},
+            facts=facts,
             order=ORDER,
             until=told[k + 1][0] if k + 1 < len(told) else clock.breach_at,
         )
+
+
+@lru_cache(maxsize=8192)
+def _warned(
+    key: str, name: str, said: tuple[str, ...], highest: str, to: str, manager: bool
+) -> tuple[str, Send, Mapping[str, Any]]:
+    """What a line that warns has in common with those of other cases: its name, its message, its facts."""
+    facts = {"clock": key, "marks": list(said), "manager": manager or None}
+    return f"warn {name} {highest}{'-manager' if manager else ''}", Send(to, "sla_warning"), facts
 
 
 def spoken(case: Case, line: Due, policy: Policy) -> Due:

@@ -32,7 +32,7 @@ from executord.case import Task
 from executord.casebook import Case
 from executord.disk import INBOX
 from executord.hush import hushed
-from executord.places import Places, dispatch_order
+from executord.places import Places, turn_of
 from executord.posts import stem
 from executord.values import stamp
 from executord.views.overview import Tree
@@ -58,7 +58,7 @@ def prospects(tree: Tree, now: datetime) -> dict[tuple[str, str], Prospect]:
         for task_id, line in agenda.waiting.items():
             if line.place is not None:
                 task = case.tasks[task_id]
-                waiting.append((dispatch_order(line.place, case_id, task), case, task, line, line.place))
+                waiting.append((turn_of(line.place, case_id, task), case, task, line, line.place))
     found = {}
     for _, case, task, line, place in sorted(waiting, key=lambda row: row[0]):
         found[case.id, task.id] = given = _prospect(places, case, task, line, place, now)
