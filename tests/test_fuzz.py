@@ -30,7 +30,7 @@ from executord.messages import MESSAGES
 from executord.paper import locate, parse, read_journal
 from executord.pen import dump, journal_line
 from executord.policy import make_policy
-from executord.reading import INSTRUCTION_FIELDS, TASK_FIELDS, read_instruction, read_plan, read_task
+from executord.reading import INSTRUCTION_FIELDS, TASK_FIELDS, Spellings, find, read_instruction, read_plan, read_task
 from executord.script import read_script
 from executord.service import Rings, Service
 from executord.sight import see_plan
@@ -354,3 +354,18 @@ def test_atheris_finds_nothing_in_the_tolerant_reader() -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]
+
+
+_SPELLED = sorted(
+    {part for each in TASK_FIELDS.values() for s in each for part in (s, s.split(".")[0], s.split(".")[-1])}
+)
+_SAID = (
+    st.none() | st.text(max_size=3) | st.dictionaries(st.sampled_from(_SPELLED), st.none() | st.integers(), max_size=3)
+)
+
+
+@often(200)
+@given(data=st.dictionaries(st.sampled_from(_SPELLED), _SAID, max_size=8))
+@pytest.mark.spec("MEM-7")
+def test_all_concepts_looked_up_at_once_are_those_found_one_by_one(data: dict[str, Any]) -> None:
+    assert Spellings(TASK_FIELDS).all_in(data) == {c: find(data, spellings) for c, spellings in TASK_FIELDS.items()}

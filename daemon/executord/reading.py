@@ -98,6 +98,40 @@ def find(data: Mapping[str, Any], spellings: Iterable[str]) -> Field:
     return _NOTHING
 
 
+class Spellings:
+    """The spellings of several concepts, looked up by what a file says: it says less than there are spellings."""
+
+    def __init__(self, fields: Mapping[str, tuple[str, ...]]) -> None:
+        self._nothing = dict.fromkeys(fields, _NOTHING)
+        self._plain: dict[str, list[tuple[str, int]]] = {}  # spelling → concepts, each with its place among theirs
+        self._inner: dict[str, list[tuple[str, str, int]]] = {}  # first part → whole spelling, concept, place
+        for concept, spellings in fields.items():
+            for place, spelling in enumerate(spellings):
+                first, dot, _ = spelling.partition(".")
+                if dot:
+                    self._inner.setdefault(first, []).append((spelling, concept, place))
+                else:
+                    self._plain.setdefault(spelling, []).append((concept, place))
+
+    def all_in(self, data: Mapping[str, Any]) -> dict[str, Field]:
+        """Each concept with what `find` would find of it."""
+        found = self._nothing.copy()
+        places: dict[str, int] = {}
+        for key, value in data.items():
+            if value is None:
+                continue
+            for concept, place in self._plain.get(key, ()):
+                if place < places.get(concept, _LAST):
+                    places[concept], found[concept] = place, Field(value, key)
+            for spelling, concept, place in self._inner.get(key, ()):
+                if place < places.get(concept, _LAST) and (inner := _inside(data, spelling)) is not None:
+                    places[concept], found[concept] = place, Field(inner, spelling)
+        return found
+
+
+_LAST = 1 << 30
+
+
 def _inside(data: Mapping[str, Any], path: str) -> Any:
     here: Any = data
     for part in path.split("."):
@@ -105,6 +139,9 @@ def _inside(data: Mapping[str, Any], path: str) -> Any:
             return None
         here = here[part]
     return here
+
+
+_OF_A_TASK, _OF_AN_INSTRUCTION = Spellings(TASK_FIELDS), Spellings(INSTRUCTION_FIELDS)
 
 
 def text_of(value: Any) -> str:
@@ -132,7 +169,7 @@ def _lines(value: Any) -> tuple[str, ...]:
 
 def _names(value: Any) -> tuple[str, ...]:
     """Agents by name: text (commas allowed), a list, or `{primary, supporting}`."""
-    if isinstance(value, Mapping):
+    if not isinstance(value, str) and isinstance(value, Mapping):
         first = find(value, ("primary", "name", "agent", "id"))
         rest = find(value, ("supporting", "support", "secondary"))
         return (*_names(first.value), *_names(rest.value))
@@ -246,7 +283,7 @@ def read_task(data: Mapping[str, Any], stem: str, zone: tzinfo) -> tuple[TaskSpe
     """A task from its mapping; `stem` names it where it does not name itself. Errors hold it, warnings do not."""
     findings: Findings = []
     flat = unwrap(data)
-    found = {concept: find(flat, keys) for concept, keys in TASK_FIELDS.items()}
+    found = _OF_A_TASK.all_in(flat)
     for concept in _CHECKED:
         value, key = found[concept].value, found[concept].key
         if concept == "dependencies" and isinstance(value, Mapping):
@@ -332,7 +369,7 @@ def read_instruction(data: Mapping[str, Any], case_id: str, zone: tzinfo) -> tup
     """`instruction.yaml` from its mapping [CON-2]."""
     findings: Findings = []
     flat = unwrap(data, "instruction")
-    found = {concept: find(flat, keys) for concept, keys in INSTRUCTION_FIELDS.items()}
+    found = _OF_AN_INSTRUCTION.all_in(flat)
     named = find(flat, ("id", "instruction_id"))
     if named.key is not None and text_of(named.value) != case_id:
         findings.append(

@@ -106,9 +106,9 @@ def placeholder(value: Any, *, required: bool = False) -> str | None:
     text = value.strip()
     if not text or len(text) > _PLACEHOLDER_CHARS:
         return None
-    if _BRACES.match(text) or _ANGLES.match(text):
+    if text[0] in "${<" and (_BRACES.match(text) or _ANGLES.match(text)):
         return f"{short(text)} is a placeholder"
-    if _LEGEND.match(text):
+    if "|" in text and _LEGEND.match(text):
         return f"{short(text)} is a legend of what is possible, not a choice"
     if required and text.rstrip(".!").lower() in _TBD | {""}:
         return f"{short(text)} says that it is still open"

@@ -251,7 +251,7 @@ class Service:
 
     def _begin_round(self) -> None:
         self.store.forget_inboxes()
-        self._round_left = sorted({*self.store.case_ids(), *self.cases}, reverse=True)
+        self._round_left = sorted({*self.store.case_ids(self.cases), *self.cases}, reverse=True)
 
     def _round(self, now: datetime, most: int) -> set[str]:
         """The next cases of a round, so many at a time: nothing that rings waits for the whole of it [REL-6]."""
@@ -259,11 +259,8 @@ class Service:
         while self._round_left and looked < most:
             case_id = self._round_left.pop()
             looked += 1
-            if os.path.isdir(f"{self.root}/{case_id}"):
-                self._refresh(case_id, now, set())
-                self.display.check(case_id, now)
-            else:
-                self._gone(case_id, now)
+            self._refresh(case_id, now, set())
+            self.display.check(case_id, now)
             self._progress()
             if self._stirs(case_id, now):
                 stirred.add(case_id)

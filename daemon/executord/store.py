@@ -11,9 +11,9 @@ import contextlib
 import hashlib
 import os
 from collections import OrderedDict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Container, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from executord import journal
@@ -68,10 +68,12 @@ class Seen:
             self.by_id[task_id] = tuple(k for k in known if k != key)
 
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
 def moment_of(ns: int) -> datetime:
     """A file's time, cut to microseconds."""
-    seconds, rest = divmod(ns, 1_000_000_000)
-    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest // 1000)
+    return _EPOCH + timedelta(microseconds=ns // 1000)
 
 
 class Store:
@@ -90,14 +92,14 @@ class Store:
 
     # -- folders -------------------------------------------------------------------------------------------
 
-    def case_ids(self) -> list[str]:
-        """The folders of the memory that are instructions [MEM-1], in order."""
+    def case_ids(self, known: Container[str] = ()) -> list[str]:
+        """The folders of the memory that are instructions [MEM-1], in order; of those `known` to be that is not asked."""
         found = []
         with os.scandir(self.root) as entries:
             for entry in entries:
                 if entry.name.startswith(("_", ".")) or not entry.is_dir(follow_symlinks=False):
                     continue
-                if self.is_case(entry.name):
+                if entry.name in known or self.is_case(entry.name):
                     found.append(entry.name)
         return sorted(found)
 
@@ -395,7 +397,8 @@ class Store:
                     continue
                 here.add(key)
                 if waiting_to_open:
-                    newest = max(filter(None, (newest, self.changed_at(status, now))))
+                    changed = self.changed_at(status, now)
+                    newest = changed if newest is None or changed > newest else newest
                 if old is not None and old[0] == identity_of(status) and not old[1].unread:
                     continue
                 whole = self._settled(seen, f"tasks/{key}", status, now, told, later)

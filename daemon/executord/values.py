@@ -384,7 +384,17 @@ def effort_seconds(value: object) -> int | None:
 
     A number is hours, a day of work 8 h, a week 40 h; of a range the upper end.
     """
-    found = read_span(value)
+    if isinstance(value, str) and len(value) <= 200:
+        return _effort_of(str(value))
+    return _effort(read_span(value))
+
+
+@lru_cache(maxsize=4096)
+def _effort_of(text: str) -> int | None:
+    return _effort(read_span(text))
+
+
+def _effort(found: Span | MomentText | None) -> int | None:
     if not isinstance(found, Span):
         return None
     return (found.limit or found.target).of(day=8 * HOUR, week=40 * HOUR)
