@@ -93,7 +93,7 @@ class Store:
     # -- folders -------------------------------------------------------------------------------------------
 
     def case_ids(self, known: Container[str] = ()) -> list[str]:
-        """The folders of the memory that are instructions [MEM-1], in order; of those `known` to be that is not asked."""
+        """The folders of the memory that are instructions [MEM-1], in order; of those `known` it is not asked."""
         found = []
         with os.scandir(self.root) as entries:
             for entry in entries:
