@@ -2,6 +2,7 @@
 #   demo  the real daemon on a copy of sample_memory/     test  the tests (a few minutes at most)
 #   slow  the tests that take longer                      bench the table of measures
 #   systemd  the service in booted Debians (root, debootstrap and systemd-nspawn; else it says what is missing)
+#   bare  `make demo` and `make test` on a machine with Python and make alone (a container; half an hour)
 #   clis  the command lines of real agents, from npm into build/clis, against a stand-in for their models
 #   editors  yaml-language-server and pre-commit, installed into build/ and asked
 #   fuzz  every reader, for minutes                       soak  load and faults at once, 15 minutes or SOAK_S seconds
@@ -20,7 +21,7 @@ SELECTION = $(shell $(BIN)/python -c 'from tests.spec_report import SELECTION; p
 RUNNABLE := slow and not systemd and not browser and not engine and not real_cli
 
 .DEFAULT_GOAL := test
-.PHONY: demo test slow fuzz soak systemd clis editors lint types floors spec bench bench-long bench-peers check venv clean
+.PHONY: demo test slow fuzz soak systemd bare clis editors lint types floors spec bench bench-long bench-peers check venv clean
 
 venv: $(STAMP)
 
@@ -56,7 +57,11 @@ slow: $(STAMP)
 # Puts tools and images in place first, if it may; a test that cannot be run here is skipped with its reason.
 systemd: $(STAMP)
 	$(BIN)/python -m tests.systemd.machine
-	$(BIN)/python -m pytest -m systemd tests/systemd
+	$(BIN)/python -m pytest -m "systemd and not slow" -n 2 --dist loadgroup tests/systemd
+
+# The two commands of README where nobody has installed anything.
+bare: $(STAMP)
+	$(BIN)/python -m pytest -m "systemd and slow" -rA tests/systemd/test_bare.py
 
 # Into a folder of the build, never for the whole machine; without npm, or without its registry, what is missing is skipped.
 CLIS ?= @anthropic-ai/claude-code @openai/codex @google/gemini-cli opencode-ai

@@ -1,4 +1,7 @@
-"""The machines: one per release, booted once, with the wheel installed as an operator would."""
+"""The machines: one per release, booted once for all files, with the wheel installed as an operator would.
+
+Each release is a group of its own for `pytest -n 2 --dist loadgroup`: the two machines work side by side.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,9 @@ systemctl restart executord
 """
 
 
-@pytest.fixture(scope="module", params=RELEASES)
+@pytest.fixture(
+    scope="session", params=[pytest.param(release, marks=pytest.mark.xdist_group(release)) for release in RELEASES]
+)
 def machine(request: pytest.FixtureRequest) -> Iterator[Machine]:
     """A booted Debian on which `executord service install` was called."""
     try:

@@ -66,21 +66,23 @@ def install_tools() -> None:
             print(f"{' '.join(command)}: {_last(done)}", file=sys.stderr)
 
 
-def image(release: str) -> Path:
-    """The folder of a bootstrapped release; made at the first call. Raises `Missing`."""
+def image(release: str, packages: tuple[str, ...] = PACKAGES) -> Path:
+    """The folder of a bootstrapped release with these packages; made at the first call. Raises `Missing`."""
     checked()
-    recipe = hashlib.sha256("\n".join((release, *PACKAGES)).encode()).hexdigest()[:8]
-    place = cache() / f"{release}-{recipe}"
+    recipe = hashlib.sha256("\n".join((release, *packages)).encode()).hexdigest()[:8]
+    name = release if packages is PACKAGES else f"{release}-with-{len(packages)}"
+    place = cache() / f"{name}-{recipe}"
     if place.is_dir():
         return place
     place.parent.mkdir(parents=True, exist_ok=True)
-    for old in (*cache().glob(f"{release}-????????"), *cache().glob(f".{release}-*.part")):
+    for old in (*cache().glob(f"{name}-????????"), *cache().glob(f".{name}-[0-9]*.part")):
         shutil.rmtree(old)
-    aside = cache() / f".{release}-{os.getpid()}.part"
+    aside = cache() / f".{name}-{os.getpid()}.part"
     try:
         done = _call(
-            ["debootstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}", release, str(aside)], BOOTSTRAP_S
-        )
+            ["debootstrap", "--variant=minbase", f"--include={','.join(packages)}", release, str(aside)], BOOTSTRAP_S,
+            os.environ | {"DPKG_FORCE": "unsafe-io"},  # a half-made image is thrown away: nothing has to be synced
+        )  # fmt: skip
         if done.returncode != 0:
             raise Missing(f"{release} cannot be bootstrapped here: {_last(done)}")
         shutil.rmtree(aside / "var/cache/apt/archives", ignore_errors=True)
@@ -92,10 +94,17 @@ def image(release: str) -> Path:
 
 
 def wheels(release: str) -> Path:
-    """A folder with this checkout's wheel and all that it needs, for the Python of the release. Raises `Missing`."""
+    """A folder with this checkout's wheel and all that it needs, for the Python of the release. Raises `Missing`.
+
+    What it needs is downloaded once for each lock; the wheel itself is built anew at each call.
+    """
     version = next(p.name.removeprefix("python") for p in sorted((image(release) / "usr/lib").glob("python3.[0-9]*")))
-    place = cache() / f"wheels-{version}"
+    needed = hashlib.sha256((ROOT / "uv.lock").read_bytes() + (ROOT / "pyproject.toml").read_bytes()).hexdigest()[:8]
+    place = cache() / f"wheels-{version}-{needed}"
     place.mkdir(parents=True, exist_ok=True)
+    for old in (*cache().glob(f"wheels-{version}-*"), cache() / f"wheels-{version}"):
+        if old != place:
+            shutil.rmtree(old, ignore_errors=True)
     for old in place.glob("executord-*.whl"):
         old.unlink()
     pip = next(_pips(), None)
@@ -104,6 +113,9 @@ def wheels(release: str) -> Path:
     made = _call([*pip, "wheel", "--no-deps", "-w", str(place), str(ROOT)], BOOTSTRAP_S)
     if made.returncode != 0:
         raise Missing(f"the wheel cannot be built here: {_last(made)}")
+    complete = place / "complete"
+    if complete.exists():
+        return place
     locked = place / "constraints.txt"
     locked.write_text("".join(f"{name}=={number}\n" for name, number in _locked()))
     arch = platform.machine()
@@ -116,6 +128,7 @@ def wheels(release: str) -> Path:
     )  # fmt: skip
     if got.returncode != 0:
         raise Missing(f"what the wheel needs cannot be downloaded for Python {version}: {_last(got)}")
+    complete.touch()
     return place
 
 
@@ -245,7 +258,8 @@ class Machine:
         return self.run("systemctl", "show", "-P", key, unit).stdout.strip()
 
     def journal(self, *matches: str) -> list[dict[str, Any]]:
-        """Entries of the system's journal."""
+        """Entries of the system's journal, all that were handed to it so far."""
+        self.run("journalctl", "--sync")
         said = self.run("journalctl", "--no-pager", "-o", "json", *matches).stdout
         return [json.loads(line) for line in said.splitlines()]
 
@@ -266,7 +280,9 @@ def main() -> None:
     def prepare(release: str) -> str:
         began = time.monotonic()
         try:
-            return f"{release}: {image(release)} ({time.monotonic() - began:.0f} s)"
+            place = image(release)
+            wheels(release)
+            return f"{release}: {place} ({time.monotonic() - began:.0f} s)"
         except Missing as reason:
             return f"{release}: not here: {reason}"
 
