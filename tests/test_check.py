@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from textwrap import dedent
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,6 +19,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from executord import checking, doctor, fsck, lock
+from executord.cli import units
+from executord.cli.check import _unit_checks
 from executord.clock import WallClock
 from executord.policy import make_policy
 from executord.settings import Settings
@@ -479,3 +483,76 @@ def test_secrets_that_cannot_be_read(memory):
     (memory.folder / "c.yaml").write_text("channels: {mail: {type: email, password_file: /nowhere/p}}\n")
     made, _ = check_settings(str(memory.folder / "c.yaml"), {})
     assert examined(memory, made)["channels"].path == "/nowhere/p"
+
+
+@pytest.mark.spec("OPS-8")
+def test_disks_zones_and_limits_that_are_nearly_used_up(memory, monkeypatch):
+    """Little room warns, none is a problem, as are a mount that is read-only and zone data that is not there."""
+    sound(memory)
+    real = os.statvfs(memory.root)
+
+    def disk(**changed: int) -> str:
+        keys = ("f_bsize", "f_frsize", "f_blocks", "f_bfree", "f_bavail", "f_files", "f_ffree", "f_favail", "f_flag")
+        known = {key: getattr(real, key) for key in keys} | {"f_flag": 0, "f_frsize": 4096, "f_blocks": 1 << 24}
+        whole = SimpleNamespace(**{**known, "f_bavail": 1 << 23, "f_favail": 1 << 20, "f_files": 1 << 21, **changed})
+        monkeypatch.setattr(doctor.os, "statvfs", lambda path: whole)
+        found = examined(memory)["disk"]
+        assert (found.fix is None) == (found.state == "fine")
+        return found.state
+
+    assert [disk(), disk(f_bavail=1 << 17), disk(f_bavail=10), disk(f_favail=3), disk(f_flag=os.ST_RDONLY)] == [
+        "fine", "warning", "problem", "problem", "problem",
+    ]  # fmt: skip
+    monkeypatch.undo()
+    monkeypatch.setattr(doctor, "_limit", lambda name: 12 if name == "max_user_watches" else 128)
+    assert examined(memory)["watching"].state == "warning"
+    monkeypatch.setattr(doctor, "_limit", lambda name: 1 << 20 if name == "max_user_watches" else 4)
+    assert "instances" in examined(memory)["watching"].message
+    monkeypatch.setattr(doctor, "_limit", lambda name: None)
+    assert examined(memory)["watching"].state == "note"
+    monkeypatch.setattr(doctor, "_system_zones", lambda: "2020a")
+    assert (examined(memory)["zone data"].state, "tzdata" in str(examined(memory)["zone data"].fix)) == (
+        "warning",
+        True,
+    )
+    monkeypatch.setattr(doctor, "_system_zones", lambda: None)
+    monkeypatch.setattr(doctor, "_packaged_zones", lambda: None)
+    assert examined(memory)["zone data"].state == "problem"
+
+
+@pytest.mark.spec("OPS-8")
+def test_what_the_tree_and_the_roster_lack(memory):
+    """No inboxes yet, a message that is none by its ending, a parked instruction, a program that is not named."""
+    sound(memory)
+    assert examined(memory)["roster"].state == "note"
+    memory.put(f"{INBOX}/executor/letter.txt", "type: completion\n")
+    assert examined(memory)["instructions"].path == f"{INBOX}/executor/letter.txt"
+    memory.put("acme-42/outputs/partial/journal.yaml", "- {nonsense\n")
+    assert (examined(memory)["instructions"].state, examined(memory)["instructions"].path) == ("problem", "acme-42")
+    (memory.folder / "c.yaml").write_text("roster: {night-bot: {runner: command}}\n")
+    made, _ = check_settings(str(memory.folder / "c.yaml"), {})
+    assert "night-bot" in examined(memory, made)["programs"].message
+    shutil.rmtree(memory.root / "_communication")
+    assert examined(memory)["writable"].state == "warning"
+
+
+@pytest.mark.spec("OPS-8")
+def test_a_state_folder_that_cannot_be_made_and_warnings_of_the_environment(memory):
+    """From outside: a file where the state folder should be; a variable that is no key."""
+    sound(memory)
+    (memory.folder / "file").write_text("")
+    code, found = memory.json("doctor", "--state", str(memory.folder / "file/below"), EXECUTORD_FAVOURITE="tea")
+    rows = {row["name"]: row for row in found["checks"] if row["state"] != "fine"}
+    assert (code, rows["state folder"]["state"]) == (1, "problem")
+    assert (rows["configuration"]["state"], "EXECUTORD_FAVOURITE" in str(rows["configuration"])) == ("warning", True)
+
+
+@pytest.mark.spec("OPS-8", "OPS-11")
+@pytest.mark.parametrize(("level", "state"), [(1.6, "fine"), (5.1, "warning"), (None, None)])
+def test_a_unit_that_is_less_hardened_than_it_ships(level, state, monkeypatch):
+    """What goes over the unit makes it warn; nothing is said where no unit runs the tree."""
+    monkeypatch.setattr(units.Unit, "installed", lambda self: True)
+    monkeypatch.setattr(units, "running", lambda unit, environ: True)
+    monkeypatch.setattr(units, "exposure", lambda unit: level)
+    found = [(check.state, check.name, bool(check.fix)) for check in _unit_checks("/srv/agent_memory", {"HOME": "/"})]
+    assert found == ([(state, "unit exposure", state == "warning")] if state else [])

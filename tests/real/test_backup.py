@@ -70,7 +70,7 @@ def later(tree: Tree, old: Path) -> int:
 @pytest.mark.spec("MEM-17", "OPS-10", "REL-1", "REL-2")
 @pytest.mark.parametrize("state", ["kept", "lost"])
 def test_a_backup_of_the_memory_is_put_back(state: str, tmp_path: Path):
-    """Copied while the service is stopped, worked on, lost, put back: what came since is dropped again, and all is done.
+    """Copied while the service is stopped, lost and put back; what came since is dropped again, and all is done.
 
     The state folder knows more than the memory then, or nothing at all; either is fine.
     """
@@ -110,7 +110,7 @@ def test_a_backup_of_the_memory_is_put_back(state: str, tmp_path: Path):
 
 @pytest.mark.spec("MEM-17", "REL-1")
 def test_one_instruction_is_put_back(tmp_path: Path):
-    """Its whole folder with its journal, while the others stay as they are; what was answered since is dropped again."""
+    """Its whole folder with its journal, while the others stay; what was answered since is dropped again."""
     tree = Tree(tmp_path, CONFIG)
     worked_on(tree)
     answer(tree, "acme-1", "T1")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, replace
 from typing import Annotated, Any
 
@@ -18,7 +18,7 @@ import typer
 from executord import checking, fsck, repair
 from executord import doctor as physician
 from executord import settings as configuration
-from executord.cli import sla_due
+from executord.cli import sla_due, units
 from executord.cli.frame import Frame, frame, say
 from executord.cli.sla_report import report as sla_report
 from executord.errors import BadConfiguration, BadInput, CannotWrite, Finding, NotFound, Unreadable, UsageError
@@ -115,6 +115,19 @@ def check_tree(
         raise typer.Exit(1)
 
 
+def _unit_checks(root: str, environ: Mapping[str, str]) -> Iterator[physician.Check]:
+    """Whether the unit that runs this tree here is as hardened as it ships [OPS-8, OPS-11]; nothing without one."""
+    unit = units.unit_of(root, user=False, environ=environ, config=None)
+    if not unit.installed() or not units.running(unit, environ) or (level := units.exposure(unit)) is None:
+        return
+    said = f"{unit.name}: {level:g} of at most {units.EXPOSURE:g} by systemd-analyze security"
+    if level > units.EXPOSURE:
+        fix = f"`executord service install` renews it; `systemctl cat {unit.name}` shows what goes over it"
+        yield physician.Check("unit exposure", "warning", said, fix)
+    else:
+        yield physician.Check("unit exposure", "fine", said)
+
+
 def doctor(context: typer.Context) -> None:
     """Check this machine and this tree: what needs a person, and what to do."""
     here = frame(context)
@@ -128,7 +141,7 @@ def doctor(context: typer.Context) -> None:
     state = configuration.state_folder(settings, here.state_flag, here.environ, root)
     service = fsck.looking(fsck.Tree(root, settings.policy(), state, _limits(settings)))
     service.load_all(here.now())
-    checks = physician.examine(service, settings, notes, state, here.now())
+    checks = [*physician.examine(service, settings, notes, state, here.now()), *_unit_checks(root, here.environ)]
     findings = [found for check in checks if (found := check.finding) is not None]
     ok = not any(found.severity == "error" for found in findings)
     here.give(

@@ -23,7 +23,8 @@ SYSTEM_TREE = "/srv/agent_memory"
 USER_TREE = "Agent_Memory"
 SINGLE, TEMPLATE = "executord.service", "executord@.service"
 NOTIFY_RELOAD_SINCE = 253
-_LOGROTATE = "/etc/logrotate.d/executord"
+_LOGROTATE, _SYSUSERS = "/etc/logrotate.d/executord", "/etc/sysusers.d/executord.conf"
+EXPOSURE = 1.8  # at most, as `systemd-analyze security` counts it, from 0 (safe) to 10
 _HIDDEN = ("/home", "/root", "/run/user", "/tmp", "/var/tmp")  # from a unit with ProtectHome and PrivateTmp
 
 
@@ -224,12 +225,12 @@ def install_steps(unit: Unit, version: int | None) -> Iterator[Step]:
 
 def _shared_tree(unit: Unit) -> Iterator[Step]:
     """The daemon's user, and the tree as a folder that people share with it by its group."""
-    sysusers, tmpfiles = "/etc/sysusers.d/executord.conf", _tmpfiles(unit)
-    yield Put(unit.root + sysusers, packaged("sysusers.d/executord.conf"))
+    tmpfiles = _tmpfiles(unit)
+    yield Put(unit.root + _SYSUSERS, packaged("sysusers.d/executord.conf"))
     raw = packaged("tmpfiles.d/executord.conf")
     yield Put(unit.root + tmpfiles, re.sub(r"(?m)^d \S+", lambda _: f"d {quoted(unit.tree)}", raw))
     yield Put(unit.root + _LOGROTATE, packaged("logrotate.d/executord"))
-    yield Run(("systemd-sysusers", sysusers))
+    yield Run(("systemd-sysusers", _SYSUSERS))
     yield Run(("systemd-tmpfiles", "--create", tmpfiles))
     # what `executord init` made as another user: else the daemon could neither file a message nor move a task
     yield Run(("chgrp", "-R", "-h", "executord", unit.tree))
@@ -256,7 +257,7 @@ def uninstall_steps(unit: Unit) -> Iterator[Step]:
         files += [f"{unit.path}.d/notify-reload.conf", unit.path]
         files += [path for path, _ in unit.check_files() if not unit.user]
         if not unit.user and not os.path.exists(f"{unit.folder}/{_twin(unit)}"):
-            files.append(unit.root + _LOGROTATE)
+            files += [unit.root + _LOGROTATE, unit.root + _SYSUSERS]
     yield from (Remove(path) for path in files if os.path.lexists(path))
     yield unit.systemctl("daemon-reload")
 
@@ -343,3 +344,13 @@ def ask(unit: Unit) -> dict[str, str]:
     command = unit.systemctl("show", "-p", keys, unit.name).command
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
+
+
+def exposure(unit: Unit) -> float | None:
+    """How exposed the running machine's unit is, drop-ins included [OPS-11]; None where systemd does not say."""
+    command = ("systemd-analyze", "security", "--no-pager", unit.name)
+    if shutil.which(command[0]) is None:
+        return None
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    found = re.search(r"exposure level for \S+: ([\d.]+)", done.stdout)
+    return float(found[1]) if found else None
