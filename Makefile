@@ -57,7 +57,7 @@ slow: $(STAMP)
 # Puts tools and images in place first, if it may; a test that cannot be run here is skipped with its reason.
 systemd: $(STAMP)
 	$(BIN)/python -m tests.systemd.machine
-	$(BIN)/python -m pytest -m "systemd and not slow" -n 2 --dist loadgroup tests/systemd
+	$(BIN)/python -m pytest -m "systemd and not slow" -n 2 tests/systemd
 
 # The two commands of README where nobody has installed anything.
 bare: $(STAMP)

@@ -1,13 +1,15 @@
 """The machines: one per release, booted once for all files, with the wheel installed as an operator would.
 
-Each release is a group of its own for `pytest -n 2 --dist loadgroup`: the two machines work side by side.
+With `pytest -n 2` the machines work side by side, one in each process.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.systemd.machine import RELEASES, Machine, Missing, checked, wheels
 
@@ -25,9 +27,20 @@ systemctl restart executord
 """
 
 
-@pytest.fixture(
-    scope="session", params=[pytest.param(release, marks=pytest.mark.xdist_group(release)) for release in RELEASES]
-)
+class ByMachine(LoadScopeScheduling):  # type: ignore[misc]
+    """All tests of a release in one process, in their order."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return next((release for release in RELEASES if f"[{release}" in nodeid), nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByMachine:
+    """Asked only where there are several processes."""
+    return ByMachine(config, log)
+
+
+@pytest.fixture(scope="session", params=RELEASES)
 def machine(request: pytest.FixtureRequest) -> Iterator[Machine]:
     """A booted Debian on which `executord service install` was called."""
     try:

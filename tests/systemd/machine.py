@@ -163,13 +163,35 @@ def _last(done: subprocess.CompletedProcess[str]) -> str:
     return said[-1] if said else f"exit {done.returncode}"
 
 
+def _own_groups(name: str) -> Iterator[Path]:
+    """A control group of its own below ours, in each hierarchy that systemd uses; none where it cannot be made.
+
+    `--keep-unit` puts a container into the group of its caller, always under the same name: two of them at once would
+    share one, and each systemd would find, and signal, processes of the other.
+    """
+    ours: dict[str, str] = {}
+    for line in Path("/proc/self/cgroup").read_text().splitlines():
+        number, kinds, path = line.split(":", 2)
+        ours["cgroup2" if number == "0" else kinds] = path
+    for line in Path("/proc/self/mounts").read_text().splitlines():
+        _, place, kind, options = line.split()[:4]
+        if kind == "cgroup" and "name=systemd" in options.split(","):
+            kind = "name=systemd"
+        if kind in ours and kind in ("cgroup2", "name=systemd"):
+            group = Path(place + ours[kind]) / name
+            with contextlib.suppress(OSError):
+                group.mkdir(exist_ok=True)
+                yield group
+
+
 class Machine:
     """A copy of an image, booted; commands in it run as root."""
 
     def __init__(self, release: str, *, bind: Path) -> None:
-        self.release, self._bind = release, bind
+        self.release, self.wheels = release, bind
         self.root = cache() / f".run-{release}-{os.getpid()}"
         self._spawn: subprocess.Popen[bytes] | None = None
+        self._groups: list[Path] = []
         self._leader = 0
 
     def boot(self) -> None:
@@ -179,13 +201,14 @@ class Machine:
             if done.returncode != 0:
                 raise Missing(f"the image cannot be copied: {_last(done)}")
         console = self.root.with_suffix(".console")
+        self._groups = self._groups or list(_own_groups(self.root.name.lstrip(".")))
         with console.open("wb") as out:
             self._spawn = subprocess.Popen(
                 ["systemd-nspawn", "--quiet", "-D", str(self.root), "-b", "--register=no", "--keep-unit",
                  "--private-network", f"--machine=executord-{self.release}-{os.getpid()}",
-                 f"--bind-ro={self._bind}:/wheels", "--console=pipe"],
+                 f"--bind-ro={self.wheels}:/wheels", "--console=pipe"],
                 stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True,
-                env=os.environ | {"SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"},
+                env=os.environ | {"SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"}, preexec_fn=self._enter_groups,
             )  # fmt: skip
         end = time.monotonic() + BOOT_S
         state = ""
@@ -198,6 +221,11 @@ class Machine:
             self._leader = self._first_process()
             if self._leader:
                 state = self.run("systemctl", "is-system-running", check=False).stdout.strip()
+
+    def _enter_groups(self) -> None:
+        """In the child, before it becomes the container."""
+        for group in self._groups:
+            (group / "cgroup.procs").write_text("0")
 
     def _first_process(self) -> int:
         """The container's systemd, seen from here; 0 until it is there."""
@@ -231,6 +259,10 @@ class Machine:
         self.off()
         shutil.rmtree(self.root, ignore_errors=True)
         self.root.with_suffix(".console").unlink(missing_ok=True)
+        for group in self._groups:
+            for folder, _, _ in os.walk(group, topdown=False):
+                with contextlib.suppress(OSError):
+                    os.rmdir(folder)
 
     def run(self, *command: str, check: bool = True, stdin: str = "", timeout: float = COMMAND_S,
             user: str = "") -> subprocess.CompletedProcess[str]:  # fmt: skip

@@ -16,7 +16,7 @@ import pytest
 
 from tests.systemd.machine import ROOT, Missing, cache, image
 
-pytestmark = [pytest.mark.systemd, pytest.mark.xdist_group("bare")]
+pytestmark = pytest.mark.systemd
 
 PACKAGES = ("python3", "python3-venv", "make")
 HOME, HERE = "/home/anna", "/home/anna/executord"

@@ -9,6 +9,7 @@ import json
 import re
 import textwrap
 import time
+import zipfile
 from typing import Any
 
 import pytest
@@ -132,6 +133,8 @@ def test_the_exposure_is_low(machine: Machine):
     checks = re.search(r"Overall exposure level for \S+: ([\d.]+)", said)
     assert checks is not None
     assert float(checks[1]) <= 1.8
+    rows = json.loads(machine.sh(f"executord --memory {TREE} --json doctor"))["checks"]
+    assert [row["state"] for row in rows if row["name"] == "unit exposure"] == ["fine"]
     assert machine.sh(f"grep -E '^(CapEff|NoNewPrivs):' /proc/{pid(machine)}/status").split() == [
         "CapEff:", "0000000000000000", "NoNewPrivs:", "1",
     ]  # fmt: skip
@@ -416,7 +419,7 @@ def machine_blocks(*words: str) -> list[str]:
 def test_what_the_pages_tell_an_operator_to_do_can_be_done(machine: Machine):
     """Line by line, as it stands: the journal's fields, jq, lnav; the units put in place by hand; and for good."""
     assert {line for line in machine_blocks() if line} == {
-        line for words in ("INSTRUCTION_ID", "sysusers", "executord init") for line in machine_blocks(words)
+        line for words in ("INSTRUCTION_ID", "sysusers", "executord init", *OTHERS) for line in machine_blocks(words)
     }
     machine.sh(f"mkdir -p /root/here; cp -r {PACKAGED} /root/here/systemd")
     override(machine, "Environment=EXECUTORD_LOG_FILE=/var/log/executord/executord.jsonl")
@@ -441,6 +444,87 @@ def test_what_the_pages_tell_an_operator_to_do_can_be_done(machine: Machine):
     for line in machine_blocks("executord init"):
         machine.sh(f"cd /root/here; {line}")
     assert running(machine)
+
+
+#: Words of the blocks that have a test of their own.
+OTHERS = ("pip install --upgrade", "tar -C /srv -cpf", "tar -C /srv -xpf")
+
+
+def newer(machine: Machine, version: str) -> None:
+    """A wheel in /newer of a later version, whose unit is another one."""
+    (wheel,) = machine.wheels.glob("executord-*.whl")
+    known = wheel.name.split("-")[1]
+    target = machine.root / "newer" / wheel.name.replace(known, version)
+    target.parent.mkdir(exist_ok=True)
+    with zipfile.ZipFile(wheel) as old, zipfile.ZipFile(target, "w") as new:
+        names = []
+        for info in old.infolist():
+            data, name = old.read(info), info.filename.replace(f"-{known}.dist-info", f"-{version}.dist-info")
+            if name.endswith(("/METADATA", "executord/__init__.py")):
+                data = data.replace(known.encode(), version.encode())
+            elif name == f"executord/systemd/{UNIT}":
+                data += b"# of a later version\n"
+            if not name.endswith("/RECORD"):
+                new.writestr(name, data)
+                names.append(name)
+        record = f"executord-{version}.dist-info/RECORD"
+        new.writestr(record, "".join(f"{name},,\n" for name in (*names, record)))
+
+
+@pytest.mark.spec("OPS-2", "OPS-11", "OPS-12", "REL-9")
+def test_it_is_upgraded_while_it_runs(machine: Machine):
+    """By the page's own lines: the old one works until it is restarted, the new one takes up what it finds."""
+    before = pid(machine)
+    give(machine, "upgrade-1", "T1", "T2")
+    machine.until(lambda: delegated(machine, "upgrade-1", "T2"), "nothing is delegated")
+    newer(machine, "99.0")
+    lines = machine_blocks("pip install --upgrade")
+    environ = "export PIP_NO_INDEX=1 PIP_NO_DEPS=1 PIP_FIND_LINKS=/newer"
+    machine.sh(f"{environ}; {lines[0]}")
+    assert machine.sh("executord --version").strip() == "executord 99.0"
+    assert json.loads(machine.sh("executord --json service show"))["current"] is False
+    assert pid(machine) == before
+    answer(machine, "upgrade-1", "T1")
+    machine.until(lambda: there(machine, "upgrade-1/tasks/completed/T1.yaml"), "the old one does not work on")
+    for line in lines[1:]:
+        machine.sh(line)
+    assert json.loads(machine.sh("executord --json service show"))["current"] is True
+    assert running(machine)
+    assert pid(machine) not in (0, before)
+    answer(machine, "upgrade-1", "T2")
+    machine.until(lambda: there(machine, "upgrade-1/tasks/completed/T2.yaml"), "the new one does not take it up")
+    said = names(machine, "upgrade-1")
+    assert len(said) == len(set(said))
+    assert sorted(name for name in said if name.startswith("assign ")) == ["assign T1 a1", "assign T2 a1"]
+    machine.sh(f"executord --memory {TREE} fsck")
+
+
+@pytest.mark.spec("OPS-10", "OPS-12", "REL-2")
+def test_a_backup_is_made_and_put_back(machine: Machine):
+    """By the page's own lines: the tree is shared as it was, what came since is dropped again, and work goes on."""
+    give(machine, "backup-1", "T1", "T2", "T3")
+    machine.until(lambda: delegated(machine, "backup-1", "T3"), "nothing is delegated")
+    answer(machine, "backup-1", "T1")
+    machine.until(lambda: there(machine, "backup-1/tasks/completed/T1.yaml"), "the answer is not taken")
+    for line in machine_blocks("tar -C /srv -cpf"):
+        machine.sh(line)
+    answer(machine, "backup-1", "T2")
+    machine.until(lambda: there(machine, "backup-1/tasks/completed/T2.yaml"), "it does not go on after the backup")
+    for line in machine_blocks("tar -C /srv -xpf"):
+        machine.sh(line)
+    assert running(machine)
+    assert there(machine, "backup-1/tasks/in_progress/T2.yaml")
+    assert machine.sh(f"stat -c '%a %U %G' {TREE}").split() == ["2770", "executord", "executord"]
+    machine.sh(f"cp {TREE}.old/{INBOX}/executor/.processed/*/backup-1-T2.yaml /tmp; chmod a+r /tmp/backup-1-T2.yaml")
+    drop(machine, f"{INBOX}/executor/backup-1-T2.yaml", machine.sh("cat /tmp/backup-1-T2.yaml"))
+    answer(machine, "backup-1", "T3")
+    machine.until(
+        lambda: all(there(machine, f"backup-1/tasks/completed/T{n}.yaml") for n in (1, 2, 3)), "it does not go on"
+    )
+    said = names(machine, "backup-1")
+    assert len(said) == len(set(said))
+    assert sum(name.startswith("assign ") for name in said) == 3
+    machine.sh(f"executord --memory {TREE} fsck; rm -r {TREE}.old /var/backups/agent_memory.tar")
 
 
 # --- for a year -------------------------------------------------------------------------------------------------------
@@ -475,15 +559,38 @@ def test_it_comes_up_with_the_machine(machine: Machine):
     assert not any("catchup" in name for name in names(machine, "boot-1"))
 
 
+def listed(machine: Machine, place: str) -> dict[str, str]:
+    """Every file and link below a place, with what it holds."""
+    script = (
+        f"find {place} \\( -type f -o -type l \\) -printf '%p\\t%l\\t' -exec sha256sum -b {{}} \\; 2>/dev/null || true"
+    )
+    found = {}
+    for line in machine.sh(f"set +o pipefail; {script}").splitlines():
+        path, link, held = [*line.split("\t"), "", ""][:3]
+        found[path] = link or held.split(" ")[0]
+    return found
+
+
 @pytest.mark.spec("OPS-2", "OPS-11", "OPS-12")
 def test_uninstalled_it_leaves_the_memory(machine: Machine):
-    """The unit and its files are gone, the tree, its user and the configuration stay; installed again it goes on."""
+    """What `install` wrote is gone and nothing else has changed; the tree, its user, configuration and state stay;
+    installed again it goes on."""
     give(machine, "again-1", "T1")
     machine.until(lambda: delegated(machine, "again-1", "T1"), "nothing is delegated")
+    before = listed(machine, "/etc /usr/lib/systemd /usr/local")
     machine.sh("executord service uninstall")
+    after = listed(machine, "/etc /usr/lib/systemd /usr/local")
     assert machine.run("systemctl", "cat", UNIT, check=False).returncode != 0
-    assert machine.sh("find /etc/systemd /etc/logrotate.d /etc/tmpfiles.d -name '*executord*'") == ""
+    ours = {path for path in before if "executord" in path}
+    kept = {path for path in ours if path.startswith(("/etc/executord/", "/usr/local/bin/executord"))}
+    assert {path for path in after if "executord" in path} == kept
+    assert {path: held for path, held in before.items() if path not in ours - kept} == after
+    plan = json.loads(machine.sh("executord --json service install --dry-run"))
+    written = {step.removeprefix("write ") for step in plan["steps"] if step.startswith("write ")}
+    assert written <= ours - kept
+    assert all("/etc/systemd/system/" in path for path in ours - kept - written), "and the links of `systemctl enable`"
     assert machine.run("executord", "service", "show", check=False).returncode == 66
+    assert machine.sh("id -un executord").strip() == "executord"
     machine.sh("executord service install")
     assert running(machine)
     answer(machine, "again-1", "T1")

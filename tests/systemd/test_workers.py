@@ -93,7 +93,11 @@ def stopped(machine: Machine) -> int:
     def halted() -> bool:
         nonlocal found
         found = pid(machine)
-        return running(machine) and found > 0 and machine.run("kill", "-STOP", str(found), check=False).returncode == 0
+        return (
+            running(machine)
+            and found > 0
+            and machine.run("bash", "-c", f"kill -STOP {found}", check=False).returncode == 0
+        )
 
     machine.until(halted, "there is no daemon to be halted")
     return found
