@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import hmac
 import json
+import os
 import socket
 import sys
 import threading
@@ -203,6 +204,32 @@ def test_a_server_that_does_not_answer_in_time(smtp):
     """A timeout after the message is a doubt."""
     with pytest.raises(Unsure):
         carry(mail(smtp(slow_s=5.0), timeout_s=1))
+
+
+@pytest.mark.spec("SLA-16", "REL-4", "SEC-3")
+@pytest.mark.parametrize(("word", "how"), [("MAIL", NotTaken), (".", Unsure)])
+def test_a_server_that_never_ends_its_answer(smtp, word: str, how: type[NotCarried]):
+    """Lines without end are read up to a bound: neither time nor memory is given for more."""
+    server = smtp(lambda said, _n: "\r\n".join(["250-and so on " + "x" * 400] * 50_000) if said == word else None)
+    with pytest.raises(how, match=r"connection broke.*more than 65536 bytes"):
+        carry(mail(server, timeout_s=30))
+
+
+@pytest.mark.spec("SLA-16", "REL-4", "SEC-0")
+@pytest.mark.hazard(11)
+@pytest.mark.parametrize("kind", ["fifo", "device", "folder"])
+def test_a_template_that_is_no_file_holds_nobody(smtp, tmp_path: Path, kind: str):
+    """It is said, and the next try comes: the thread of the channel waits for nothing."""
+    place = tmp_path / "template"
+    match kind:
+        case "fifo":
+            os.mkfifo(place)
+        case "device":
+            place = Path("/dev/zero")
+        case _:
+            place.mkdir()
+    with pytest.raises(NotTaken, match=r"template .* cannot be read"):
+        carry(mail(smtp(), template=str(place)))
 
 
 @pytest.mark.spec("SLA-16")

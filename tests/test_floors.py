@@ -33,7 +33,7 @@ FLOORS = """
 3  checking
 3  sessions
 3  carriage | hands | notices | postbox | prompter
-3  keepsakes | typist
+3  blame | keepsakes | typist
 3  ledger | store
 3  bells | dropping | evidence | journal | lock | runners | survey
 3  outbox | paper | script

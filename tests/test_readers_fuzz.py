@@ -29,7 +29,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from executord import channels, cli, journal, ledger, lock
+from executord import blame, channels, cli, journal, ledger, lock
 from executord.channels import NotTaken, Parcel, Refused, Unsure, templates
 from executord.channels.mail import addresses
 from executord.channels.webhook import key_of
@@ -155,7 +155,7 @@ def _survives(root: Path) -> None:
                 break
     service.finish(later)
     assert "acme-2" in service.cases
-    assert all(s.startswith("broken: acme-1") for s in said if "Traceback" in s), said
+    assert all(s.startswith("broken: acme-1: ") for s in said if "Traceback" in s), said
     ledger.audit(str(root), "acme-1")
 
 
@@ -199,6 +199,33 @@ def test_a_snapshot_that_a_hand_was_in_parks_its_case_at_worst(tree: Path, data:
         text = journal_line(first) + journal_line({"n": n, "name": "snapshot", "facts": data.draw(damaged(facts))})
         (root / "acme-1" / journal.PLACE).write_bytes(text)
         _survives(root)
+
+
+@pytest.mark.spec("REL-4", "CON-6")
+def test_a_line_that_reads_well_and_means_nothing_is_named(tree: Path) -> None:
+    """The case that it parks says in which file and line it stands, before anything else; also when asked again."""
+    entries = _lines(tree)
+    number = next(k for k, e in enumerate(entries, 1) if "update" in e.get("facts", {}))
+    entries[number - 1]["facts"]["update"] = {"1": 2}
+    with copied(tree) as root:
+        (root / "acme-1" / journal.PLACE).write_bytes(b"".join(journal_line(e) for e in entries))
+        said: list[str] = []
+        service = Service(str(root), make_policy(), durable=False, on_event=lambda *both: said.append(": ".join(both)))
+        service.open(datetime(2026, 11, 20, 15, tzinfo=UTC))
+        service.turn(datetime(2026, 11, 20, 15, tzinfo=UTC), Rings(everything=True))
+        broken = [s for s in said if s.startswith("broken: ")]
+        assert len(broken) == 1
+        assert broken[0].startswith(f"broken: acme-1: acme-1/{journal.PLACE}:{number}:1 with line"), broken
+        assert "somebody edited it" in broken[0]
+        assert service.broken["acme-1"][0] == broken[0].removeprefix("broken: acme-1: ")
+
+
+@pytest.mark.spec("REL-4")
+def test_no_line_of_ours_is_blamed(tree: Path) -> None:
+    """However far a journal has come: what we wrote keeps no case from being executed."""
+    told = ledger.audit(str(tree), "acme-1")
+    assert not told.findings
+    assert not [k for k in range(1, len(told.lines)) if blame._fails("acme-1", told.lines[:k], make_policy())]
 
 
 # --- what else we keep ---

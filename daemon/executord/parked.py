@@ -15,9 +15,11 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Protocol
 
+from executord.blame import blame
 from executord.errors import CannotWrite, ExecutordError, TooMuch
 from executord.gate import ours_to_mend
 from executord.house import House
+from executord.policy import Policy
 
 RETRY = timedelta(seconds=5)
 PASSING, MENDED, FAULT = timedelta(seconds=15), timedelta(minutes=1), timedelta(hours=1)  # the longest waits
@@ -28,6 +30,8 @@ _ADDRESS = re.compile(r"0x[0-9a-f]{6,}")
 class Hall(Protocol):
     """What is needed of the service."""
 
+    root: str
+    policy: Policy
     house: House
 
     def _event(self, what: str, text: str) -> None: ...
@@ -40,6 +44,7 @@ class _Trouble:
     at: datetime
     wait: timedelta
     said: str
+    shown: str  # the same, with the line of the journal that led to it, where one did
 
 
 class Parked:
@@ -68,12 +73,17 @@ class Parked:
         if old is not None:
             early = now < old.at + old.wait  # a file changed, which rang: that is no try of ours
             wait = min(old.wait if early else old.wait * 2, longest)
-        self._troubles[case_id] = _Trouble(now, wait, text)
-        self.cases[case_id] = (text, now + wait)
-        if old is None or old.said != text:
-            self._service._event("broken", f"{case_id}: {text}")
+        new = old is None or old.said != text
+        shown = text if old is None or new else old.shown
+        if new and not mendable and not isinstance(error, TooMuch):
+            line = blame(self._service.root, case_id, self._service.policy)
+            shown = f"{line.text()}\n{text}" if line is not None else text
+        self._troubles[case_id] = _Trouble(now, wait, text, shown)
+        self.cases[case_id] = (shown, now + wait)
+        if new:
+            self._service._event("broken", f"{case_id}: {shown}")
             if not passing and tell:
-                self._service._guarded(None, now, partial(self._service.house.tell_hitl, case_id, text, now))
+                self._service._guarded(None, now, partial(self._service.house.tell_hitl, case_id, shown, now))
 
     def fault(self, error: BaseException, now: datetime) -> None:
         """A fault of ours that is no case's: said at most once an hour, however often it is tried again."""

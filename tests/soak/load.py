@@ -187,9 +187,9 @@ class Hands(Somebody):
                 with path.open("r+") as file:  # never makes one that has just been moved
                     file.seek(0, os.SEEK_END)
                     file.write("# looked at\n")
-            case "delete" if path.parent.parent.parent.name not in self.deleted and self.dice.random() < 0.3:
+            case "delete" if path.parent.name == "in_progress" and self._may_delete(path):
                 path.unlink()
-                self.deleted[path.parent.parent.parent.name] = path.stem
+                self.deleted[_case_of(path)] = path.stem
             case "back" if path.parent.name == "in_progress":
                 os.link(path, path.parent.parent / "pending" / path.name)
                 path.unlink()
@@ -199,6 +199,14 @@ class Hands(Somebody):
             case _:
                 self.tree.call("status", "--json")
         self.did["hands"] += 1
+
+    def _may_delete(self, path: Path) -> bool:
+        """Of a case at most one task, and only now and then."""
+        return _case_of(path) not in self.deleted and self.dice.random() < 0.5
+
+
+def _case_of(path: Path) -> str:
+    return path.parent.parent.parent.name
 
 
 BOMB = "a0: &a0 [x,x,x,x,x,x,x,x,x]\n" + "".join(f"a{k}: &a{k} [{','.join([f'*a{k - 1}'] * 9)}]\n" for k in range(1, 9))

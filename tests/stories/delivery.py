@@ -852,3 +852,26 @@ def standard_4_a_promise_was_broken(s: Stage) -> None:
         assert [row["by"] for row in other if row["by"]] == ["customer"]
         whole = s.read(f"{FINAL}/execution_summary.yaml")
         assert [c["state"] for c in whole["sla"] if c["kind"] == "resolution" and c["task"] is None] == ["breached"]
+
+
+@story("EXE-4", "QUA-1", "REL-12")
+def the_closing_update_is_enough_where_the_customer_came_later(s: Stage) -> None:
+    """The last task was done before anybody knew of a customer: one complete update after it opens the gate."""
+    s.case({"T1": {"assigned_to": ENGINEER}, "T2": {"assigned_to": WRITER}}, tier=3)
+    s.at("09:05").done(WRITER, "T2", components=TICKET)
+    s.look()
+    s.put(f"{CASE}/instruction.yaml", {"title": "x", "priority": "high", "customer": CUSTOMER})
+    s.at("09:10").done(ENGINEER, "T1")
+    s.skip()
+    s.at("09:20").drop("customer_update", LIAISON, None, **UPDATE)
+    s.expect(
+        """
+        09:20 file 03-customer_update.yaml #1
+        09:20 update #1
+        09:20 aggregate #2
+        09:20 write ticket_resolution.yaml #1
+        09:20 write execution_summary.yaml #1
+        09:20 write handoff.yaml #1
+        09:20 hand off #1 → validator
+        """
+    )

@@ -14,6 +14,7 @@ from executord.channels.base import Channel, NotCarried, NotTaken, Parcel, Recei
 from executord.channels.command import Command
 from executord.channels.library import Library
 from executord.channels.mail import Mail
+from executord.channels.secrets import file_bytes
 from executord.channels.templates import LONGEST_TEMPLATE
 from executord.channels.webhook import Webhook
 from executord.settings import ChannelRow
@@ -36,8 +37,8 @@ def open_channel(row: ChannelRow, environ: Mapping[str, str]) -> Channel:
     template = None
     if row.template is not None:
         try:
-            with open(os.path.expanduser(row.template), encoding="utf-8") as file:
-                template = file.read(LONGEST_TEMPLATE + 1)
+            most = 4 * LONGEST_TEMPLATE  # bytes of so many characters
+            template = file_bytes(os.path.expanduser(row.template), most).decode("utf-8")
         except (OSError, UnicodeDecodeError) as error:
             why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
             text = f"the template {row.template} cannot be read: {why}"

@@ -16,6 +16,7 @@ from datetime import datetime
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
+from typing import BinaryIO
 
 from executord.channels.base import NotTaken, Parcel, Receipt, Refused, Unsure, said
 from executord.channels.patience import within
@@ -24,6 +25,7 @@ from executord.channels.templates import body, subject
 from executord.settings import ChannelRow
 
 IMPLICIT_TLS = 465
+LONGEST_ANSWER = 64 * 1024  # bytes, to one command
 _ADDRESS = re.compile(r"[^\s<>@,;\"]+@[^\s<>@,;\"]+")
 
 
@@ -32,12 +34,35 @@ def addresses(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(_ADDRESS.findall(text)))
 
 
+class _Lines:
+    """What a server says, read by lines, as long as one answer stays short."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file, self.left = file, LONGEST_ANSWER
+
+    def readline(self, most: int) -> bytes:
+        """The next line. Raises OSError where the answer has become too long."""
+        line = self._file.readline(most)
+        self.left -= len(line)
+        if self.left < 0:
+            raise OSError(f"its answer has more than {LONGEST_ANSWER} bytes")
+        return line
+
+    def close(self) -> None:
+        """No more."""
+        self._file.close()
+
+
 class _Brief(smtplib.SMTP):
-    """A server each of whose answers has to be there in time, however slowly it comes."""
+    """A server each of whose answers has to be there in time, however slowly it comes, and ends before it is long."""
 
     def getreply(self) -> tuple[int, bytes]:
         """The answer to the last command."""
         with within(self.timeout, self.sock):
+            if self.sock is not None:
+                if self.file is None:
+                    self.file = _Lines(self.sock.makefile("rb"))
+                self.file.left = LONGEST_ANSWER
             return super().getreply()
 
 

@@ -5,6 +5,7 @@ A name without a slash is a credential (`LoadCredential=`), where the service ma
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Mapping
@@ -29,13 +30,7 @@ def read_secret(name: str, environ: Mapping[str, str]) -> str:
     """
     path = place_of(name, environ)
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        try:
-            if not stat.S_ISREG(os.fstat(fd).st_mode):
-                raise NotTaken(f"the secret {path} is not a file", fix="name a file")
-            data = os.read(fd, LONGEST + 1)
-        finally:
-            os.close(fd)
+        data = file_bytes(path, LONGEST)
     except OSError as error:
         raise NotTaken(f"the secret {path} cannot be read: {error.strerror}", fix="check its name and mode") from error
     if len(data) > LONGEST:
@@ -44,3 +39,15 @@ def read_secret(name: str, environ: Mapping[str, str]) -> str:
     if not text:
         raise NotTaken(f"the secret {path} is empty", fix="write the secret into it")
     return text
+
+
+def file_bytes(path: str, longest: int) -> bytes:
+    """What the configuration names is read, links followed, but nothing is waited for: at most a byte more than that.
+
+    Raises OSError, also for anything that is no regular file.
+    """
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    with os.fdopen(fd, "rb") as file:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise OSError(errno.EINVAL, "it is no regular file", path)
+        return file.read(longest + 1)

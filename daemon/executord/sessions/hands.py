@@ -93,14 +93,22 @@ class Hands:
         entries = self.book.entries
         start = max((k for k, e in enumerate(entries) if e.get("name") == "snapshot"), default=None)
         for entry in entries if start is None else entries[start:]:
-            if entry.get("name") == "snapshot":
-                thaw(self.team, entry["facts"])
-                self.team.n = entry["n"]
-            elif "name" in entry:
-                fold(self.team, entry)
-            elif "opened" in entry:
-                self.book.opened = read_stamp(entry["opened"])
+            try:
+                self._take_in(entry)
+            except Exception as error:  # somebody's hand was in it
+                why = f"{type(error).__name__}: {error}"
+                raise journal.not_understood(entry, JOURNAL, why) from error
         return [e for e in entries if "at" in e]
+
+    def _take_in(self, entry: Entry) -> None:
+        """Put one line into the session."""
+        if entry.get("name") == "snapshot":
+            thaw(self.team, entry["facts"])
+            self.team.n = entry["n"]
+        elif "name" in entry:
+            fold(self.team, entry)
+        elif "opened" in entry and self.book is not None:
+            self.book.opened = read_stamp(entry["opened"])
 
     # -- note ----------------------------------------------------------------------------------------------
 
