@@ -4,6 +4,7 @@
 #   systemd  the service in booted Debians (root, debootstrap and systemd-nspawn; else it says what is missing)
 #   bare  `make demo` and `make test` on a machine with Python and make alone (a container; half an hour)
 #   clis  the command lines of real agents, from npm into build/clis, against a stand-in for their models
+#   browser  the web pages in Chromium (apt), with axe (npm)
 #   editors  yaml-language-server and pre-commit, installed into build/ and asked
 #   fuzz  every reader, for minutes                       soak  load and faults at once, 15 minutes or SOAK_S seconds
 #   bench-long  the measures up to 100,000 tasks          bench-peers  those of the others
@@ -21,7 +22,7 @@ SELECTION = $(shell $(BIN)/python -c 'from tests.spec_report import SELECTION; p
 RUNNABLE := slow and not systemd and not browser and not engine and not real_cli
 
 .DEFAULT_GOAL := test
-.PHONY: demo test slow fuzz soak systemd bare clis editors lint types floors spec bench bench-long bench-peers check venv clean
+.PHONY: demo test slow fuzz soak systemd bare clis browser editors lint types floors spec bench bench-long bench-peers check venv clean
 
 venv: $(STAMP)
 
@@ -70,6 +71,11 @@ clis: $(STAMP)
 	npm install --prefix build/clis --no-save --no-audit --no-fund --loglevel=error $(CLIS) \
 		|| echo "npm could not install them all: what is not there is skipped" >&2
 	$(BIN)/python -m pytest -m real_cli tests/real/test_clis.py
+
+# Puts Chromium, playwright-core and axe-core in place first, if it may; without them the tests say what is missing.
+browser: $(STAMP)
+	$(BIN)/python -m tests.web.browser
+	$(BIN)/python -m pytest -m browser tests/web
 
 # What editors and git run: the language server (needs node), pre-commit; into build/, and then really asked.
 EDITORS := build/editors
