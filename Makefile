@@ -1,6 +1,7 @@
 # Everything a fresh clone needs: `make demo` and `make test`. The first call builds .venv, later ones find the stamp.
 #   demo  the real daemon on a copy of sample_memory/     test  the tests (a few minutes at most)
 #   slow  the tests that take longer                      bench the table of measures
+#   sweep every death in every story, 40 minutes
 #   systemd  the service in booted Debians (root, debootstrap and systemd-nspawn; else it says what is missing)
 #   bare  `make demo` and `make test` on a machine with Python and make alone (a container; half an hour)
 #   clis  the command lines of real agents, from npm into build/clis, against a stand-in for their models
@@ -19,10 +20,10 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 # One list of what `make test` leaves out, also for `make spec`.
 SELECTION = $(shell $(BIN)/python -c 'from tests.spec_report import SELECTION; print(SELECTION)')
-RUNNABLE := slow and not systemd and not browser and not engine and not real_cli
+RUNNABLE := slow and not sweep and not systemd and not browser and not engine and not real_cli
 
 .DEFAULT_GOAL := test
-.PHONY: demo test slow fuzz soak systemd bare clis browser editors lint types floors spec bench bench-long bench-peers check venv clean
+.PHONY: demo test slow sweep fuzz soak systemd bare clis browser editors lint types floors spec bench bench-long bench-peers check venv clean
 
 venv: $(STAMP)
 
@@ -53,7 +54,11 @@ test: $(STAMP)
 
 # 5: nothing was selected, which is no fault.
 slow: $(STAMP)
-	$(BIN)/python -m pytest -m "$(RUNNABLE)" || test $$? -eq 5
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "$(RUNNABLE)" || test $$? -eq 5
+
+# Every death in every story: two thirds of an hour on two cores. EXECUTORD_SWEEP=3/10 runs the third tenth.
+sweep: $(STAMP)
+	$(BIN)/python -m pytest -q -n 2 -m sweep || test $$? -eq 5
 
 # Puts tools and images in place first, if it may; a test that cannot be run here is skipped with its reason.
 systemd: $(STAMP)

@@ -78,6 +78,7 @@ def test_killed_and_the_state_folder_lost(name: str, stages: Path):
 
 
 @pytest.mark.slow
+@pytest.mark.sweep
 @pytest.mark.spec("REL-2", "REL-1", "MEM-21", "MEM-14")
 @pytest.mark.parametrize("each", ALL)
 def test_killed_at_every_point_of_every_story(each: Story, stages: Path):
@@ -86,6 +87,7 @@ def test_killed_at_every_point_of_every_story(each: Story, stages: Path):
 
 
 @pytest.mark.slow
+@pytest.mark.sweep
 @pytest.mark.spec("REL-2", "MEM-21", "OPS-10")
 @pytest.mark.parametrize("each", WITHOUT_HANDS)
 def test_killed_at_every_point_and_the_state_folder_lost(each: Story, stages: Path):

@@ -75,6 +75,7 @@ def test_killed_at_any_point_the_session_is_what_it_would_have_been(each: Story,
 
 
 @pytest.mark.slow
+@pytest.mark.sweep
 @pytest.mark.spec("SES-7", "REL-1", "REL-2")
 @pytest.mark.parametrize("each", ALL)
 def test_killed_at_every_point_of_every_session(each: Story, rooms: Path):

@@ -30,6 +30,7 @@ class SmtpServer:
         self.taken: list[Message] = []
         self.recipients: list[list[str]] = []
         self.commands: list[str] = []
+        self.hesitating = threading.Event()  # a message is taken, and that is not said yet
         self._messages = 0
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
@@ -94,7 +95,9 @@ class SmtpServer:
             return
         self.taken.append(email.message_from_bytes(data, policy=default))
         self.recipients.append(to)
+        self.hesitating.set()
         time.sleep(self.slow_s)
+        self.hesitating.clear()
         if answer == "":
             raise OSError
         say(answer or f"250 queued as {n}")
@@ -114,6 +117,7 @@ class HttpReceiver:
     def __init__(self, habit: Callable[[int], int] | None = None, *, slow_s: float = 0.0) -> None:
         self.posts: list[tuple[Mapping[str, str], bytes]] = []
         self.taken: list[Mapping[str, Any]] = []
+        self.hesitating = threading.Event()  # a message is taken, and that is not said yet
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -124,7 +128,9 @@ class HttpReceiver:
                 status = habit(n) if habit is not None else 204
                 if status == 0 or status < 300:
                     receiver.taken.append(json.loads(data))
+                receiver.hesitating.set()
                 time.sleep(slow_s)
+                receiver.hesitating.clear()
                 if status == 0:
                     self.connection.shutdown(socket.SHUT_RDWR)
                     self.close_connection = True
