@@ -122,12 +122,11 @@ class Staff(Somebody):
 
     def _arrived(self, body: Mapping[str, Any], about: Mapping[str, Any]) -> None:
         """What the customer says when asked: the truth."""
+        lines = self.tree.journal(about["instruction_id"])
+        asked = next(e for e in lines if str(e.get("path")).endswith(f"/{body['id']}.yaml"))
+        number = int(asked["facts"]["ask"].rpartition("#")[2])
+        keys = {e["facts"]["key"] for e in lines if e["name"].startswith(f"send update #{number} ")}
         taken = {**self.mail.keys(), **self.hook.keys()}
-        keys = {
-            e["facts"]["key"]
-            for e in self.tree.journal(about["instruction_id"])
-            if e["name"].startswith("send update ") and e["facts"]["number"] == body.get("update", body.get("number"))
-        }
         self._say({**about, "from": LIAISON, "type": "answer", "in_reply_to": body["id"],
                    "arrived": bool(keys & set(taken))})  # fmt: skip
 
