@@ -100,7 +100,7 @@ class World:
 
     def file(self, *faults: Finding, folder: str = "pending") -> World:
         """T3's file is there."""
-        see_task(self.case, [TaskFile("T3.yaml", folder, "5" * 64, self.task.spec, faults, self.now)], "T3")
+        see_task(self.case, [TaskFile("T3.yaml", folder, "5" * 16, self.task.spec, faults, self.now)], "T3")
         return self.line(f"admit T3 #{self.task.admitted + 1}", facts={"folder": folder, "sha256": "5" * 16})
 
     def assign(self) -> World:
@@ -218,7 +218,7 @@ def _assigned(world: World) -> bool:
 def _mended(world: World) -> bool:
     if world.state != "held":
         return False
-    see_task(world.case, [TaskFile("T3.yaml", "pending", "6" * 64, world.task.spec, (), world.now)], "T3")
+    see_task(world.case, [TaskFile("T3.yaml", "pending", "6" * 16, world.task.spec, (), world.now)], "T3")
     world.line("edit T3.yaml #1 66666666", facts={"file": "T3.yaml", "sha256": "6" * 16})
     return True
 
@@ -226,7 +226,7 @@ def _mended(world: World) -> bool:
 def _dependency(world: World) -> bool:
     if world.state != "waiting":
         return False
-    see_task(world.case, [TaskFile("T1.yaml", "pending", "1" * 64, TaskSpec("T1"), (), world.now)], "T1")
+    see_task(world.case, [TaskFile("T1.yaml", "pending", "1" * 16, TaskSpec("T1"), (), world.now)], "T1")
     return world.letter(LEAD, "cancel", task_id="T1", reason="not needed")
 
 

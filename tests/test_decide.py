@@ -184,7 +184,7 @@ def test_dependants_are_found_near_and_far():
     case = Case("acme")
     for task_id, needs, over in (("A", (), 1), ("B", ("A",), 1), ("C", ("B",), 0), ("D", ("C",), 1), ("E", (), 1)):
         ended = Ended("completed", read_stamp("2026-11-20T09:00:00Z")) if over else None
-        case.put(Task(task_id, spec=TaskSpec(task_id, requires=needs), ended=ended, planned=True))
+        case.put(Task(task_id, (0, task_id), planned=True, spec=TaskSpec(task_id, requires=needs), ended=ended))
     assert sorted(dependants(case, "A")) == ["B", "D"]
 
 

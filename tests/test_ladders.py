@@ -28,7 +28,7 @@ def case_with(agent: str, *, tier: int = 3, priority: str = "high", effort_s: in
     case = Case("acme-42")
     case.head = Head("acme-42", InstructionSpec(priority=priority), opened_at=NOW, created=NOW, tier=tier)
     spec = TaskSpec("T1", effort_s=effort_s)
-    file = TaskFile("T1.yaml", "in_progress", "1" * 64, spec)
+    file = TaskFile("T1.yaml", "in_progress", "1" * 16, spec)
     task = Task("T1", spec=spec, file=file, present=True, folder="in_progress", attempts=(Attempt(1, agent, NOW),))
     case.put(task)
     return case, case.tasks["T1"]

@@ -102,7 +102,7 @@ class Agenda:
         self._shared_of: tuple[Head, tuple[Any, ...]] | None = None
         self._shared_now: tuple[Any, ...] | None = None
         self._lines: dict[str, tuple[Due, ...]] = {}
-        self._heaps: tuple[list[_Entry], ...] = ([], [], [], [])  # by stage
+        self._heaps: tuple[list[_Entry], ...] = ([], [], [], [])  # by stage: of each task, and of the head, the first
         self._version: dict[str, int] = {}
         self._size = 0
         self.waiting: dict[str, Due] = {}  # task → its dispatch, where it needs a place
@@ -162,9 +162,14 @@ class Agenda:
                 del self.waiting[key]
             if self.on_waiting is not None:
                 self.on_waiting(key, place)
+        firsts: dict[int, Due] = {}  # by stage: behind them nothing comes due before these lines are made again
         for line in lines:
             if line.place is None:
-                heapq.heappush(self._heaps[bisect_left(_STAGES, line.order)], (*line.key, version, key))
+                stage = bisect_left(_STAGES, line.order)
+                if stage not in firsts or line.key < firsts[stage].key:
+                    firsts[stage] = line
+        for stage, line in firsts.items():
+            heapq.heappush(self._heaps[stage], (*line.key, version, key))
         for heap in self._heaps:
             if len(heap) > 64 + 4 * self._size:
                 heap[:] = [entry for entry in heap if self._version.get(entry[4]) == entry[3]]
@@ -201,17 +206,19 @@ class Agenda:
     def upcoming(self, most: int) -> list[Due]:
         """The first lines that need no place, in the order in which they would be carried out; not more than `most`."""
         self.refresh()
-        found = [line for heap in self._heaps for line in self._top(heap, most)]
+        found = [line for stage in range(len(self._heaps)) for line in self._top(stage, most)]
         return sorted(found, key=lambda line: line.key)[:most]
 
-    def _top(self, heap: list[_Entry], most: int) -> list[Due]:
-        """The first lines of a heap, read along its branches: what lies deeper comes later."""
+    def _top(self, stage: int, most: int) -> list[Due]:
+        """The lines of those that come first, read along the branches of the heap: what lies deeper comes later."""
+        heap, keys = self._heaps[stage], 0
         found: list[Due] = []
         branches = [(heap[0], 0)] if heap else []
-        while branches and len(found) < most:
-            (_, _, name, version, key), k = heapq.heappop(branches)
+        while branches and keys < most:
+            (*_, version, key), k = heapq.heappop(branches)
             if self._version.get(key) == version:
-                found.append(next(line for line in self._lines[key] if line.name == name))
+                keys += 1
+                found += [n for n in self._lines[key] if n.place is None and bisect_left(_STAGES, n.order) == stage]
             for child in (2 * k + 1, 2 * k + 2):
                 if child < len(heap):
                     heapq.heappush(branches, (heap[child], child))
@@ -232,9 +239,7 @@ def _over(task: Task) -> bool:
         and task.process is None
         and (not task.present or task.folder == "completed")
         and task.gone_at is None
-        and (
-            task.file is None or (task.present and task.file.sha256 == task.sha256 and task.file.folder == task.folder)
-        )
+        and task.file is None  # one that lies there may still be edited or moved
     )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -32,7 +33,7 @@ from executord.case import (
 from executord.evolve import empty, replace
 from executord.packed import shared
 from executord.products import Survey
-from executord.sums import Sums, run_out
+from executord.sums import NOBODY, Sums, among, run_out
 
 
 @dataclass(slots=True, eq=False)
@@ -71,9 +72,9 @@ class Case:
     # what its holders have to do elsewhere [SLA-9]
     beside: Mapping[str, tuple[tuple[datetime, int], ...]] = field(default_factory=empty)
     survey: Survey | None = None  # what lies in outputs/ for the deliverable, once every task has ended
-    running: set[str] = field(default_factory=set)  # tasks with a process that is not verified gone [OPS-18]
-    breached: set[str] = field(default_factory=set)  # tasks with a limit that passed
-    clashed: set[str] = field(default_factory=set)  # tasks whose file cannot be moved to where it belongs [MEM-14]
+    running: AbstractSet[str] = NOBODY  # tasks with a process that is not verified gone [OPS-18]
+    breached: AbstractSet[str] = NOBODY  # tasks with a limit that passed
+    clashed: AbstractSet[str] = NOBODY  # tasks whose file cannot be moved to where it belongs [MEM-14]
     dirty: set[str] = field(default_factory=set)
     head_dirty: bool = True
     on_holder: Callable[[str, str | None, str | None], None] | None = None  # told who holds a task now
@@ -81,7 +82,7 @@ class Case:
         default_factory=lambda: {"pending": 0, "in_progress": 0, "completed": 0, "blocked": 0}
     )
     # derived
-    _order: list[tuple[tuple[Any, ...], str]] = field(default_factory=list)
+    _order: list[tuple[Any, ...]] = field(default_factory=list)  # the keys of the tasks; the last of each is the id
     _frontier: str | None = None
     _open_total: int = 0
     planned_total: int = 0
@@ -113,25 +114,25 @@ class Case:
 
     def in_order(self) -> list[Task]:
         """All tasks in plan order."""
-        return [self.tasks[i] for _, i in self._order]
+        return [self.tasks[key[-1]] for key in self._order]
 
     def last_in_order(self) -> str | None:
         """The id of the last task in plan order [EXE-4]."""
-        return self._order[-1][1] if self._order else None
+        return self._order[-1][-1] if self._order else None
 
     def before(self, task: Task) -> Task | None:
         """The task before this one in plan order."""
-        index = bisect_left(self._order, (task.key, task.id))
-        return self.tasks[self._order[index - 1][1]] if index > 0 else None
+        index = bisect_left(self._order, task.key)
+        return self.tasks[self._order[index - 1][-1]] if index > 0 else None
 
     def after(self, task: Task) -> Task | None:
         """The task after this one in plan order."""
-        index = bisect_left(self._order, (task.key, task.id)) + 1
-        return self.tasks[self._order[index][1]] if index < len(self._order) else None
+        index = bisect_left(self._order, task.key) + 1
+        return self.tasks[self._order[index][-1]] if index < len(self._order) else None
 
     def position(self, task: Task) -> tuple[int, int]:
         """Where the task stands: (n, of how many), from 1."""
-        return bisect_left(self._order, (task.key, task.id)) + 1, len(self._order)
+        return bisect_left(self._order, task.key) + 1, len(self._order)
 
     @property
     def gates(self) -> list[Gate]:
@@ -151,7 +152,7 @@ class Case:
     def ensure(self, task_id: str) -> Task:
         """The task of this id; one that the journal names before its file is read is made."""
         known = self.tasks.get(task_id)
-        return known or Task(task_id, key=(UNPLANNED, natural(task_id)), spec=expected_spec(None, task_id))
+        return known or Task(task_id, key=(UNPLANNED, natural(task_id), task_id), spec=expected_spec(None, task_id))
 
     # -- changing ------------------------------------------------------------------------------------------
 
@@ -186,7 +187,7 @@ class Case:
         self.dirty.add(task.id)
         self.sums.changed(old, task)
         if old is None:
-            insort(self._order, (task.key, task.id))
+            insort(self._order, task.key)
             self.planned_total += 1
             if task.ended is None:
                 self._open_total += 1
@@ -197,8 +198,8 @@ class Case:
             if len(same) > 1:
                 self.dirty.update(same)
         elif old.key != task.key:
-            del self._order[bisect_left(self._order, (old.key, old.id))]
-            insort(self._order, (task.key, task.id))
+            del self._order[bisect_left(self._order, old.key)]
+            insort(self._order, task.key)
         if old is None or old.spec.requires != task.spec.requires or old.spec.after != task.spec.after:
             self._relink(old, task)
         was, now = (old.ended if old else None), task.ended
@@ -219,17 +220,14 @@ class Case:
             self.on_holder(task.id, was_agent, is_agent)
         if self._frontier is None or old is None or was is not now or (old is not None and old.key != task.key):
             self._move_frontier(task)
-        if task.process is not None:
-            self.running.add(task.id)
-        elif self.running:
-            self.running.discard(task.id)
+        self.running = among(self.running, task.id, belongs=task.process is not None)
         asks = old.asks if old is not None else ()
         if asks is not task.asks:
             self._reindex(task.id, asks, task.asks)
-        if task.breaches or (old is not None and old.breaches):
-            (self.breached.add if task.breaches else self.breached.discard)(task.id)
-        if (old.clash if old else None) != task.clash:
-            (self.clashed.add if task.clash is not None else self.clashed.discard)(task.id)
+        if task.breaches or self.breached:
+            self.breached = among(self.breached, task.id, belongs=bool(task.breaches))
+        if task.clash is not None or self.clashed:
+            self.clashed = among(self.clashed, task.id, belongs=task.clash is not None)
         if (old.gone_at if old else None) != task.gone_at:
             self.gone += 1 if task.gone_at is not None else -1
             self.gone_since = max(filter(None, (self.gone_since, task.gone_at)), default=None) if self.gone else None
@@ -282,7 +280,7 @@ class Case:
     def asks(self) -> Iterator[tuple[str | None, Ask]]:
         """Everything that we expect an answer to, with the task that it is about; for people, not for rules."""
         yield from ((None, ask) for ask in self.head.asks)
-        for _, task_id in self._order:
+        for *_, task_id in self._order:
             yield from ((task_id, ask) for ask in self.tasks[task_id].asks)
 
     def weigh_gone(self) -> None:
@@ -292,7 +290,7 @@ class Case:
 
     def set_gates(self, checkpoints: Iterable[Checkpoint]) -> None:
         """Checkpoints and phases of a new plan."""
-        ids = [i for _, i in self._order]
+        ids = [key[-1] for key in self._order]
         rank = {i: r for r, i in enumerate(ids)}
         self._gates = []
         self._gates_before, self._gates_after = {}, {}
@@ -348,7 +346,10 @@ class Case:
                 count += 1
             elif other.ended.state != "completed" and dep in hard:
                 dead.add(dep)
-        self.open_deps[task_id] = count
+        if count:
+            self.open_deps[task_id] = count
+        else:
+            self.open_deps.pop(task_id, None)
         if dead:
             self.dead_deps[task_id] = frozenset(dead)
         else:
@@ -387,21 +388,19 @@ class Case:
         if self.head.tier not in (None, *SEQUENTIAL_TIERS):
             return
         old = self._frontier
-        if task.ended is None and (
-            old is None or (task.key, task.id) < (self.tasks[old].key, old) or self.tasks[old].ended is not None
-        ):
+        if task.ended is None and (old is None or task.key < self.tasks[old].key or self.tasks[old].ended is not None):
             self._frontier = task.id
         now = self._frontier
         if now is not None and self.tasks[now].ended is not None:
-            start = bisect_left(self._order, (self.tasks[now].key, now))
-            later = (self._order[k][1] for k in range(start, len(self._order)))
+            start = bisect_left(self._order, self.tasks[now].key)
+            later = (self._order[k][-1] for k in range(start, len(self._order)))
             self._frontier = next((i for i in later if self.tasks[i].ended is None), None)
         if old != self._frontier:
             self.dirty.update(i for i in (old, self._frontier) if i is not None)
 
     def recount_frontier(self) -> None:
         """Look for the frontier anew; needed when the tier changes."""
-        self._frontier = next((i for _, i in self._order if self.tasks[i].ended is None), None)
+        self._frontier = next((key[-1] for key in self._order if self.tasks[key[-1]].ended is None), None)
         self.dirty.update(self.tasks)
 
     def remove(self, task_ids: Collection[str]) -> None:
@@ -495,9 +494,6 @@ def _let_go(ask: Ask, head: Head) -> bool:
     if ask.about == "checkpoint" and ask.facts.get("checkpoint") in head.released:
         return True
     return head.closed is not None and not ask.lasts
-
-
-_NONE: frozenset[str] = frozenset()
 
 
 def _verdict(ended: Ended | None) -> str | None:

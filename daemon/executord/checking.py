@@ -346,7 +346,7 @@ def _names(path: str) -> list[str]:
 def _task_file(name: str, sheet: Sheet, zone: tzinfo) -> TaskFile:
     _, here, file = name.split("/")
     spec, _ = read_task(sheet.data or {}, file.rsplit(".", 1)[0], zone)
-    return TaskFile(file, here, sheet.sha256, spec)  # type: ignore[arg-type]
+    return TaskFile(file, here, sheet.sha256[:16], spec)  # type: ignore[arg-type]
 
 
 def _key(file: TaskFile, concept: str) -> str | None:

@@ -147,7 +147,7 @@ def _admit(case: Case, entry: Entry, at: datetime) -> None:
         born=task.born or at,
         name=facts.get("file"),
         folder=folder,
-        sha256=facts["sha256"],
+        sha256=shared(facts["sha256"]),
         sealed=False,
         ended=None if reopened else task.ended,
     )
@@ -171,7 +171,7 @@ def _blocked_by_hand(task: Task, at: datetime, said: str) -> Task:
 def _edit(case: Case, entry: Entry, at: datetime) -> None:
     facts = _facts(entry)
     task = case.ensure(entry["task"])
-    task = replace(task, sha256=facts["sha256"], edits=task.edits + 1, name=facts["file"])
+    task = replace(task, sha256=shared(facts["sha256"]), edits=task.edits + 1, name=facts["file"])
     if task.live is not None:
         text = f"{facts['file']} was edited; what it says now counts"
         task = owe(task, notice(task, f"#{task.edits} edited", at, task.live.agent, text))

@@ -17,14 +17,15 @@ from typing import Any, TypeVar
 _HOW = (1, zlib.DEFLATED, 11, 5)  # fast, with tables of 24 KB instead of 260 that would empty the caches each time
 _PROTOCOL = 5
 _SMALL = 200  # bytes that are not worth the time
-_KNOWN = 1 << 14  # small values that are remembered
+_KNOWN = 1 << 12  # small values that are remembered
 _T = TypeVar("_T", bound=Hashable)
 
 
 def shared(value: _T) -> _T:
     """The value, or one that is equal and known already: names, tags and sets of them recur from case to case.
 
-    For nothing, texts, and tuples and frozen sets of texts: whose equals are the same in every respect.
+    For nothing, texts and whole numbers, and tuples and frozen sets of them: whose equals are the same in every
+    respect.
     """
     found: _T = _first(value)
     return found

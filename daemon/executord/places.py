@@ -155,12 +155,13 @@ class Turn(NamedTuple):
     key: tuple[Any, ...]
     task: str
     putting: int = 0  # the how manyth: of several of one task the last counts
+    line: Due | None = None
 
 
-def turn_of(place: Place, case_id: str, task: Task, putting: int = 0) -> Turn:
+def turn_of(place: Place, case_id: str, task: Task, putting: int = 0, line: Due | None = None) -> Turn:
     """The turn of a task that waits."""
     free, slack = (0, place.slack) if place.slack is not None else (1, place.age)
-    return Turn(free, slack, place.priority, place.age, case_id, task.key, task.id, putting)
+    return Turn(free, slack, place.priority, place.age, case_id, task.key, task.id, putting, line)
 
 
 class Lineup:
@@ -169,7 +170,7 @@ class Lineup:
     def __init__(self, places: Places) -> None:
         self._places = places
         self._queues: dict[Queue, list[Turn]] = {}
-        self._waiting: dict[str, dict[str, tuple[Case, Due, int]]] = {}  # case → task → its line, which putting
+        self._waiting: dict[str, tuple[Case, dict[str, Turn]]] = {}  # case → task → the turn that counts
         self._slack: list[Turn] = []  # of those that wait for a named agent
         self._count = 0
         self.at: str | None = None  # the case that `next` is looking at: whose fault it is, should there be one
@@ -177,22 +178,24 @@ class Lineup:
     def put(self, case: Case, task_id: str, line: Due | None) -> None:
         """This task's dispatch waits (again), or no more."""
         place = line.place if line is not None else None
+        known = self._waiting.get(case.id)
         if line is None or place is None:
-            known = self._waiting.get(case.id)
-            if known is not None and known.pop(task_id, None) is not None and not known:
+            if known is not None and known[1].pop(task_id, None) is not None and not known[1]:
                 del self._waiting[case.id]
             return
         task = case.tasks[task_id]
         self._count += 1
-        self._waiting.setdefault(case.id, {})[task_id] = (case, line, self._count)
-        turn = turn_of(place, case.id, task, self._count)
+        turn = turn_of(place, case.id, task, self._count, line)
+        if known is None or known[0] is not case:  # read anew
+            known = self._waiting[case.id] = (case, {})
+        known[1][task_id] = turn
         heapq.heappush(self._queues.setdefault(self._queue_of(case, task, place), []), turn)
         if place.named is not None and place.slack is not None and not place.forced:
             heapq.heappush(self._slack, turn)
 
     def _counts(self, turn: Turn) -> bool:
-        known = self._waiting.get(turn.case, {}).get(turn.task)
-        return known is not None and known[2] == turn.putting
+        known = self._waiting.get(turn.case)
+        return known is not None and known[1].get(turn.task) is turn
 
     def _queue_of(self, case: Case, task: Task, place: Place) -> Queue:
         places = self._places
@@ -216,7 +219,7 @@ class Lineup:
         while (at := self.next_slack()) is not None and at <= now:
             turn = heapq.heappop(self._slack)
             self.at = turn.case
-            case = self._waiting[turn.case][turn.task][0]
+            case = self._waiting[turn.case][0]
             heapq.heappush(self._queues.setdefault(self._open_queue(case, case.tasks[turn.task]), []), turn)
         if self._places.all_paused:
             return None
@@ -234,7 +237,8 @@ class Lineup:
         if best is None:
             return None
         self.at = best.case
-        case, line, _ = self._waiting[best.case][best.task]
+        case, line = self._waiting[best.case][0], best.line
+        assert line is not None
         assert line.place is not None
         choice = self._places.pick(case, case.tasks[best.task], line.place, now)
         return case, line, choice

@@ -24,6 +24,7 @@ from executord.case import (
 from executord.casebook import Case
 from executord.errors import Finding
 from executord.evolve import replace
+from executord.packed import shared
 from executord.specs import texts
 
 
@@ -69,9 +70,9 @@ def see_plan(case: Case, plan: Plan | None) -> None:
 
 
 def plan_key(rank: dict[str, int], task_id: str) -> tuple[object, ...]:
-    """Plan order; without a plan, or not named by it, the natural order of ids [EXE-1]."""
+    """Plan order; without a plan, or not named by it, the natural order of ids [EXE-1]. Its last is the id."""
     place = rank.get(task_id)
-    return (place,) if place is not None else (UNPLANNED, natural(task_id))
+    return shared((place, task_id)) if place is not None else (UNPLANNED, natural(task_id), task_id)
 
 
 def _spec_with_plan(case: Case, spec: TaskSpec) -> TaskSpec:
@@ -123,7 +124,7 @@ def see_task(
     best = ranked[0]
     if task.present and task.folder is not None:
         expected = [f for f in ranked if f.folder == task.folder] or ranked
-        same = [f for f in expected if f.sha256[:16] == task.sha256]
+        same = [f for f in expected if f.sha256 == task.sha256]
         best = next((f for f in expected if f.name == task.name), (same or expected)[0])
     rivals = tuple(f"{f.folder}/{f.name}" for f in (*ranked, *extras) if f is not best)
     case.put(

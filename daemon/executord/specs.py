@@ -78,7 +78,7 @@ class TaskFile:
 
     name: str
     folder: Folder
-    sha256: str
+    sha256: str  # the first 16 digits of it, as the journal notes it
     spec: TaskSpec
     faults: tuple[Finding, ...] = ()
     changed_at: datetime | None = None

@@ -442,12 +442,12 @@ class Store:
             known = sorted((t.folder != folder, t.id) for t in case.tasks.values() if t.present and t.name == name)
             spec = expected_spec(case.head.plan, known[0][1]) if known else TaskSpec(safe_stem(stem), title=stem)
             digest = self._digest(f"{self.root}/{shown}", status)
-            return TaskFile(name, folder, digest, spec, (sheet.finding(),), changed, unread=True)  # type: ignore[arg-type]
+            return TaskFile(name, folder, digest[:16], spec, (sheet.finding(),), changed, unread=True)  # type: ignore[arg-type]
         spec, faults = read_task(sheet.data or {}, stem, self.policy.zone)
         if not sheet.data:
             faults = [Finding("MEM-11", "the file is empty", "describe the task: id, title, description")]
         placed_faults = tuple(placed(f, sheet, shown) for f in (*sheet.findings, *faults))
-        return TaskFile(shared(name), folder, sheet.sha256, spec, placed_faults, changed)  # type: ignore[arg-type]
+        return TaskFile(shared(name), folder, shared(sheet.sha256[:16]), spec, placed_faults, changed)  # type: ignore[arg-type]
 
     def _sight(self, case: Case, seen: Seen, task_id: str, now: datetime) -> None:
         there = [seen.files[k][1] for k in seen.by_id.get(task_id, ())]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -14,6 +15,18 @@ from typing import Any
 from executord.case import Hold, Paused, Task, Workaround
 from executord.evolve import replace
 from executord.values import read_stamp
+
+NOBODY: AbstractSet[str] = frozenset()
+
+
+def among(found: AbstractSet[str], task_id: str, *, belongs: bool) -> AbstractSet[str]:
+    """These tasks with or without this one; as long as there are none, one empty set for all cases."""
+    if belongs == (task_id in found):
+        return found
+    if not isinstance(found, set):
+        return {task_id}
+    (found.add if belongs else found.discard)(task_id)
+    return found
 
 
 def run_out(pauses: tuple[Paused, ...], blockers: Iterable[int], hold: Hold | None, at: datetime | None) -> Any:
@@ -51,7 +64,7 @@ class Sums:
     pauses: dict[str, tuple[Paused, ...]] = field(default_factory=dict)
     # tasks that were opened again: while they were resolved
     reopened: dict[str, tuple[Paused, ...]] = field(default_factory=dict)
-    live: set[str] = field(default_factory=set)
+    live: AbstractSet[str] = NOBODY
     etas: dict[str, datetime] = field(default_factory=dict)  # of live tasks
     updated: dict[str, datetime] = field(default_factory=dict)  # live tasks → when their holder named that time
     workarounds: dict[str, Workaround] = field(default_factory=dict)  # named in messages about tasks
@@ -98,7 +111,7 @@ class Sums:
         live = new.live
         if (live is not None) != (new.id in self.live):
             self.version += 1
-            (self.live.add if live is not None else self.live.discard)(new.id)
+            self.live = among(self.live, new.id, belongs=live is not None)
         eta = eta_of(new)
         if eta is not None and live is not None and live.eta_at is not None:
             if (self.etas.get(new.id), self.updated.get(new.id)) != (eta, live.eta_at):

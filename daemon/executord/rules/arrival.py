@@ -30,12 +30,12 @@ def task_lines(case: Case, task: Task, policy: Policy) -> Iterator[Due]:
             Record(),
             task.id,
             why=f"tasks/{file.folder}/{file.name}",
-            facts={"file": file.name, "folder": file.folder, "sha256": file.sha256[:16]},
+            facts={"file": file.name, "folder": file.folder, "sha256": file.sha256},
             order=ORDER,
         )
     elif file is not None and file.folder != task.folder:
         yield _hand_move(case, task, policy)
-    elif file is not None and file.sha256[:16] != task.sha256:
+    elif file is not None and file.sha256 != task.sha256:
         yield Due(
             file.changed_at or head.opened_at,
             f"edit {printable(file.name)} #{task.edits + 1} {file.sha256[:8]}",
@@ -43,7 +43,7 @@ def task_lines(case: Case, task: Task, policy: Policy) -> Iterator[Due]:
             Record(),
             task.id,
             why=f"tasks/{file.folder}/{file.name} says something else now",
-            facts={"file": file.name, "sha256": file.sha256[:16]},
+            facts={"file": file.name, "sha256": file.sha256},
             order=ORDER,
         )
     elif file is None and task.present and task.gone_at is not None and not mass_deletion(case):

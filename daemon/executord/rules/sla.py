@@ -102,7 +102,7 @@ class _Question:
         return isinstance(other, _Question) and self.key == other.key
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=1024)
 def _instants(asked: _Question) -> tuple[tuple[datetime, tuple[str, ...], str], ...]:
     """When something is told: at each instant which marks, and which of them names the message [SLA-8].
 
@@ -165,7 +165,7 @@ def _told(case: Case, clock: Clock, asked: _Question) -> Iterator[Due]:
         )
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=1024)
 def _warned(
     key: str, name: str, said: tuple[str, ...], highest: str, to: str, manager: bool
 ) -> tuple[str, Send, Mapping[str, Any]]:
