@@ -21,6 +21,9 @@ SOURCES = sorted((ROOT / "daemon" / "executord").rglob("*.py"))
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 SYSTEM_UNITS = ["executord.service", "executord@.service"]
 CHECK_UNITS = ["executord-check.service", "executord-check@.service"]
+WEB_UNITS = ["executord-web.service", "executord-web@.service"]
+WEB_SOCKETS = ["executord-web.socket", "executord-web@.socket"]
+USER_WEB = ["user/executord-web.service", "user/executord-web.socket"]
 UNITS = [*SYSTEM_UNITS, "user/executord.service"]
 MOST_LINES = 600
 
@@ -180,9 +183,23 @@ def test_no_folder_of_systemd_is_named_by_the_instance():
     assert not any("%" in str(value) for value in folders.values())
 
 
+@pytest.mark.spec("OPS-11", "OPS-16")
+@pytest.mark.parametrize("unit", WEB_UNITS)
+def test_the_web_pages_can_only_read(unit):
+    """A user of its own, nothing may be written, no network but the socket that it is given; it works by itself."""
+    found = settings_of(unit)
+    assert found["DynamicUser"] == found["PrivateNetwork"] == ["yes"]
+    assert found["ProtectSystem"] == ["strict"]
+    assert found["ReadOnlyPaths"] == ["-%f" if "@" in unit else "-/srv/agent_memory"]
+    assert not {key for key in found if key.endswith("Directory") or key == "ReadWritePaths"}
+    socket = unit.replace("@.service", "@%i.socket").replace(".service", ".socket")
+    assert found["Requires"] == [socket], "and not the daemon"
+    assert settings_of(unit.replace(".service", ".socket"))["ListenStream"] == ["127.0.0.1:8614"]
+
+
 @needs_systemd_analyze
 @pytest.mark.spec("OPS-11")
-@pytest.mark.parametrize("name", [*SYSTEM_UNITS, *CHECK_UNITS])
+@pytest.mark.parametrize("name", [*SYSTEM_UNITS, *CHECK_UNITS, *WEB_UNITS])
 def test_exposure_is_at_most_1_8(name, tmp_path):
     """`systemd-analyze security` sees an exposure of 1.8 or less."""
     unit = with_a_program_that_exists(name, tmp_path)
@@ -195,10 +212,13 @@ def test_exposure_is_at_most_1_8(name, tmp_path):
 
 @needs_systemd_analyze
 @pytest.mark.spec("OPS-11")
-@pytest.mark.parametrize("unit", [*UNITS, *CHECK_UNITS])
+@pytest.mark.parametrize("unit", [*UNITS, *CHECK_UNITS, *WEB_UNITS, *WEB_SOCKETS, *USER_WEB])
 def test_systemd_has_nothing_to_say_about_the_units(unit, tmp_path):
     """`systemd-analyze verify` prints nothing."""
     copy = with_a_program_that_exists(unit, tmp_path)
+    if "-web" in unit:  # a socket and its service are looked at together
+        with_a_program_that_exists(unit.replace(".socket", ".service"), tmp_path)
+        with_a_program_that_exists(unit.replace(".service", ".socket"), tmp_path)
     whose = ["--user"] if unit.startswith("user/") else ["--system"]
     done = subprocess.run(
         ["systemd-analyze", *whose, "verify", "--man=no", f"./{copy.name}"],

@@ -223,6 +223,48 @@ def test_for_oneself_without_root(systemd, home, capsys):
     assert files(home) == []
 
 
+@pytest.mark.spec("OPS-11", "OPS-16")
+def test_web_pages_come_with_their_socket(systemd, home, tmp_path, capsys):
+    """`--web` puts both units in place at this address; a later install renews them; they go with the service."""
+    folder = home / ".config/systemd/user"
+    assert run("service", "install", "--user", "--web", "8700") == 0
+    assert re.search(r"(?m)^ExecStart=\S+ web$", (folder / "executord-web.service").read_text())
+    listen = folder / "executord-web.socket.d/listen.conf"
+    assert "ListenStream=\nListenStream=127.0.0.1:8700\n" in listen.read_text()
+    said = systemd.read_text().splitlines()
+    web = ["enable executord-web.socket", "stop executord-web.service", "restart executord-web.socket"]
+    assert said[-3:] == [f"--user {words}" for words in web]
+    (folder / "executord-web.service").write_text("old")
+    assert run("service", "install", "--user") == 0
+    assert "ExecStart=" in (folder / "executord-web.service").read_text()
+    assert listen.exists()
+    capsys.readouterr()
+    assert run("service", "show", "--user", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["web"] == "127.0.0.1:8700"
+    assert run("service", "install", "--user", "--web", "127.0.0.1:8614") == 0
+    assert not listen.parent.exists()
+    assert run("service", "uninstall", "--user") == 0
+    assert "--user disable --now executord-web.socket" in systemd.read_text()
+    assert files(home) == []
+    for bad in ("0", "65536", "x", "host:80", "80:", "1.2.3.4:"):
+        assert run("service", "install", "--user", "--web", bad) == 2
+
+
+@pytest.mark.spec("OPS-11", "OPS-21")
+def test_each_tree_has_web_pages_of_its_own(tmp_path, capsys):
+    """An instance has an address of its own; what one has is not what the other has."""
+    system = tmp_path / "image/etc/systemd/system"
+    assert run("--memory", "/srv/a", "service", "install", "--root", "image", "--web", "[::1]:8701") == 0
+    assert run("--memory", "/srv/b", "service", "install", "--root", "image") == 0
+    assert "ListenStream=[::1]:8701" in (system / "executord-web@srv-a.socket.d/listen.conf").read_text()
+    for tree, address in (("/srv/a", "[::1]:8701"), ("/srv/b", None)):
+        capsys.readouterr()
+        assert run("--memory", tree, "--json", "service", "show", "--root", "image") == 0
+        assert json.loads(capsys.readouterr().out)["web"] == address
+    assert run("--memory", "/srv/a", "service", "uninstall", "--root", "image") == 0
+    assert not [name for name in files(system) if "web" in name]
+
+
 @pytest.mark.spec("OPS-11")
 def test_notify_reload_comes_with_the_systemd_that_has_it(systemd, home, tmp_path):
     """252 would complain about it at every load; when the machine is older again it goes."""
@@ -297,7 +339,8 @@ def test_the_units_ship_in_the_wheel(tmp_path):
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     wheel = project["tool"]["hatch"]["build"]["targets"]["wheel"]
     assert wheel["force-include"]["systemd"] == "executord/systemd"
-    for name in ("executord.service", "executord@.service", "user/executord.service", "tmpfiles.d/executord.conf"):
+    for name in ("executord.service", "executord@.service", "user/executord.service", "executord-web@.service",
+                 "executord-web.socket", "user/executord-web.socket", "tmpfiles.d/executord.conf"):  # fmt: skip
         assert packaged(name) == (ROOT / "systemd" / name).read_text(encoding="utf-8")
     site = tmp_path / "site"
     shutil.copytree(ROOT / "daemon/executord", site / "executord", ignore=shutil.ignore_patterns("__pycache__"))

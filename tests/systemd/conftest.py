@@ -16,7 +16,7 @@ from tests.systemd.machine import RELEASES, Machine, Missing, checked, wheels
 INSTALL = """
 useradd --create-home --shell /bin/bash anna
 python3 -m venv /opt/executord
-/opt/executord/bin/pip install --quiet --no-index --find-links /wheels executord
+/opt/executord/bin/pip install --quiet --no-index --find-links /wheels 'executord[web]'
 ln -s /opt/executord/bin/executord /usr/local/bin/executord
 executord init /srv/agent_memory
 executord service install

@@ -123,7 +123,7 @@ def wheels(release: str) -> Path:
     (wheel,) = place.glob("executord-*.whl")
     got = _call(
         [*pip, "download", "-d", str(place), "--only-binary=:all:", f"--python-version={version}", *tags,
-         "-c", str(locked), str(wheel)],
+         "-c", str(locked), f"{wheel}[web]"],
         BOOTSTRAP_S,
     )  # fmt: skip
     if got.returncode != 0:

@@ -180,6 +180,39 @@ def test_the_system_journal_has_the_fields(machine: Machine):
     assert events == [str(n) for n in range(1, len(events) + 1)], "one line per journal line, in order"
 
 
+@pytest.mark.spec("OPS-11", "OPS-12", "OPS-16")
+def test_the_web_pages_start_with_the_first_request(machine: Machine):
+    """By their socket, as a user of their own for whom the tree is read-only; they say when the daemon is down."""
+    give(machine, "web-1", "T1")
+    machine.until(lambda: delegated(machine, "web-1", "T1"), "nothing is delegated")
+    machine.sh("executord service install --web 8700")
+    script = (
+        "import urllib.request as u; print(u.urlopen('http://127.0.0.1:8700/case/web-1', timeout=60).read().decode())"
+    )
+
+    def page() -> str:
+        return machine.run("python3", "-c", script).stdout
+
+    unit = "executord-web.service"
+    try:
+        assert machine.show(unit, "ActiveState") == "inactive"
+        assert "work on T1" in page()
+        assert machine.show(unit, "ActiveState") == "active"
+        process = str(pid(machine, unit))
+        assert machine.run("stat", "-c", "%U", f"/proc/{process}").stdout.strip() not in ("executord", "root")
+        denied = machine.run("nsenter", "-t", process, "-m", "touch", f"{TREE}/x", check=False)
+        assert "Read-only file system" in denied.stderr
+        assert "not running" not in page()
+        machine.sh(f"systemctl stop {UNIT}")
+        machine.until(lambda: "The daemon is not running." in page(), "it is not said")
+        assert machine.sh(f"systemd-analyze verify --man=no {unit} executord-web.socket 2>&1") == ""
+        machine.sh(f"systemctl stop {unit}")
+        assert "work on T1" in page(), "the socket stays"
+        assert "Traceback" not in machine.run("journalctl", "--no-pager", "-u", unit, "-o", "cat").stdout
+    finally:
+        machine.sh(f"systemctl start {UNIT}; systemctl disable --now executord-web.socket; systemctl stop {unit}")
+
+
 @pytest.mark.spec("OPS-12", "REL-2")
 def test_it_is_started_again_after_sigkill(machine: Machine):
     """Killed in the middle of work: systemd starts it, and every task is delegated once."""

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from executord.cli import webunits
 from executord.cli.frame import Frame, frame
 from executord.cli.units import (
     SYSTEM_TREE,
@@ -18,6 +19,7 @@ from executord.cli.units import (
     ask,
     carry_out,
     install_steps,
+    others,
     running,
     systemd_version,
     uninstall_steps,
@@ -104,13 +106,18 @@ def install(
     user: User = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
     root: Root = "",
+    web: Annotated[
+        str | None, typer.Option("--web", metavar="[HOST:]PORT", help="Its web pages too, at this address.")
+    ] = None,
 ) -> None:
     """Put the unit of the tree in place, and start it now and with the machine."""
     here = frame(context)
     unit = _unit(here, user, root)
+    listen = webunits.address_of(web) if web is not None else None
     for warning in unit.warnings(here.settings.source):  # a bad configuration is said now, not by a unit that ends
         typer.echo(f"executord: {warning}", err=True)
-    _do(here, unit, list(install_steps(unit, systemd_version())), dry_run)
+    steps = [*webunits.put_steps(unit, listen), *install_steps(unit, systemd_version())]
+    _do(here, unit, [*steps, *webunits.start_steps(unit, listen)], dry_run)
 
 
 @service.command()
@@ -123,7 +130,8 @@ def uninstall(
     """Stop the service and remove its unit; the memory, the user and the configuration stay."""
     here = frame(context)
     unit = _installed(here, user, root)
-    _do(here, unit, list(uninstall_steps(unit)), dry_run)
+    steps = [*webunits.remove_steps(unit, shared=bool(others(unit))), *uninstall_steps(unit)]
+    _do(here, unit, steps, dry_run)
 
 
 def _do(here: Frame, unit: Unit, steps: list[Step], dry_run: bool) -> None:
@@ -175,6 +183,7 @@ def show(context: typer.Context, user: User = False, root: Root = "") -> None:
         "sub": said.get("SubState"),
         "enabled": said.get("UnitFileState"),
         "pid": int(pid) if pid.isdigit() and pid != "0" else None,
+        "web": webunits.address(unit),
     }
     here.give(plain, lambda: [f"{k:8} {v if v is not None else '-'}" for k, v in plain.items()])
 

@@ -131,7 +131,7 @@ class Unit:
     def text(self) -> str:
         """The unit's file for this machine."""
         raw = packaged(f"user/{SINGLE}" if self.user else self.file)
-        return re.sub(r"(?m)^ExecStart=\S+", lambda _: self._start, raw)
+        return re.sub(r"(?m)^ExecStart=\S+", lambda _: self.start, raw)
 
     @property
     def timer(self) -> str:
@@ -141,14 +141,15 @@ class Unit:
     def check_files(self) -> Iterator[tuple[str, str]]:
         """Path and text of the check of its tree and of its timer."""
         for name in (self.file.replace("executord", "executord-check"), self._timer_file):
-            yield os.path.join(self.folder, name), re.sub(r"(?m)^ExecStart=\S+", lambda _: self._start, packaged(name))
+            yield os.path.join(self.folder, name), re.sub(r"(?m)^ExecStart=\S+", lambda _: self.start, packaged(name))
 
     @property
     def _timer_file(self) -> str:
         return self.file.replace("executord", "executord-check").replace(".service", ".timer")
 
     @property
-    def _start(self) -> str:
+    def start(self) -> str:
+        """How its programs are started, as a line of a unit."""
         return f"ExecStart={' '.join(quoted(word).replace('$', '$$') for word in program())}"
 
     def installed(self) -> bool:
@@ -253,7 +254,7 @@ def uninstall_steps(unit: Unit) -> Iterator[Step]:
     files = [_own(unit)]
     if not unit.user:
         files.append(unit.root + _tmpfiles(unit))
-    if not _others(unit):
+    if not others(unit):
         files += [f"{unit.path}.d/notify-reload.conf", unit.path]
         files += [path for path, _ in unit.check_files() if not unit.user]
         if not unit.user and not os.path.exists(f"{unit.folder}/{_twin(unit)}"):
@@ -266,7 +267,7 @@ def _twin(unit: Unit) -> str:
     return TEMPLATE if unit.file == SINGLE else SINGLE
 
 
-def _others(unit: Unit) -> list[str]:
+def others(unit: Unit) -> list[str]:
     """Other instances of the template, which need its file."""
     if unit.file == SINGLE:
         return []
@@ -311,7 +312,7 @@ def _remove(path: str) -> None:
     try:
         if os.path.lexists(path):
             os.unlink(path)
-        if path.endswith(".conf") and os.path.dirname(path).endswith(".d") and ".service" in path:
+        if path.endswith(".conf") and os.path.dirname(path).endswith((".service.d", ".socket.d")):
             os.rmdir(os.path.dirname(path))  # the drop-in folder, if nothing of the user's lies in it
     except FileNotFoundError:
         return
