@@ -18,7 +18,7 @@ import subprocess
 import sys
 import time
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -163,25 +163,36 @@ def _last(done: subprocess.CompletedProcess[str]) -> str:
     return said[-1] if said else f"exit {done.returncode}"
 
 
-def _own_groups(name: str) -> Iterator[Path]:
-    """A control group of its own below ours, in each hierarchy that systemd uses; none where it cannot be made.
-
-    `--keep-unit` puts a container into the group of its caller, always under the same name: two of them at once would
-    share one, and each systemd would find, and signal, processes of the other.
-    """
-    ours: dict[str, str] = {}
-    for line in Path("/proc/self/cgroup").read_text().splitlines():
+def _groups_of(process: str | int) -> Iterator[Path]:
+    """The control group of a process, seen from here, in each hierarchy that systemd uses."""
+    paths: dict[str, str] = {}
+    for line in Path(f"/proc/{process}/cgroup").read_text().splitlines():
         number, kinds, path = line.split(":", 2)
-        ours["cgroup2" if number == "0" else kinds] = path
+        paths["cgroup2" if number == "0" else kinds] = path
     for line in Path("/proc/self/mounts").read_text().splitlines():
         _, place, kind, options = line.split()[:4]
         if kind == "cgroup" and "name=systemd" in options.split(","):
             kind = "name=systemd"
-        if kind in ours and kind in ("cgroup2", "name=systemd"):
-            group = Path(place + ours[kind]) / name
-            with contextlib.suppress(OSError):
-                group.mkdir(exist_ok=True)
-                yield group
+        if kind in paths and kind in ("cgroup2", "name=systemd"):
+            yield Path(place + paths[kind])
+
+
+def _own_groups(name: str) -> Iterator[Path]:
+    """A group of its own below ours; none where it cannot be made.
+
+    `--keep-unit` puts a container into the group of its caller, always under the same name: two of them at once would
+    share one, and each systemd would find, and signal, processes of the other.
+    """
+    for group in _groups_of("self"):
+        with contextlib.suppress(OSError):
+            (group / name).mkdir(exist_ok=True)
+            yield group / name
+
+
+def _enter(groups: Iterable[Path]) -> None:
+    """In a child, before it becomes another program."""
+    for group in groups:
+        (group / "cgroup.procs").write_text("0")
 
 
 class Machine:
@@ -208,7 +219,7 @@ class Machine:
                  "--private-network", f"--machine=executord-{self.release}-{os.getpid()}",
                  f"--bind-ro={self.wheels}:/wheels", "--console=pipe"],
                 stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True,
-                env=os.environ | {"SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"}, preexec_fn=self._enter_groups,
+                env=os.environ | {"SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"}, preexec_fn=lambda: _enter(self._groups),
             )  # fmt: skip
         end = time.monotonic() + BOOT_S
         state = ""
@@ -221,11 +232,6 @@ class Machine:
             self._leader = self._first_process()
             if self._leader:
                 state = self.run("systemctl", "is-system-running", check=False).stdout.strip()
-
-    def _enter_groups(self) -> None:
-        """In the child, before it becomes the container."""
-        for group in self._groups:
-            (group / "cgroup.procs").write_text("0")
 
     def _first_process(self) -> int:
         """The container's systemd, seen from here; 0 until it is there."""
@@ -271,11 +277,13 @@ class Machine:
             uid = self.run("id", "-u", user).stdout.strip()
             home = ["env", f"HOME=/home/{user}", f"XDG_RUNTIME_DIR=/run/user/{uid}"]
             command = ("runuser", "-u", user, "--", *home, *command)
+        inside = list(_groups_of(self._leader))  # else systemd 257 sees a caller from outside its groups, and refuses
         path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
         done = subprocess.run(
             ["nsenter", "-t", str(self._leader), "-a", "--", "/usr/bin/env", "-i", f"PATH={path}", "HOME=/root",
              "LANG=C.UTF-8", *command],
             input=stdin, capture_output=True, text=True, timeout=timeout, check=False,
+            preexec_fn=lambda: _enter(inside),
         )  # fmt: skip
         if check and done.returncode != 0:
             raise AssertionError(f"{' '.join(command)}: {done.returncode}\n{done.stdout}{done.stderr}")
