@@ -31,6 +31,7 @@ PACKAGES = (
 )  # fmt: skip
 TOOLS = {"debootstrap": "debootstrap", "systemd-nspawn": "systemd-container", "nsenter": "util-linux"}
 BOOTSTRAP_S, COMMAND_S, BOOT_S = 480, 120, 60
+FORGET_S = 30 * 86_400
 
 
 class Missing(Exception):
@@ -73,10 +74,11 @@ def image(release: str, packages: tuple[str, ...] = PACKAGES) -> Path:
     name = release if packages is PACKAGES else f"{release}-with-{len(packages)}"
     place = cache() / f"{name}-{recipe}"
     if place.is_dir():
+        os.utime(place)
         return place
     place.parent.mkdir(parents=True, exist_ok=True)
-    for old in (*cache().glob(f"{name}-????????"), *cache().glob(f".{name}-[0-9]*.part")):
-        shutil.rmtree(old)
+    _forget(f"{name}-????????")
+    _forget(f".{name}-[0-9]*.part")
     aside = cache() / f".{name}-{os.getpid()}.part"
     try:
         done = _call(
@@ -87,49 +89,67 @@ def image(release: str, packages: tuple[str, ...] = PACKAGES) -> Path:
             raise Missing(f"{release} cannot be bootstrapped here: {_last(done)}")
         shutil.rmtree(aside / "var/cache/apt/archives", ignore_errors=True)
         (aside / "etc/machine-id").write_text("")  # each copy makes its own at its first boot
-        aside.rename(place)
+        with contextlib.suppress(OSError):  # another checkout was quicker
+            aside.rename(place)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     return place
 
 
-def wheels(release: str) -> Path:
-    """A folder with this checkout's wheel and all that it needs, for the Python of the release. Raises `Missing`.
-
-    What it needs is downloaded once for each lock; the wheel itself is built anew at each call.
-    """
-    version = next(p.name.removeprefix("python") for p in sorted((image(release) / "usr/lib").glob("python3.[0-9]*")))
-    needed = hashlib.sha256((ROOT / "uv.lock").read_bytes() + (ROOT / "pyproject.toml").read_bytes()).hexdigest()[:8]
-    place = cache() / f"wheels-{version}-{needed}"
-    place.mkdir(parents=True, exist_ok=True)
-    for old in (*cache().glob(f"wheels-{version}-*"), cache() / f"wheels-{version}"):
-        if old != place:
+def _forget(pattern: str) -> None:
+    """Remove what nobody has used for a month: another checkout may be at work with another recipe."""
+    for old in cache().glob(pattern):
+        if time.time() - old.stat().st_mtime > FORGET_S:
             shutil.rmtree(old, ignore_errors=True)
-    for old in place.glob("executord-*.whl"):
-        old.unlink()
-    pip = next(_pips(), None)
-    if pip is None:
-        raise Missing("there is no pip here")
-    made = _call([*pip, "wheel", "--no-deps", "-w", str(place), str(ROOT)], BOOTSTRAP_S)
-    if made.returncode != 0:
-        raise Missing(f"the wheel cannot be built here: {_last(made)}")
-    complete = place / "complete"
-    if complete.exists():
+
+
+def downloads(release: str) -> Path:
+    """A folder with all that the program needs, for the Python of the release, once per lock. Raises `Missing`."""
+    version = next(p.name.removeprefix("python") for p in sorted((image(release) / "usr/lib").glob("python3.[0-9]*")))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = [*project["dependencies"], *project["optional-dependencies"]["web"]]
+    recipe = hashlib.sha256("\n".join([*wanted, (ROOT / "uv.lock").read_text()]).encode()).hexdigest()[:8]
+    place = cache() / f"wheels-{version}-{recipe}"
+    if place.is_dir():
+        os.utime(place)
         return place
-    locked = place / "constraints.txt"
+    _forget("wheels-*")
+    aside = cache() / f".wheels-{version}-{os.getpid()}.part"
+    aside.mkdir(parents=True, exist_ok=True)
+    locked = aside / "constraints.txt"
     locked.write_text("".join(f"{name}=={number}\n" for name, number in _locked()))
     arch = platform.machine()
     tags = [f"--platform={tag}_{arch}" for tag in ("manylinux2014", "manylinux_2_17", "manylinux_2_28", "linux")]
-    (wheel,) = place.glob("executord-*.whl")
     got = _call(
-        [*pip, "download", "-d", str(place), "--only-binary=:all:", f"--python-version={version}", *tags,
-         "-c", str(locked), f"{wheel}[web]"],
+        [*_pip(), "download", "-d", str(aside), "--only-binary=:all:", f"--python-version={version}", *tags,
+         "-c", str(locked), *wanted],
         BOOTSTRAP_S,
     )  # fmt: skip
     if got.returncode != 0:
         raise Missing(f"what the wheel needs cannot be downloaded for Python {version}: {_last(got)}")
-    complete.touch()
+    with contextlib.suppress(OSError):  # another checkout was quicker
+        aside.rename(place)
+    shutil.rmtree(aside, ignore_errors=True)
     return place
+
+
+def wheels(release: str) -> Path:
+    """A folder of this process alone with this checkout's wheel and all that it needs. Raises `Missing`."""
+    place = cache() / f".wheels-{release}-{os.getpid()}"
+    shutil.rmtree(place, ignore_errors=True)
+    shutil.copytree(downloads(release), place)
+    made = _call([*_pip(), "wheel", "--no-deps", "-w", str(place), str(ROOT)], BOOTSTRAP_S)
+    if made.returncode != 0:
+        raise Missing(f"the wheel cannot be built here: {_last(made)}")
+    return place
+
+
+def _pip() -> list[str]:
+    """A pip that runs here. Raises `Missing`."""
+    found = next(_pips(), None)
+    if found is None:
+        raise Missing("there is no pip here")
+    return found
 
 
 def _pips() -> Iterator[list[str]]:
@@ -265,6 +285,8 @@ class Machine:
         self.off()
         shutil.rmtree(self.root, ignore_errors=True)
         self.root.with_suffix(".console").unlink(missing_ok=True)
+        self.root.with_name(f".#{self.root.name}.lck").unlink(missing_ok=True)  # of systemd-nspawn
+        shutil.rmtree(self.wheels, ignore_errors=True)
         for group in self._groups:
             for folder, _, _ in os.walk(group, topdown=False):
                 with contextlib.suppress(OSError):
@@ -321,7 +343,7 @@ def main() -> None:
         began = time.monotonic()
         try:
             place = image(release)
-            wheels(release)
+            downloads(release)
             return f"{release}: {place} ({time.monotonic() - began:.0f} s)"
         except Missing as reason:
             return f"{release}: not here: {reason}"

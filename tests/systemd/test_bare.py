@@ -88,7 +88,9 @@ def bare() -> Iterator[Bare]:
             pytest.skip(str(reason))
         yield made[0]
     finally:
-        shutil.rmtree(cache() / f".run-bare-{os.getpid()}", ignore_errors=True)
+        name = f".run-bare-{os.getpid()}"
+        shutil.rmtree(cache() / name, ignore_errors=True)
+        (cache() / f".#{name}.lck").unlink(missing_ok=True)
 
 
 @pytest.mark.slow
