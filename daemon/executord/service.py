@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import heapq
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -134,14 +134,15 @@ class Service:
         if self.carriage is not None:
             self.carriage.sweep(self.cases, self.broken)
 
-    def load_all(self, now: datetime, ids: Iterable[str] | None = None) -> None:
+    def load_all(self, now: datetime, ids: Collection[str] | None = None) -> None:
         """Every case (or these) as it lies there, without changing anything; for those who only look."""
         self._only_looks = True
         self.house.read_pauses()
-        for case_id in self.store.case_ids() if ids is None else ids:
+        ids = self.store.case_ids() if ids is None else ids
+        for case_id in ids:
             self._load(case_id, now)
-        for case in self.cases.values():
-            self.escort.beside(case)
+        for case_id in {*ids, *self.escort.moved()} & self.cases.keys():
+            self.escort.beside(self.cases[case_id])
 
     def _load(self, case_id: str, now: datetime, *, first: bool = False) -> Case | None:
         self._drop(case_id)

@@ -405,6 +405,31 @@ def test_the_number_of_watchers_is_bounded_and_slow_ones_hold_up_nobody(copy, se
 
 
 @pytest.mark.spec("OPS-16")
+def test_who_is_slow_holds_up_nobody(copy, serve):
+    """Thirty who do not read what they asked for, thirty who never finish asking: others are answered, and it ends."""
+    (copy / "acme-42/outputs/partial/long.md").write_text("x" * 250_000)
+    site = serve(copy)
+    whole = b"GET /case/acme-42/file/outputs/partial/long.md HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    slow = []
+    for said in (whole, whole[:30]):
+        for _ in range(30):
+            each = socket.socket()
+            each.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+            each.connect(site.address)
+            each.sendall(said)
+            slow.append(each)
+    began = time.monotonic()
+    for path in ("/", "/agents", "/case/acme-42/file/outputs/partial/long.md"):
+        assert site.ask(path)[0] == 200
+    assert time.monotonic() - began < 15
+    began = time.monotonic()
+    assert site.end()[0] == 0
+    assert time.monotonic() - began < 20
+    for each in slow:
+        each.close()
+
+
+@pytest.mark.spec("OPS-16")
 def test_the_pages_follow_a_daemon_at_work(tmp_path, serve):
     """It runs beside a real daemon, says so, shows what comes, and says when it has gone."""
     tree = Tree(tmp_path, {"settle": "0.1 seconds"})
