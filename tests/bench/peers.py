@@ -76,7 +76,7 @@ sys.path.insert(0, ".")
 import app
 for n in range(TASKS): app.work(n)
 start = time.perf_counter()
-consumer = subprocess.Popen([os.path.join(os.path.dirname(sys.executable), "huey_consumer.py"), "app.huey", "-w", "1",
+consumer = subprocess.Popen([sys.executable, "-m", "huey.bin.huey_consumer", "app.huey", "-w", "1",
                              "-k", "process", "-d", "0.01", "-b", "1.0"],
                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 first = None
