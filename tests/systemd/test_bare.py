@@ -69,11 +69,11 @@ class Bare:
             ["systemd-nspawn", "--quiet", "-D", str(self.root), "--as-pid2", "--register=no", "--keep-unit", "--pipe",
              f"--user={user}", f"--chdir={chdir}", f"--machine=executord-bare-{os.getpid()}", *binds,
              *(f"--setenv={key}={value}" for key, value in environ.items()), "/bin/bash", "-c", line],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
-            timeout=timeout, env=os.environ | {"SYSTEMD_NSPAWN_TMPFS_TMP": "0"},
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=timeout,
+            env=os.environ | {"SYSTEMD_NSPAWN_TMPFS_TMP": "0"},
         )  # fmt: skip
         if done.returncode != 0:
-            raise AssertionError(f"{line}: {done.returncode}\n{done.stdout}")
+            raise AssertionError(f"{line}: {done.returncode}\n{done.stdout[-20000:]}{done.stderr[-5000:]}")
         return done.stdout
 
 
