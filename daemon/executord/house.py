@@ -205,6 +205,10 @@ class House:
             return self._reject(letter, judged, now)
         kind = MESSAGES[known]
         if known == "status":
+            if not self._service.places.answerable(letter.sender):  # a `from:` never makes a folder
+                fault = Finding("MSG-6", f"{letter.sender} is not known here", f"make {INBOX}/ and your name, then ask")
+                judged = Judgement("rejected", "MSG-6", "a name on the roster, or with an inbox", kind, finding=fault)
+                return self._reject(letter, judged, now)
             self._open_box(letter.sender)  # it stands in the report: so also in one that is made again after a crash
             body = {"report": status_report(self._service, now)}
             return self._file(letter, now, ".processed", None, ("status_report", body))
@@ -299,7 +303,7 @@ class House:
     def _reject(self, letter: Letter, judged: Judgement, now: datetime) -> None:
         facts = dict(owed_to_house(letter, judged))
         reply = None
-        if letter.sender is not None and self._service.places.known(letter.sender):
+        if letter.sender is not None and self._service.places.answerable(letter.sender):
             if judged.reply == "clarification_request":
                 reply = ("clarification_request", clarification(facts))
             else:

@@ -259,7 +259,7 @@ class Loop:
         """The settle mark, before a sleep and at most once a second: it costs a sync of the disk."""
         now = self._clock.monotonic()
         if service.marks.waiting and now - self._marked >= MARK_EVERY_S:
-            service.settle_marks()
+            service.settle_marks(self._clock.now())
             self._marked = self._clock.monotonic()
 
     # -- rings ---------------------------------------------------------------------------------------------

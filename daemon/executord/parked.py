@@ -87,11 +87,17 @@ class Parked:
 
     def fault(self, error: BaseException, now: datetime) -> None:
         """A fault of ours that is no case's: said at most once an hour, however often it is tried again."""
-        text = said_of(error)
+        self._say("fault", said_of(error), now)
+
+    def cannot_write(self, error: BaseException, now: datetime) -> None:
+        """What cannot be written: the same, for there may be several that take turns."""
+        self._say("cannot write", str(error), now)
+
+    def _say(self, word: str, text: str, now: datetime) -> None:
         last = self._faults.get(text)
         if last is None or not last <= now < last + FAULT:
             self._faults[text] = now
-            self._service._event("fault", text)
+            self._service._event(word, text)
 
 
 def said_of(error: BaseException) -> str:

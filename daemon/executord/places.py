@@ -17,6 +17,7 @@ from executord.case import Mute, Task
 from executord.casebook import Case
 from executord.policy import Agent, Policy, suitability, words_of
 from executord.values import agent_name
+from executord.warroom import WAR_ROOM
 
 OURSELVES = ("executor", "support-executor")  # our own inbox folders are no agents
 
@@ -56,6 +57,10 @@ class Places:
         if name in OURSELVES:  # a task for us would wait in our own inbox for ever
             return False
         return name in self.policy.roster or self.policy.is_desk(name) or self._has_inbox(name)
+
+    def answerable(self, sender: str) -> bool:
+        """Whether there is somebody to answer to: a known name, and no war room that no incident has opened [MSG-6]."""
+        return self.known(sender) and (not sender.startswith(WAR_ROOM) or self._has_inbox(sender))
 
     def room(self, name: str) -> bool:
         """Whether the agent can take one more."""

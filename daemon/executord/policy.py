@@ -19,7 +19,8 @@ from executord.escalations import BUILT_IN, Escalation, read_rows
 from executord.ladders import BUILT_IN as SILENCE
 from executord.ladders import Ladder, from_silence, read_ladders
 from executord.programs import Command, command_of
-from executord.values import Same, Span, agent_name, read_span, read_target
+from executord.values import Same, Span, agent_name, read_span, read_target, safe_id
+from executord.warroom import WAR_ROOM
 
 DEFAULT_CAPACITY = 3
 
@@ -173,7 +174,7 @@ class Policy:
 
     def is_desk(self, agent: str) -> bool:
         """Known without being on the roster, and never chosen by the daemon."""
-        return agent in DESKS or agent.startswith("war-room-")
+        return agent in DESKS or (agent.startswith(WAR_ROOM) and safe_id(agent))
 
     def manager(self, agent: str) -> str:
         """Whom an agent's case climbs to."""

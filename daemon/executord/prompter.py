@@ -54,7 +54,7 @@ class Prompter:
 
     def judged(self, case: Case, letter: Letter, policy: Policy) -> Due:
         """The line that takes the letter, or turns it away."""
-        return mail.line(case, letter, policy, letter.sender is not None and self._places.known(letter.sender))
+        return mail.line(case, letter, policy, letter.sender is not None and self._places.answerable(letter.sender))
 
     def _salvaged(self, case: Case, line: Due) -> Due:
         """The line that closes a silent worker's attempt, with what lies in his folder [EXE-16]."""

@@ -136,7 +136,7 @@ class Rehearsal:
         while service.turn(now, self.rings):
             self.rings = Rings()
         self.rings = Rings()
-        service.settle_marks()
+        service.settle_marks(now)
         self._date_folders()
 
     def next_at(self) -> datetime | None:

@@ -399,7 +399,7 @@ class Service:
         try:
             work()
         except (CannotWrite, NotOurs) as error:
-            self._full(error)
+            self._full(error, now)
             if case_id is not None:
                 self._break(case_id, error, now)
             return False
@@ -416,10 +416,9 @@ class Service:
             return False
         return True
 
-    def _full(self, error: ExecutordError) -> None:
-        if self.cannot_write != str(error):
-            self._event("cannot write", str(error))
+    def _full(self, error: ExecutordError, now: datetime) -> None:
         self.cannot_write = str(error)
+        self.parked.cannot_write(error, now)
 
     def _look(self, batch: Batch, now: datetime, room: int) -> None:
         """One look at a case, within its budget [REL-4]."""
@@ -522,7 +521,7 @@ class Service:
     def _fails(self, batches: list[Batch], error: Exception, now: datetime) -> None:
         """Of several it is not known whose fault it was: each is tried again at once, alone."""
         if isinstance(error, CannotWrite | NotOurs):
-            self._full(error)
+            self._full(error, now)
         if len(batches) == 1:
             return self._break(batches[0].case.id, error, now)
         if isinstance(error, Unreadable):
@@ -597,17 +596,17 @@ class Service:
     def finish(self, now: datetime) -> None:
         """Before a sleep of unknown length, or a stop: the last state of every view, and the settle mark."""
         self.display.turn(now, all_of_them=True)
-        self.settle_marks()
+        self.settle_marks(now)
         if self.desk is not None:
             self.desk.close()
 
-    def settle_marks(self) -> None:
+    def settle_marks(self, now: datetime) -> None:
         """Say which lines are carried out and, with `full`, on disk [MEM-21]."""
         if self.marks.waiting:
             try:
                 self.disk.sync_all()
             except CannotWrite as error:
-                return self._full(error)  # more is looked at again after a crash: nothing is lost
+                return self._full(error, now)  # more is looked at again after a crash: nothing is lost
             self.marks.settle()
 
     def next_at(self) -> datetime | None:

@@ -11,6 +11,8 @@ from datetime import datetime
 
 from executord.evolve import empty
 
+WAR_ROOM = "war-room-"  # with the id of an incident: its channel [INC-2]
+
 ROLES = ("commander", "technical_lead", "scribe", "customer_liaison")
 #: Severity → seconds between two updates to the stakeholders [chapter 5].
 CADENCE_S: Mapping[int, int] = {1: 1800, 2: 3600, 3: 86_400, 4: 604_800}
@@ -80,7 +82,7 @@ class Incident:
     @property
     def channel(self) -> str:
         """The desk whose inbox is the war room."""
-        return f"war-room-{self.id}"
+        return f"{WAR_ROOM}{self.id}"
 
     @property
     def commander(self) -> str:

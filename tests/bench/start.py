@@ -88,7 +88,7 @@ def _opened(root: str, state: str, keep: bool) -> tuple[float, float]:
     took = time.process_time() - cpu, time.perf_counter() - wall
     bells.stop()
     if keep:
-        service.settle_marks()
+        service.settle_marks(now)
         service.keepsakes.put(service.cases)
     return took
 
