@@ -151,7 +151,6 @@ def mixed_storm(folder: Path, seed: int, kills: int) -> None:
         '"hand off #1"',
         '"update #1"',
         '"hand-move ',
-        '"delete ',
         '"FIXABLE"',
     ):
         assert word in noted, f"{word}: the play does not come to it"
