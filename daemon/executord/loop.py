@@ -24,6 +24,7 @@ from executord.digests import PERIODS
 from executord.disk import INBOX, OWN_INBOXES
 from executord.downtime import Downtime, slept
 from executord.errors import BadConfiguration, ExecutordError, NotFound, TimedOut
+from executord.gate import ours_to_mend
 from executord.hands import Entry
 from executord.lock import TreeLock
 from executord.log import log_event, log_line
@@ -44,6 +45,7 @@ from executord.tree import Limits
 
 SLICE = 400  # lines between two looks at the queue
 MARK_EVERY_S = 1.0
+BREATH_S = 0.2  # before what failed for want of descriptors is tried again
 LONGEST_SLEEP_S = 30.0
 SLICE_S = 2.0
 DAY_S = 86_400.0
@@ -225,7 +227,7 @@ class Loop:
         round_open = False
         while self._stop is None:
             round_open = round_open or rings.everything
-            more = service.turn(self._clock.now(), rings, budget=SLICE)
+            more = self._turn(service, rings)
             if round_open and not more:
                 round_open = False
                 self._lock.rounded(self._clock.now())
@@ -246,6 +248,18 @@ class Loop:
                 self._down, rings.everything = nap, True
         logger.info("stopping: {}", self._stop)
         return 0
+
+    def _turn(self, service: Service, rings: Rings) -> bool:
+        """One turn. Where we have run out of descriptors or memory, between two cases too, nothing ends: once more."""
+        try:
+            return service.turn(self._clock.now(), rings, budget=SLICE)
+        except OSError as error:
+            if not ours_to_mend(error):
+                raise
+            self._event("cannot go on", f"{error.strerror}: {error.filename or 'the memory'}; it is tried again")
+            threading.Event().wait(BREATH_S)  # what comes meanwhile is found: everything is looked at again
+            rings.everything = True
+            return True
 
     def _idle(self, service: Service) -> bool:
         at = service.next_at()

@@ -24,7 +24,7 @@ from executord.errors import ExecutordError, Finding, NotYetWhole, Unreadable
 from executord.evidence import Evidence
 from executord.evolve import replace
 from executord.fold import fold
-from executord.gate import Identity, identity_of, mtime_of, regular
+from executord.gate import Identity, identity_of, mtime_of, ours_to_mend, regular
 from executord.packed import shared
 from executord.paper import TASK_ENDINGS, Limits, Sheet, is_left_alone, locate, open_file, read_sheet
 from executord.policy import Policy
@@ -86,6 +86,7 @@ class Store:
         self.evidence = Evidence(root, self.limits)
         self.seen: dict[str, Seen] = {}
         self._inboxes: dict[str, str] | None = None
+        self._known_inboxes: dict[str, str] | None = None  # as they were when last looked at
         self._recent: OrderedDict[str, tuple[Mapping[str, Any], Identity | None]] = OrderedDict()
         self.expect_settled = False  # set where nothing is being written: a reading command
         self.began: datetime | None = None  # set in a rehearsal: ctimes and later mtimes are of the real clock
@@ -136,11 +137,15 @@ class Store:
                     )
             except FileNotFoundError:
                 names = []
+            except OSError as error:
+                if self._known_inboxes is None or not ours_to_mend(error):
+                    raise
+                return self._known_inboxes  # for want of descriptors nobody becomes unknown
             for name in names:
                 agent = agent_name(name)
                 if agent and (agent not in found or name == agent):
                     found[agent] = name
-            self._inboxes = found
+            self._inboxes = self._known_inboxes = found
         return self._inboxes
 
     def identity(self, path: str) -> Identity | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import subprocess
@@ -13,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from executord.policy import make_policy
+from executord.store import Store
 from tests.real.kit import INBOX, Tree, Worker, drop
 
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount")
@@ -328,3 +331,46 @@ def test_names_made_at_one_moment_do_not_meet(tmp_path: Path) -> None:
     assert len(ids) == 6, told
     assert all((tree.root / each / "instruction.yaml").is_file() for each in ids)
     assert len(list((tree.root / INBOX / "executor").glob("*.yaml"))) == 6
+
+
+@pytest.mark.spec("REL-5", "MSG-6")
+@pytest.mark.hazard(31)
+def test_for_want_of_descriptors_nobody_becomes_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who has an inbox is what it was when it could last be seen; nothing is sent to somebody else for it."""
+    tree = Tree(tmp_path)
+    (tree.root / INBOX / "newcomer").mkdir()
+    store = Store(str(tree.root), make_policy())
+    assert store.has_inbox("newcomer")
+    store.forget_inboxes()
+
+    def none_left(*_: object) -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    with monkeypatch.context() as poor:
+        poor.setattr(os, "scandir", none_left)
+        assert store.has_inbox("newcomer")
+    (tree.root / INBOX / "newcomer").rmdir()
+    assert not store.has_inbox("newcomer")
+
+
+@pytest.mark.skipif(shutil.which("prlimit") is None, reason="no prlimit")
+@pytest.mark.spec("REL-5", "REL-4")
+@pytest.mark.hazard(31)
+def test_descriptors_that_run_out_again_and_again_end_nothing(tmp_path: Path) -> None:
+    """At whatever step they run out: the daemon lives, and every message has its end afterwards."""
+    tree = Tree(tmp_path, {"settle": "0.2 seconds", "round": "1 second"})
+    tree.start()
+    assert tree.process is not None
+    limit = ["prlimit", "--pid", str(tree.process.pid)]
+    for k in range(6):
+        subprocess.run([*limit, f"--nofile={4 + k}:4096"], check=True)
+        for n in range(5):
+            tree.message(f"m{k}-{n}.yaml", {"type": "status", "from": f"newcomer-{n}"})
+            tree.case(f"acme-{k}", ["T1"])
+            tree.task(f"acme-{k}", "T1")
+            time.sleep(0.05)
+        subprocess.run([*limit, "--nofile=1024:4096"], check=True)
+        time.sleep(0.2)
+    tree.until(lambda: not list((tree.root / INBOX / "executor").glob("*.yaml")), "a message has no end")
+    tree.until(lambda: all(tree.journal(f"acme-{k}") for k in range(6)), "a case is forgotten")
+    assert tree.stop() == 0
