@@ -130,6 +130,27 @@ def test_the_lower_floors_have_no_hands_and_no_eyes(name):
     )
 
 
+MEANING = ("fold", "deliveries", "transitions", "sendings", "asking", "reckoning", "news", "processes", "updates")
+
+
+def test_what_a_line_means_is_not_asked_of_files():
+    """Who reads a journal has not read task and instruction files yet: what counted of them, the line itself says."""
+    found = [node for name in MEANING for path in modules()[name] for node in _reads_of_files(path, path.read_text())]
+    for path in modules()["messages"]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef) and node.name == "take":
+                found += _reads_of_files(path, ast.unparse(node), node.lineno)
+    assert not found, "note it as a fact of the line, and read that:\n" + "\n".join(found)
+
+
+def _reads_of_files(path: Path, code: str, start: int = 1) -> list[str]:
+    return [
+        f"{path.relative_to(ROOT)}:{start + node.lineno - 1}: .spec"
+        for node in ast.walk(ast.parse(code))
+        if isinstance(node, ast.Attribute) and node.attr == "spec" and isinstance(node.ctx, ast.Load)
+    ]
+
+
 def test_import_linter_has_the_same_floors():
     """The contract in pyproject.toml says what the table here says."""
     layers = [" | ".join(f"({name})" for name in names) for _, names in ROWS]

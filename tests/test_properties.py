@@ -404,6 +404,10 @@ ACK = {
         {"do": "output", "task": "T1", "own": False},
     ],
 )  # whether the closing update is still asked for hung on the instruction's file, which a new daemon reads later
+@example(
+    {"tier": None, "plan": False, "specs": [0, 1], "customer": False, "programs": False, "channel": None},
+    [{**ACK, "kind": "priority_change", "sender": "escalation-manager", "task": None}],
+)  # who is told of a new priority hung on the files of the tasks
 def test_whatever_happens(start: Mapping[str, Any], events: list[Mapping[str, Any]]):
     """After any events: kept agenda = fresh agenda, journal = state, one folder, one live attempt, no fault of ours."""
     played(start, events)

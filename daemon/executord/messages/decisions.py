@@ -52,7 +52,10 @@ class PriorityChange(Incoming):
     def facts(cls, case: Case, task: Task | None, letter: Letter, policy: Policy) -> dict[str, Any]:
         value = priority(find(letter.body, cls.needs[0]).value)
         then = task.spec.priority if task is not None else case.head.spec.priority
-        return {"priority": value, "then": then, "was": priority_of(case.head, task)}
+        facts: dict[str, Any] = {"priority": value, "then": then, "was": priority_of(case.head, task)}
+        if task is None:
+            facts["own"] = [t.id for t in case.in_order() if t.live is not None and t.spec.priority] or None
+        return facts
 
     @classmethod
     def take(cls, case: Case, task: Task | None, taken: Taken) -> None:
@@ -62,8 +65,9 @@ class PriorityChange(Incoming):
             k = case.head.repriorities + 1
             repriced = (*case.head.repriced, change)
             case.set_head(replace(case.head, priority=(value, then), repriorities=k, repriced=repriced))
+            own = taken.facts.get("own", ())  # these have a priority of their own
             for each in list(case.tasks.values()):
-                if each.live is not None and not each.spec.priority:
+                if each.live is not None and each.id not in own:
                     text = f"the priority of {case.id} is {value} now, by {taken.sender}"
                     case.put(owe(each, notice(each, f"#{k} instruction-priority", taken.at, each.live.agent, text)))
             return
