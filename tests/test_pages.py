@@ -145,7 +145,7 @@ def shell(tmp_path: Path) -> Path:
 
 def called(line: str, cwd: Path, known: dict[str, str]) -> str:
     """What a line says; one that follows a log, or runs the daemon, is ended once it has said something."""
-    endless = re.search(r"(?:log|status) -[fw]\b|\brun\b(?! --session| --once)", line) is not None
+    endless = re.search(r"(?:log|status) -[fw]\b|\brun\b(?! --session| --once)|\bweb\b(?! --static)", line) is not None
     if not endless:
         done = subprocess.run(["bash", "-euc", line], cwd=cwd, env=known, capture_output=True, text=True, timeout=90,
                               check=False)  # fmt: skip
