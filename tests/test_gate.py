@@ -47,7 +47,19 @@ def test_a_regular_file_comes_with_what_tells_it_from_any_other(x, settled):
     got = open_file(x, settled=settled)
     assert got.raw == b"id: T3\n"
     assert (got.size, got.mtime_ns, got.nlink, got.uid) == (7, status.st_mtime_ns, 1, status.st_uid)
-    assert got.identity == (status.st_dev, status.st_ino, 7, status.st_mtime_ns, status.st_ctime_ns)
+    assert got.identity == gate.identity_of(os.stat(x))
+    assert gate.mtime_of(got.identity) == status.st_mtime_ns
+    known = {got.identity}
+    os.utime(x, ns=(1, 1))  # another time; then another size; then the same bytes and time in another file
+    known.add(open_file(x, settled=settled).identity)
+    write(x, b"id: T33\n")
+    os.utime(x, ns=(1, 1))
+    known.add(open_file(x, settled=settled).identity)
+    write(f"{x}.new", b"id: T33\n")
+    os.utime(f"{x}.new", ns=(1, 1))
+    os.rename(f"{x}.new", x)
+    known.add(open_file(x, settled=settled).identity)
+    assert len(known) == 4
 
 
 @pytest.mark.spec("SEC-0")
