@@ -31,7 +31,7 @@ from tests.test_look import Memory, environment, run, snapshot, tell_a_story
 from tests.web.kit import Seen, Site, crawl, watched
 
 ROOT = Path(__file__).parent.parent.parent
-EVIL = "\"><script>alert(1)</script><img src=x onerror=alert(2)>'{{ 7*7 }}"
+EVIL = "\"><script>alert(1)</script><img src=x onerror=alert(2)>'{{ 7919*7907 }}"
 
 
 @pytest.fixture(scope="module")
@@ -299,7 +299,7 @@ def test_what_people_wrote_is_text_and_never_markup(tmp_path, serve):
         assert not page.all("img"), path
         assert not page.all("b"), path
         assert not [a for _, a in page.tags if any(name.startswith("on") for name in a)], path
-        assert "49" not in page.text.replace(str(told.root), "") or "{{ 7*7 }}" in page.text, path
+        assert str(7919 * 7907) not in page.text, path
     out = tmp_path / "out"
     assert run(told.root, "web", "--static", str(out)).returncode == 0
     for file in out.rglob("*.html"):
