@@ -10,10 +10,10 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, tzinfo
-from typing import Any
+from typing import Any, cast
 
 from executord import journal, settings
-from executord.case import Task, TaskFile
+from executord.case import Folder, Task, TaskFile
 from executord.casebook import Case
 from executord.disk import OWN_INBOXES
 from executord.errors import (
@@ -346,7 +346,7 @@ def _names(path: str) -> list[str]:
 def _task_file(name: str, sheet: Sheet, zone: tzinfo) -> TaskFile:
     _, here, file = name.split("/")
     spec, _ = read_task(sheet.data or {}, file.rsplit(".", 1)[0], zone)
-    return TaskFile(file, here, sheet.sha256[:16], spec)  # type: ignore[arg-type]
+    return TaskFile(file, cast(Folder, here), sheet.sha256[:16], spec)  # it was listed in one of these folders
 
 
 def _key(file: TaskFile, concept: str) -> str | None:

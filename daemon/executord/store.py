@@ -14,10 +14,10 @@ from collections import OrderedDict
 from collections.abc import Collection, Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 from executord import journal
-from executord.case import HandClaim, InstructionSpec, Task, TaskFile, TaskSpec, expected_spec
+from executord.case import Folder, HandClaim, InstructionSpec, Task, TaskFile, TaskSpec, expected_spec
 from executord.casebook import Case
 from executord.disk import INBOX
 from executord.errors import ExecutordError, Finding, NotYetWhole, Unreadable
@@ -438,6 +438,7 @@ class Store:
 
     def _task_file(self, case: Case, folder: str, name: str, status: os.stat_result, now: datetime) -> TaskFile | None:
         shown = f"{case.id}/tasks/{folder}/{name}"
+        where = cast(Folder, folder)  # who lists looks into no other folders
         sheet = self._sheet(f"{self.root}/{shown}", shown)
         stem = name.rsplit(".", 1)[0]
         changed = min(moment_of(status.st_mtime_ns), now)
@@ -447,12 +448,12 @@ class Store:
             known = sorted((t.folder != folder, t.id) for t in case.tasks.values() if t.present and t.name == name)
             spec = expected_spec(case.head.plan, known[0][1]) if known else TaskSpec(safe_stem(stem), title=stem)
             digest = self._digest(f"{self.root}/{shown}", status)
-            return TaskFile(name, folder, digest[:16], spec, (sheet.finding(),), changed, unread=True)  # type: ignore[arg-type]
+            return TaskFile(name, where, digest[:16], spec, (sheet.finding(),), changed, unread=True)
         spec, faults = read_task(sheet.data or {}, stem, self.policy.zone)
         if not sheet.data:
             faults = [Finding("MEM-11", "the file is empty", "describe the task: id, title, description")]
         placed_faults = tuple(placed(f, sheet, shown) for f in (*sheet.findings, *faults))
-        return TaskFile(shared(name), folder, shared(sheet.sha256[:16]), spec, placed_faults, changed)  # type: ignore[arg-type]
+        return TaskFile(shared(name), where, shared(sheet.sha256[:16]), spec, placed_faults, changed)
 
     def _sight(self, case: Case, seen: Seen, task_id: str, now: datetime) -> None:
         there = [seen.files[k][1] for k in seen.by_id.get(task_id, ())]
@@ -511,7 +512,7 @@ class Store:
         if old is None:
             return
         folder, name = target.split("/", 1)
-        file = replace(old[1], folder=folder, name=name)  # type: ignore[arg-type]
+        file = replace(old[1], folder=cast(Folder, folder), name=name)  # our own moves know no other folders
         try:
             status = os.lstat(f"{self.root}/{case_id}/tasks/{target}")
         except FileNotFoundError:
