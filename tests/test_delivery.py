@@ -21,8 +21,10 @@ import pytest
 import yaml
 
 from executord import deliverables
+from executord.cli import main
 from executord.completeness import judge
 from executord.deliverables import TYPES, Deliverable, a_date, of, per_severity
+from executord.store import Store
 from tests.stories.delivery import LEAD, LIAISON, TICKET, finished, ticket
 from tests.stories.kit import CASE, ENGINEER, STORIES, UPDATE, WRITER, Stage, play
 
@@ -607,6 +609,28 @@ def test_verify_finds_a_changed_entry(tmp_path):
     assert [(row["incident_id"], row["severity"], row["status"]) for row in rows] == [(named, 1, "closed")]
     assert "customer-advocacy-manager" in executord("incident", "show", named, "--memory", root)
     executord("incident", "show", "nothing", "--memory", root, code=66)
+
+
+@pytest.mark.spec("INC-5")
+@pytest.mark.parametrize("named", [f"inc-{CASE}-1", CASE, "OUTAGE-7"])
+def test_an_incident_is_found_without_reading_other_instructions(tmp_path, monkeypatch, capsys, named):
+    """By the id that it got, by its instruction, by an id that its message gave it; of a hundred cases one is read."""
+    root = tmp_path / "memory"
+    play(STORIES["a_sev_1_incident_by_the_book"], root, strict=False)
+    if named == "OUTAGE-7":
+        kept = root / CASE / "outputs/partial/journal.yaml"
+        kept.write_text(kept.read_text(encoding="utf-8").replace(f"inc-{CASE}-1", named), encoding="utf-8")
+    for k in range(100):
+        (root / f"other-{k}/outputs/partial").mkdir(parents=True)
+        (root / f"other-{k}/instruction.yaml").write_text("title: another\n", encoding="utf-8")
+    read = []
+    whole = Store.load
+    monkeypatch.setattr(Store, "load", lambda self, name, *more: read.append(name) or whole(self, name, *more))
+    with pytest.raises(SystemExit) as ended:
+        main(["--memory", str(root), "--json", "incident", "show", named])
+    assert ended.value.code == 0
+    assert read == [CASE]
+    assert json.loads(capsys.readouterr().out)["incident_id"] == (f"inc-{CASE}-1" if named == CASE else named)
 
 
 @pytest.mark.spec("INC-2", "CON-4")

@@ -31,6 +31,7 @@ from executord.paper import parse
 from executord.pen import dump
 from executord.policy import make_policy
 from executord.service import Rings, Service
+from executord.store import Store
 from executord.views import chronicle, overview
 
 ROOT = Path(__file__).parent.parent
@@ -505,6 +506,29 @@ def test_show_is_one_element_of_status_with_plan_and_files(root: Path, status: d
         assert row == {"path": path, "size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
     assert ask(root, "show", "hold-1")["plan"] is None
     assert "Checkout fails" in run(root, "show", "acme-42").stdout
+
+
+@pytest.mark.spec("OPS-4")
+@pytest.mark.parametrize(
+    ("command", "alone"),
+    [
+        ("show hold-1", True), ("why acme-42", True), ("why acme-42/T1", True), ("why full-1/W4", False),
+        ("agenda hold-1", True), ("agenda full-1", False), ("gate acme-42", True), ("report acme-42", True),
+        ("incident list acme-42", True), ("status acme-42", False),
+    ],
+)  # fmt: skip
+def test_a_command_about_one_instruction_reads_no_other(
+    root: Path, monkeypatch: pytest.MonkeyPatch, command: str, *, alone: bool
+):
+    """But where the answer depends on others: who gets a place, what hands that are shared have to do there."""
+    read = []
+    load = Store.load
+    monkeypatch.setattr(Store, "load", lambda self, name, *more: read.append(name) or load(self, name, *more))
+    with contextlib.redirect_stdout(io.StringIO()), pytest.raises(SystemExit) as ended:
+        main(["--memory", str(root), "--json", *command.split()])
+    assert ended.value.code in (0, 1)
+    named = command.split()[-1].partition("/")[0]
+    assert (set(read) == {named}) is alone, read
 
 
 # --- agenda --------------------------------------------------------------------------------------------------

@@ -172,11 +172,12 @@ class Tree:
 
     def journal(self, case_id: str) -> list[dict[str, Any]]:
         """All journal lines of a case."""
-        parts = sorted((self.root / case_id / "outputs" / "partial").glob("journal*.yaml"), key=_part)
+        parts = sorted((self.root / case_id / "outputs" / "partial").glob("journal*.yaml"), key=part_number)
         return [e for p in parts for e in yaml.load(p.read_bytes(), yaml.CSafeLoader) or () if "name" in e]
 
 
-def _part(path: Path) -> tuple[int, str]:
+def part_number(path: Path) -> tuple[int, str]:
+    """By this the parts of a journal are in order: the one without a number is the newest."""
     return (0, path.name) if path.name != "journal.yaml" else (1, "")
 
 

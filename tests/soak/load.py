@@ -65,6 +65,7 @@ class Planner(Somebody):
         super().__init__(tree, seed, pause_s)
         self.cases: dict[str, set[str]] = {}
         self.incidents: dict[str, bool] = {}  # case -> whether it was said
+        self._over: set[str] = set()  # cases whose incident is closed
         self.sessions: list[Session] = []
         self._next_session = 0.0
 
@@ -88,10 +89,12 @@ class Planner(Somebody):
 
     def reported(self, case_id: str) -> bool:
         """Whether its incident was said, and has come to its end; or it has none."""
-        if case_id not in self.incidents:
+        if case_id not in self.incidents or case_id in self._over:
             return True
         names = [e["name"] for e in self.tree.journal(case_id)]
-        return any(n.startswith("incident ") and n.endswith(" closed") for n in names)
+        if any(n.startswith("incident ") and n.endswith(" closed") for n in names):
+            self._over.add(case_id)
+        return case_id in self._over
 
     def _case(self, name: str) -> None:
         what = self.dice.choice(("plain", "plain", "plain", "customer", "customer", "incident", "program"))

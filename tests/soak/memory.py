@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import threading
@@ -10,7 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.real.kit import Tree, drop
+from tests.real.kit import Tree, drop, part_number
 
 DISK_MIB = 1500
 
@@ -41,6 +42,12 @@ class Memory(Tree):
                 time.sleep(0.1)
             else:
                 return
+
+    def journal(self, case_id: str) -> list[dict[str, Any]]:
+        """All journal lines of a case, each read by itself: a soak reads many, again and again."""
+        parts = sorted((self.root / case_id / "outputs/partial").glob("journal*.yaml"), key=part_number)
+        rows = [row for part in parts for row in part.read_bytes().split(b"\n")[:-1] if row.startswith(b"- {")]
+        return [line for line in (json.loads(row[2:]) for row in rows) if "name" in line]
 
     def closed(self, case_id: str) -> bool:
         """Whether the validator has passed it: then it is closed."""

@@ -60,7 +60,7 @@ def retry(
     subject = task_or_instruction(here, task)
     subjects = [subject]
     if with_dependants and subject.instruction is not None:
-        case = here.peek().cases.get(subject.instruction)
+        case = here.peek(ids=(subject.instruction,)).cases.get(subject.instruction)
         subjects += [Subject(subject.instruction, t) for t in dependants(case, subject.task or "")] if case else []
     report(here, (tell(here, "retry", by, each, {"reason": reason}, how) for each in subjects))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -65,11 +65,11 @@ class Frame:
         """The present instant."""
         return WallClock().now()
 
-    def peek(self, now: datetime | None = None) -> Service:
-        """All cases as they lie there, loaded without changing anything; for reading commands."""
+    def peek(self, now: datetime | None = None, ids: Collection[str] | None = None) -> Service:
+        """All cases (or these) as they lie there, loaded without changing anything; for reading commands."""
         service = Service(self.memory, self.policy, durable=False, before=_never)
         service.store.expect_settled = True
-        service.load_all(now or self.now())
+        service.load_all(now or self.now(), ids)
         return service
 
     def inbox(self, agent: str) -> str:

@@ -5,6 +5,7 @@ Counterpart: `views/warroom.py`, what is shown and how a timeline is checked.
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated
 
 import typer
@@ -17,6 +18,7 @@ from executord.errors import NotFound
 from executord.pen import dump
 from executord.rules.incident import view, view_path
 from executord.service import Service
+from executord.store import Store
 from executord.values import stamp
 from executord.views import warroom
 from executord.warroom import Incident
@@ -29,11 +31,19 @@ VIEW_LATE_S = 1.5
 _group = typer.Typer(no_args_is_help=True, help="Critical incidents: list, show, verify.")
 
 
-def _found(service: Service, here: Frame, named: str) -> tuple[Case, Incident]:
-    found = warroom.find(service, named.rstrip("/"))
+def _found(here: Frame, named: str, now: datetime) -> tuple[Service, Case, Incident]:
+    """The incident, with as few cases read as its name allows. Raises `NotFound`."""
+    name = named.rstrip("/")
+    store = Store(here.memory, here.policy)
+    spoken = [i for i in warroom.spoken_of(name) if store.is_case(i)]
+    service = here.peek(now, spoken)
+    found = warroom.find(service, name)
     if found is None:
-        raise NotFound(f"there is no incident {named!r} here", path=here.memory, fix="`executord incident list`")
-    return found
+        service = here.peek(now, [i for i in store.case_ids() if warroom.mentions(here.memory, i, name)])
+        found = warroom.find(service, name)
+    if found is not None:
+        return service, *found
+    raise NotFound(f"there is no incident {named!r} here", path=here.memory, fix="`executord incident list`")
 
 
 @_group.command("list")
@@ -41,7 +51,9 @@ def list_(context: typer.Context, instruction: Some = None) -> None:
     """One line per incident: id, severity, status, commander."""
     here = frame(context)
     now = here.now()
-    rows = warroom.rows(here.peek(now), (instruction.rstrip("/"),) if instruction is not None else ())
+    name = instruction.rstrip("/") if instruction is not None else None
+    alone = [name] if name is not None and Store(here.memory, here.policy).is_case(name) else None
+    rows = warroom.rows(here.peek(now, alone), (name,) if name is not None else ())
     head = ("INCIDENT", "INSTRUCTION", "SEV", "STATUS", "OPENED", "COMMANDER", "ENTRIES")
     keys = ("incident_id", "instruction_id", "severity", "status", "opened_at", "commander", "entries")
     shown = [[r[k] for k in keys] for r in rows]
@@ -53,7 +65,7 @@ def show(context: typer.Context, incident: One) -> None:
     """One incident: roles, cadence, timeline, papers."""
     here = frame(context)
     now = here.now()
-    case, found = _found(here.peek(now), here, incident)
+    _, case, found = _found(here, incident, now)
     whole = view(case, found)
     result = {"at": stamp(now), **{k: v for k, v in whole.items() if k != "schema_version"}}
     here.give(result, lambda: dump(whole).decode().splitlines())
@@ -64,13 +76,11 @@ def verify(context: typer.Context, incident: One) -> None:
     """Check the chain of a timeline, and that incident.yaml shows what the journal says: 0 it does, 1 not."""
     here = frame(context)
     now = here.now()
-    service = here.peek(now)
-    case, found = _found(service, here, incident)
+    service, case, found = _found(here, incident, now)
     faults = warroom.verify(service, case, found)
     if faults and all(fault.startswith(view_path(found)) for fault in faults):
         pause(VIEW_LATE_S)  # a daemon at work makes its view up to a second after the line [MEM-24]
-        service = here.peek(here.now())
-        case, found = _found(service, here, incident)
+        service, case, found = _found(here, incident, here.now())
         faults = warroom.verify(service, case, found)
     ok = not faults
     result = {"at": stamp(now), "incident_id": found.id, "ok": ok, "entries": len(found.timeline), "faults": faults}

@@ -10,7 +10,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
@@ -60,8 +60,20 @@ def _look(here: Frame, ids: Iterable[str] = ()) -> tuple[Service, datetime, list
     return service, now, _known(ids, {*service.cases, *service.broken}, here.memory)
 
 
+def _look_at(here: Frame, named: str, leans: Callable[[Service, str], bool]) -> tuple[Service, datetime, str]:
+    """One case, and the others only where what is asked of it depends on them. Raises `NotFound`."""
+    now = here.now()
+    case_id = _one(here, named)
+    service = here.peek(now, (case_id,))
+    if leans(service, case_id):
+        service = here.peek(now)
+    return service, now, _known([case_id], {*service.cases, *service.broken}, here.memory)[0]
+
+
 def _one(here: Frame, case_id: str) -> str:
-    return _known([case_id], Store(here.memory, here.policy).case_ids(), here.memory)[0]
+    name = case_id.rstrip("/")
+    there = name and Store(here.memory, here.policy).is_case(name)
+    return _known([name], (name,) if there else (), here.memory)[0]
 
 
 def _say_if_down(here: Frame) -> None:
@@ -131,7 +143,7 @@ def list_(context: typer.Context) -> None:
 def show(context: typer.Context, instruction: Id) -> None:
     """One instruction: its tasks, blockers, problems, plan and files."""
     here = frame(context)
-    service, now, (case_id,) = _look(here, [instruction])
+    service, now, case_id = _look_at(here, instruction, outlook.leans)
     case = service.cases.get(case_id)
     plan = case.head.plan if case is not None else None
     report = {
@@ -147,7 +159,10 @@ def show(context: typer.Context, instruction: Id) -> None:
 def agenda(context: typer.Context, instruction: SomeId = None) -> None:
     """What will be done when, if nothing happens."""
     here = frame(context)
-    service, now, names = _look(here, [instruction] if instruction is not None else ())
+    if instruction is None:
+        service, now, names = _look(here)
+    else:
+        service, now, *names = _look_at(here, instruction, outlook.leans)
     lines = outlook.to_come(service, now, names)
     _say_if_down(here)
     here.give({"at": stamp(now), "lines": lines}, lambda: (boards.coming_text(x, case=not names) for x in lines))
@@ -200,7 +215,7 @@ def why(
     """Why it is as it is: each answer with its rule, what went into it and the journal's line."""
     here = frame(context)
     case_id, _, task_id = target.partition("/")
-    service, now, _ = _look(here, [case_id])
+    service, now, _ = _look_at(here, case_id, lambda tree, name: bool(task_id) and outlook.queues(tree, name))
     answers, task = _answers(service, case_id, task_id, now)
     views = [a.view() for a in answers]
     _say_if_down(here)

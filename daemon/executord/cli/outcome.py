@@ -182,7 +182,7 @@ def _known(here: Frame, named: str) -> str:
 def _case(here: Frame, named: str) -> tuple[Service, Case, Any]:
     case_id = _known(here, named)
     now = here.now()
-    service = here.peek(now)
+    service = here.peek(now, (case_id,))
     case = service.cases.get(case_id)
     if case is None:
         raise BadInput(service.broken[case_id][0].splitlines()[0], path=case_id)

@@ -67,6 +67,21 @@ def prospects(tree: Tree, now: datetime) -> dict[tuple[str, str], Prospect]:
     return found
 
 
+def queues(tree: Tree, case_id: str) -> bool:
+    """Whether tasks of a case wait for a place, which others may take before them [EXE-9]."""
+    agenda = tree.agendas.get(case_id)
+    if agenda is None:
+        return False
+    agenda.refresh()
+    return bool(agenda.waiting)
+
+
+def leans(tree: Tree, case_id: str) -> bool:
+    """Whether what is to come of a case depends on others: on a place, or on hands that have work there [SLA-9]."""
+    case = tree.cases.get(case_id)
+    return queues(tree, case_id) or (case is not None and any(map(tree.policy.capacity, case.sums.holders)))
+
+
 def _prospect(places: Places, case: Case, task: Task, line: Due, place: Place, now: datetime) -> Prospect:
     at = max(now, line.at)
     choice = places.pick(case, task, place, at)

@@ -6,6 +6,7 @@ Counterparts: `rules/incident.py`, the view in the tree; `cli/incident.py`, whic
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,6 +21,7 @@ from executord.rules.incident import view, view_path
 from executord.views.overview import Tree
 from executord.warroom import NO_HASH, Incident
 
+_MADE = re.compile(r"inc-(.+)-\d+")
 KEYS = ("n", "at", "who", "what", "kind", "event", "prev", "hash")
 
 
@@ -40,13 +42,36 @@ def rows(tree: Tree, ids: tuple[str, ...] = ()) -> list[dict[str, Any]]:
 
 
 def find(tree: Tree, named: str) -> tuple[Case, Incident] | None:
-    """An incident by its id, else the last one of an instruction."""
-    for case in tree.cases.values():
+    """An incident by its id, else the last one of an instruction; first in the instruction that the name speaks of."""
+    here = tree.cases.get(named)
+    if here is not None and here.head.incidents:
+        return here, here.head.incidents[-1]
+    first = [tree.cases[i] for i in spoken_of(named) if i in tree.cases]
+    for case in (*first, *tree.cases.values()):
         for incident in case.head.incidents:
             if incident.id == named:
                 return case, incident
-    here = tree.cases.get(named)
-    return (here, here.head.incidents[-1]) if here is not None and here.head.incidents else None
+    return None
+
+
+def spoken_of(named: str) -> tuple[str, ...]:
+    """The instructions that a name can speak of by itself: its own, and that of `inc-{instruction}-{k}`."""
+    made = _MADE.fullmatch(named)
+    return (named, made[1]) if made else (named,)
+
+
+def mentions(root: str, case_id: str, named: str) -> bool:
+    """Whether the newest part of a case's journal holds this name: it names each of the case's incidents [CON-6].
+
+    True also where that cannot be told.
+    """
+    try:
+        with os.fdopen(regular(f"{root}/{case_id}/{journal.PLACE}"), "rb") as file:
+            return named.encode("utf-8", "surrogateescape") in file.read()
+    except FileNotFoundError:
+        return False
+    except (OSError, Unreadable):
+        return True
 
 
 def verify(tree: Tree, case: Case, incident: Incident) -> list[str]:
