@@ -5,6 +5,7 @@ Counterpart: `test_browser.py`, the same in Chromium. Each server is a real proc
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -13,17 +14,22 @@ import subprocess
 import sys
 import time
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urljoin, urlsplit
 
 import pytest
 
 from executord.clock import SetClock
+from executord.disk import exchange
+from executord.errors import CannotWrite
 from executord.policy import make_policy
 from executord.settings.masking import veil
 from executord.store import Store
 from executord.web import addresses, graph
+from executord.web import export as export_module
 from executord.web.app import HEADERS, MOST_WATCHERS
 from executord.web.lookout import AGING, Lookout
 from tests.real.kit import INBOX, Tree
@@ -512,6 +518,128 @@ def test_the_same_pages_as_files(memory, tmp_path):
     assert run(memory.root, "web", "--static", str(tmp_path / "mine/letter.txt")).returncode == 73
     assert run(memory.root, "web", "--static", str(memory.root / "out")).returncode == 2
     assert run(memory.root, "web", "--static", str(out), "--port", "1").returncode == 2
+
+
+class Dying:
+    """In a forked child: counts what it changes on the disk, and dies before the k-th change."""
+
+    def __init__(self, at: int) -> None:
+        self.at, self.seen = at, 0
+        sys.addaudithook(self._hears)
+
+    def _hears(self, event: str, args: tuple[Any, ...]) -> None:
+        writes = event == "open" and isinstance(args[2], int) and args[2] & (os.O_WRONLY | os.O_CREAT)
+        if writes or event in ("os.mkdir", "os.rename", "os.remove", "os.rmdir"):
+            self.change()
+
+    def change(self) -> None:
+        """One more."""
+        self.seen += 1
+        if self.seen == self.at:
+            os._exit(9)
+
+
+def dies_at(k: int, work: Callable[[], object], tally: Path, *, swaps: bool) -> bool:
+    """Whether this work, in a child, has come to its k-th change, and died of it."""
+    pid = os.fork()
+    if pid == 0:
+        dying = Dying(k)
+
+        def swapped(one: str, other: str) -> bool:
+            dying.change()
+            done = swaps and exchange(one, other)
+            dying.change()
+            return done
+
+        export_module.exchange = swapped
+        work()
+        tally.write_text(str(dying.seen - 1), encoding="utf-8")
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 9
+
+
+@pytest.mark.spec("OPS-16")
+@pytest.mark.parametrize("swaps", [True, False])
+@pytest.mark.parametrize("there", [True, False])
+def test_an_export_that_dies_leaves_a_whole_one_and_nothing_for_ever(tmp_path, monkeypatch, *, there, swaps):
+    """Before whatever change it dies: where folders can be swapped the older export never leaves its place; where they
+    cannot, the next export puts one back before it does anything else. What was left beside it is then gone.
+    """
+    monkeypatch.setattr(export_module.Pages, "every", lambda _: [(), ("agents",)])  # two pages die as well as hundreds
+    told = Memory(tmp_path / "Agent_Memory")
+    told.put("acme-1/instruction.yaml", "title: x\n")
+    told.put("acme-1/tasks/pending/T1.yaml", "id: T1\ntitle: x\n")
+    site, out, tally = tmp_path / "site", tmp_path / "site/out", tmp_path / "tally"
+    foreign = site / ".executord-web-mine.part"
+    work = partial(export_module.export, str(told.root), make_policy(), str(out), list)
+
+    def begun() -> None:
+        shutil.rmtree(site, ignore_errors=True)
+        foreign.mkdir(parents=True)
+        if there:
+            work()
+
+    def whole() -> bool:
+        return {str(p.relative_to(out)) for p in out.rglob("*")} == names
+
+    begun()
+    work()
+    names = {str(p.relative_to(out)) for p in out.rglob("*")}
+    begun()
+    assert not dies_at(0, work, tally, swaps=swaps)
+    count = int(tally.read_text(encoding="utf-8"))
+    assert count > 8
+    absent = 0
+    for k in range(1, count + 1):
+        begun()
+        assert dies_at(k, work, tally, swaps=swaps), k
+        absent += not out.exists()
+        assert whole() or not (there and swaps), k
+        with monkeypatch.context() as patched:
+            patched.setattr(export_module, "_write", raises_full)
+            with pytest.raises(CannotWrite):
+                work()
+        assert whole() or (not there and not out.exists()), k
+        assert {p.name for p in site.iterdir()} <= {"out", foreign.name}, k
+        work()
+        assert whole(), k
+    assert absent or (there and swaps)
+    assert foreign.is_dir()
+
+
+def raises_full(*_: object) -> int:
+    """The disk is full."""
+    raise OSError(errno.ENOSPC, "no space left")
+
+
+@pytest.mark.spec("OPS-16")
+def test_an_export_at_work_is_left_alone_by_another(tmp_path, monkeypatch):
+    """Two at once, at one place: both come to their end, one whole export lies there, and nothing beside it."""
+    told = Memory(tmp_path / "Agent_Memory")
+    told.put("acme-1/instruction.yaml", "title: x\n")
+    out = tmp_path / "site/out"
+    write, inner = export_module._write, []
+
+    def writes(*given: Any) -> int:
+        monkeypatch.setattr(export_module, "_write", write)
+        inner.append(export_module.export(str(told.root), make_policy(), str(out), list))
+        return write(*given)
+
+    monkeypatch.setattr(export_module, "_write", writes)
+    assert [export_module.export(str(told.root), make_policy(), str(out), list)] == inner
+    assert [p.name for p in out.parent.iterdir()] == ["out"]
+
+
+@pytest.mark.spec("OPS-16")
+def test_an_export_goes_where_a_link_leads(memory, tmp_path):
+    """The link stays, and what it leads to is replaced."""
+    (tmp_path / "real").mkdir()
+    (tmp_path / "out").symlink_to("real")
+    for _ in range(2):
+        assert run(memory.root, "web", "--static", str(tmp_path / "out")).returncode == 0
+    assert (tmp_path / "out").is_symlink()
+    assert (tmp_path / "real/index.html").is_file()
+    assert {p.name for p in tmp_path.iterdir()} == {"out", "real"}
 
 
 # --- how it is called -------------------------------------------------------------------------------------------------
