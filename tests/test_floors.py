@@ -52,7 +52,7 @@ FLOORS = """
 1  parcel
 1  asking | cadence | policy | scalars | sight | snapshot | standing
 1  casebook | clocks | downtime | escalations | ladders | pen
-1  sums
+1  sums | waits
 1  case | programs | values
 1  pledges | products | specs | warroom
 1  packed

@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from executord.case import (
@@ -34,6 +35,7 @@ from executord.evolve import empty, replace
 from executord.packed import shared
 from executord.products import Survey
 from executord.sums import NOBODY, Sums, among, run_out
+from executord.waits import Ring, in_turn, rings
 
 
 @dataclass(slots=True, eq=False)
@@ -83,6 +85,11 @@ class Case:
     )
     # derived
     _order: list[tuple[Any, ...]] = field(default_factory=list)  # the keys of the tasks; the last of each is the id
+    _contrary: set[str] = field(default_factory=set)  # tasks that depend on one not before them in plan order
+    _contrary_gates: bool = False  # a checkpoint waits for one that comes later than what it keeps back
+    _line: list[str] = field(default_factory=list)  # the tasks in turn, where that is not plan order
+    _turn: dict[str, int] = field(default_factory=dict)  # the place of each in it
+    _line_stale: bool = False
     _frontier: str | None = None
     _open_total: int = 0
     planned_total: int = 0
@@ -90,7 +97,7 @@ class Case:
     open_deps: dict[str, int] = field(default_factory=dict)
     dead_deps: dict[str, frozenset[str]] = field(default_factory=dict)
     unknown_deps: dict[str, frozenset[str]] = field(default_factory=dict)
-    cycles: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    cycles: dict[str, Ring] = field(default_factory=dict)
     casefold: dict[str, tuple[str, ...]] = field(default_factory=dict)
     _cycles_stale: bool = False
     _gates: list[Gate] = field(default_factory=list)
@@ -109,7 +116,7 @@ class Case:
 
     @property
     def frontier(self) -> str | None:
-        """The first task in plan order that has not ended [EXE-5]."""
+        """The first task in turn that has not ended [EXE-5]."""
         return self._frontier
 
     def in_order(self) -> list[Task]:
@@ -117,22 +124,33 @@ class Case:
         return [self.tasks[key[-1]] for key in self._order]
 
     def last_in_order(self) -> str | None:
-        """The id of the last task in plan order [EXE-4]."""
+        """The id of the last task in turn [EXE-4]."""
+        if self._line:
+            return self._line[-1]
         return self._order[-1][-1] if self._order else None
 
     def before(self, task: Task) -> Task | None:
-        """The task before this one in plan order."""
-        index = bisect_left(self._order, task.key)
-        return self.tasks[self._order[index - 1][-1]] if index > 0 else None
+        """The task before this one in turn."""
+        return self._neighbour(task, -1)
 
     def after(self, task: Task) -> Task | None:
-        """The task after this one in plan order."""
-        index = bisect_left(self._order, task.key) + 1
-        return self.tasks[self._order[index][-1]] if index < len(self._order) else None
+        """The task after this one in turn."""
+        return self._neighbour(task, 1)
 
     def position(self, task: Task) -> tuple[int, int]:
-        """Where the task stands: (n, of how many), from 1."""
-        return bisect_left(self._order, task.key) + 1, len(self._order)
+        """Where the task stands in turn: (n, of how many), from 1."""
+        return self._place(task) + 1, len(self._order)
+
+    def _neighbour(self, task: Task, step: int) -> Task | None:
+        place = self._place(task) + step
+        if not 0 <= place < len(self._line or self._order):
+            return None
+        return self.tasks[self._line[place] if self._line else self._order[place][-1]]
+
+    def _place(self, task: Task) -> int:
+        """Its place in turn: plan order; where a sequence would wait for itself, what is depended on goes first."""
+        place = self._turn.get(task.id)
+        return bisect_left(self._order, task.key) if place is None else place
 
     @property
     def gates(self) -> list[Gate]:
@@ -165,6 +183,8 @@ class Case:
         old, self.head = self.head, head
         self.revision += 1
         self.head_dirty = True
+        if old.released != head.released and self.cycles:
+            self._cycles_stale = True
         if old.asks is not head.asks:
             self._reindex(None, old.asks, head.asks)
         if _seen_by_tasks(old) != _seen_by_tasks(head):
@@ -200,8 +220,13 @@ class Case:
         elif old.key != task.key:
             del self._order[bisect_left(self._order, old.key)]
             insort(self._order, task.key)
-        if old is None or old.spec.requires != task.spec.requires or old.spec.after != task.spec.after:
+        linked = old is None or old.spec.requires != task.spec.requires or old.spec.after != task.spec.after
+        if linked:
             self._relink(old, task)
+        if linked or (old is not None and old.key != task.key):
+            self._compare_with_plan(task)
+        if old is not None and _waits(old) != (waits := _waits(task)) and (waits or task.id in self.cycles):
+            self._cycles_stale = True
         was, now = (old.ended if old else None), task.ended
         if old is not None and (was is None) != (now is None):
             self._open_total += 1 if now is None else -1
@@ -294,14 +319,19 @@ class Case:
         rank = {i: r for r, i in enumerate(ids)}
         self._gates = []
         self._gates_before, self._gates_after = {}, {}
-        for cp in checkpoints:
-            gate = Gate(cp.id, cp.review, cp.phase, cp.after, cp.before)
+        self._contrary_gates = False
+        for number, cp in enumerate(checkpoints):
+            gate = Gate(cp.id, cp.review, cp.phase, cp.after, cp.before, number)
+            gate.unknown = frozenset(i for i in cp.after if i not in rank)
             self._gates.append(gate)
             before: Iterable[str] = cp.before
             if not cp.before:
                 last = max((rank[i] for i in cp.after if i in rank), default=len(ids))
                 before = ids[last + 1 :]
             gate.before_ids = tuple(before)
+            first = min((rank[i] for i in gate.before_ids if i in rank), default=len(ids))
+            if any(rank.get(i, -1) >= first for i in cp.after):
+                self._contrary_gates = True
             for task_id in gate.before_ids:
                 self._gates_before.setdefault(task_id, []).append(gate)
             for task_id in cp.after:
@@ -311,6 +341,8 @@ class Case:
                     gate.open_members += 1
                 else:
                     gate.last_end = max(gate.last_end or task.ended.at, task.ended.at)
+        self._cycles_stale = self._cycles_stale or bool(self._gates) or any(r.gates for r in self.cycles.values())
+        self._line_stale = self._line_stale or self._contrary_gates or bool(self._line)
         self.dirty.update(self.tasks)
         self.head_dirty = True
 
@@ -320,6 +352,11 @@ class Case:
             if unknown and task.id in unknown:
                 self.unknown_deps[other] = unknown - {task.id}
                 self.dirty.add(other)
+        for gate in self._gates_after.get(task.id, ()):
+            if task.id in gate.unknown:
+                gate.unknown -= {task.id}
+                self._contrary_gates = self._cycles_stale = self._line_stale = True  # it may be: it was in no order
+                self.dirty.update(i for i in gate.before_ids if i in self.tasks)
 
     def _relink(self, old: Task | None, task: Task) -> None:
         if old is not None:
@@ -334,7 +371,7 @@ class Case:
         else:
             self.unknown_deps.pop(task.id, None)
         self._count(task.id, {*task.spec.requires, *known_after})
-        if task.id in self.cycles or (self.dependants.get(task.id) and task.spec.requires):
+        if task.id in self.cycles or (self.dependants.get(task.id) and (task.spec.requires or task.spec.after)):
             self._cycles_stale = True
 
     def _count(self, task_id: str, deps: Iterable[str]) -> None:
@@ -384,23 +421,57 @@ class Case:
                     self.dirty.update(i for i in gate.before_ids if i in self.tasks)
                     self.head_dirty = True
 
+    def _compare_with_plan(self, task: Task) -> None:
+        """Whether this task and those that depend on it depend on one that is not before them in plan order."""
+        for task_id in (task.id, *self.dependants.get(task.id, ())):
+            each = self.tasks.get(task_id)
+            if each is None:
+                continue
+            deps = (self.tasks.get(d) for d in (*each.spec.requires, *each.spec.after))
+            if any(d is not None and d.key >= each.key for d in deps):
+                self._contrary.add(task_id)
+            else:
+                self._contrary.discard(task_id)
+        self._line_stale = self._line_stale or self._contrary_gates or bool(self._contrary or self._line)
+
+    def _line_up(self) -> None:
+        """Put the tasks of a sequence in turn: each right before the first that depends on it, else in plan order."""
+        self._line_stale = False
+        self._line, self._turn = [], {}
+        if not (self._contrary or self._contrary_gates) or self.head.tier not in SEQUENTIAL_TIERS:
+            return
+        self._line = in_turn((key[-1] for key in self._order), self._comes_after)
+        self._turn = {task_id: place for place, task_id in enumerate(self._line)}
+
+    def _comes_after(self, task_id: str) -> list[str]:
+        """The tasks that it needs, by dependencies or a checkpoint, in plan order."""
+        spec = self.tasks[task_id].spec
+        deps = {*spec.requires, *spec.after, *(i for g in self._gates_before.get(task_id, ()) for i in g.after)}
+        return sorted((d for d in deps if d in self.tasks), key=lambda d: self.tasks[d].key)
+
+    def _in_turn(self, start: int = 0) -> Iterator[str]:
+        if self._line:
+            return islice(self._line, start, None)
+        return (key[-1] for key in islice(self._order, start, None))
+
     def _move_frontier(self, task: Task) -> None:
-        if self.head.tier not in (None, *SEQUENTIAL_TIERS):
+        if self.head.tier not in (None, *SEQUENTIAL_TIERS) or self._line_stale:
             return
         old = self._frontier
-        if task.ended is None and (old is None or task.key < self.tasks[old].key or self.tasks[old].ended is not None):
+        first = old is None or self._place(task) < self._place(self.tasks[old]) or self.tasks[old].ended is not None
+        if task.ended is None and first:
             self._frontier = task.id
         now = self._frontier
         if now is not None and self.tasks[now].ended is not None:
-            start = bisect_left(self._order, self.tasks[now].key)
-            later = (self._order[k][-1] for k in range(start, len(self._order)))
+            later = self._in_turn(self._place(self.tasks[now]))
             self._frontier = next((i for i in later if self.tasks[i].ended is None), None)
         if old != self._frontier:
             self.dirty.update(i for i in (old, self._frontier) if i is not None)
 
     def recount_frontier(self) -> None:
-        """Look for the frontier anew; needed when the tier changes."""
-        self._frontier = next((key[-1] for key in self._order if self.tasks[key[-1]].ended is None), None)
+        """Look for the frontier anew; needed when the tier or the order changes."""
+        self._line_up()
+        self._frontier = next((i for i in self._in_turn() if self.tasks[i].ended is None), None)
         self.dirty.update(self.tasks)
 
     def remove(self, task_ids: Collection[str]) -> None:
@@ -412,67 +483,44 @@ class Case:
         fresh.sums.version, fresh.sums.still = self.sums.version + 1, self.sums.still + 1  # never a count of before
         for task in rest:
             fresh.put(task)
-        for name in ("tasks", "dirty", "counts", "_order", "_frontier", "_open_total", "planned_total", "dependants",
-                     "open_deps", "dead_deps", "unknown_deps", "cycles", "casefold", "sums", "breached"):  # fmt: skip
+        for name in ("tasks", "dirty", "counts", "_order", "_contrary", "_frontier", "_open_total", "planned_total",
+                     "dependants", "open_deps", "dead_deps", "unknown_deps", "cycles", "casefold", "sums",
+                     "breached"):  # fmt: skip
             setattr(self, name, getattr(fresh, name))
-        self._cycles_stale = True
+        self._cycles_stale = self._line_stale = True
         self.set_gates(gates)
 
     def settle_graph(self) -> None:
-        """Look for dependency cycles if the graph has changed; once per look, not once per file."""
+        """Look for dependency cycles and the order if the graph has changed; once per look, not once per file."""
         if self._cycles_stale:
             self._cycles_stale = False
             self._find_cycles()
+        if self._line_stale:
+            self.recount_frontier()
 
     def _find_cycles(self) -> None:
-        """Tasks on a dependency cycle, by Tarjan's strongly connected components, without recursion [EXE-2]."""
-        index: dict[str, int] = {}
-        low: dict[str, int] = {}
-        on_stack: set[str] = set()
-        stack: list[str] = []
-        found: dict[str, tuple[str, ...]] = {}
-        for root in self.tasks:
-            if root in index:
-                continue
-            work: list[tuple[str, int]] = [(root, 0)]
-            while work:
-                node, child = work.pop()
-                if child == 0:
-                    index[node] = low[node] = len(index)
-                    stack.append(node)
-                    on_stack.add(node)
-                deps = self.tasks[node].spec.requires
-                descended = False
-                for k in range(child, len(deps)):
-                    dep = deps[k]
-                    if dep not in self.tasks:
-                        continue
-                    if dep not in index:
-                        work.append((node, k + 1))
-                        work.append((dep, 0))
-                        descended = True
-                        break
-                    if dep in on_stack:
-                        low[node] = min(low[node], index[dep])
-                if descended:
-                    continue
-                if low[node] == index[node]:
-                    group: list[str] = []
-                    while True:
-                        member = stack.pop()
-                        on_stack.discard(member)
-                        group.append(member)
-                        if member == node:
-                            break
-                    if len(group) > 1 or node in deps:
-                        ring = tuple(sorted(group, key=natural))
-                        found.update(dict.fromkeys(group, ring))
-                if work:
-                    parent = work[-1][0]
-                    low[parent] = min(low[parent], low[node])
+        """Tasks that wait for themselves, by dependencies and checkpoints [EXE-2]."""
+        found: dict[str, Ring] = {}
+        # a ring goes against plan order somewhere
+        nodes: list[str | int] = [*self.tasks] if self._contrary or self._contrary_gates else []
+        for group in rings(nodes, self._waits_for):
+            members = tuple(sorted((i for i in group if isinstance(i, str)), key=natural))
+            gates = tuple(self._gates[i].name for i in sorted(i for i in group if isinstance(i, int)))
+            found.update(dict.fromkeys(members, Ring(members, gates)))
         changed = {i for i in {*found, *self.cycles} if found.get(i) != self.cycles.get(i)}
         self.cycles = found
         self.dirty.update(changed)
+
+    def _waits_for(self, node: str | int) -> list[str | int]:
+        """What this task or, by its number, this checkpoint waits for before it starts or opens."""
+        if isinstance(node, int):
+            gate = self._gates[node]
+            return [] if gate.id in self.head.released else [i for i in gate.after if i in self.tasks]
+        task = self.tasks[node]
+        if not _waits(task):
+            return []
+        deps = (*task.spec.requires, *task.spec.after)
+        return [*(d for d in deps if d in self.tasks), *(g.number for g in self._gates_before.get(node, ()))]
 
 
 @dataclass(slots=True)
@@ -484,9 +532,21 @@ class Gate:
     phase: bool
     after: tuple[str, ...]
     before: tuple[str, ...]
+    number: int = 0  # its place in the plan
     before_ids: tuple[str, ...] = ()
+    unknown: frozenset[str] = frozenset()  # members of `after` that are no tasks of the case
     open_members: int = 0
     last_end: datetime | None = None
+
+    @property
+    def name(self) -> str:
+        """What it is called for people."""
+        return f"{'phase' if self.phase else 'checkpoint'} {self.id}"
+
+
+def _waits(task: Task) -> bool:
+    """Whether it has not been started: what was started or has ended waits for nothing."""
+    return task.ended is None and task.live is None and task.folder in ("pending", None)
 
 
 def _let_go(ask: Ask, head: Head) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from executord.case import SEQUENTIAL_TIERS, Task
+from executord.case import SEQUENTIAL_TIERS, Task, natural
 from executord.casebook import Case
 from executord.errors import Finding
 
@@ -48,9 +48,21 @@ def held_because(case: Case, task: Task) -> tuple[Finding, ...]:
         )
     ring = case.cycles.get(task.id)
     if ring:
-        found.append(
-            Finding("EXE-2", f"its dependencies form a cycle: {', '.join(ring)}", "take one of these dependencies out")
-        )
+        names = ", ".join((*ring.tasks, *ring.gates))
+        fix = "take one of these dependencies out"
+        if ring.gates:
+            fix += f", or send release for {' or '.join(ring.gates)}"
+        found.append(Finding("EXE-2", f"its dependencies form a cycle: {names}", fix))
+    for gate in case.gates_before(task.id):
+        if gate.unknown and not case.gate_open(gate):
+            names = ", ".join(sorted(gate.unknown, key=natural))
+            found.append(
+                Finding(
+                    "EXE-2",
+                    f"{gate.name} waits for {names}, which {'is' if len(gate.unknown) == 1 else 'are'} not known",
+                    f"add the task, mend the plan, or send release for {gate.name}",
+                )
+            )
     unknown = sorted(case.unknown_deps.get(task.id, frozenset()) - task.released)
     if unknown:
         found.append(

@@ -280,8 +280,15 @@ class Release(Incoming):
         if checkpoint is not None and all(g.id != checkpoint for g in case.gates):
             known = ", ".join(g.id for g in case.gates) or "none"
             return Finding("EXE-6", f"{case.id} has no checkpoint {checkpoint!r}", f"its checkpoints: {known}")
-        if task is not None and task.ended is not None:
+        if task is None or checkpoint is not None:
+            return None
+        if task.ended is not None:
             return not_ended(task)
+        ring = case.cycles.get(task.id)
+        if ring is not None and task.hold is None and not _let_go(case, task):
+            others = ", ".join(i for i in ring.tasks if i != task.id) or "itself"
+            fix = "take one of these dependencies out, or cancel one of these tasks and release the others"
+            return Finding("EXE-2", f"{task.id} is on no hold: it is in a cycle with {others}", fix)
         return None
 
     @classmethod
@@ -294,7 +301,7 @@ class Release(Incoming):
             if waiting:
                 return {"checkpoint": waiting[0]}
         if task is not None:
-            let_go = case.dead_deps.get(task.id, frozenset()) | case.unknown_deps.get(task.id, frozenset())
+            let_go = _let_go(case, task)
             return {"let_go": sorted(let_go)} if let_go else {}
         return {}
 
@@ -310,6 +317,11 @@ class Release(Incoming):
             return
         released = task.released | frozenset(taken.facts.get("let_go", ()))
         case.put(release_task(replace(task, released=released), taken.at, taken.sender))
+
+
+def _let_go(case: Case, task: Task) -> frozenset[str]:
+    """The dependencies that a release lets go: those that ended otherwise, and those that nobody knows."""
+    return case.dead_deps.get(task.id, frozenset()) | case.unknown_deps.get(task.id, frozenset())
 
 
 class AcceptLate(Incoming):

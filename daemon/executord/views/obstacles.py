@@ -121,9 +121,14 @@ def freed_by(
     if (head.paused is not None or all_paused) and head.parked is None:
         rows.append((None, "resume", ()))
     rows += [(None, kind, ()) for kind in _way_out(case)]
+    ringed = {name for ring in case.cycles.values() for name in ring.gates}
     for gate in case.gates:
-        if gate.review and gate.open_members <= 0 and gate.id not in head.released:
+        if gate.id in head.released:
+            continue
+        if gate.review and gate.open_members <= 0:
             rows.append((None, "release", (gate.review,)))
+        elif gate.unknown or gate.name in ringed:
+            rows.append((None, "release", ()))
     for task in case.in_order():
         rows += [(task, kind, ()) for kind in _frees(task, standings[task.id])]
     return [_row(case, policy, *row) for row in rows]

@@ -1,0 +1,78 @@
+"""Who waits for whom, as a graph: the rings in it, and the order of a sequence [EXE-2, EXE-5]. Pure.
+
+Counterpart: `casebook.py`, which says what each task and each checkpoint waits for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+K = TypeVar("K", bound=Hashable)
+
+
+@dataclass(frozen=True, slots=True)
+class Ring:
+    """Tasks that wait for each other, in natural order, and the checkpoints by which they do."""
+
+    tasks: tuple[str, ...]
+    gates: tuple[str, ...] = ()
+
+
+def rings(nodes: Iterable[K], needs: Callable[[K], Sequence[K]]) -> list[list[K]]:
+    """The nodes that wait for themselves, ring by ring: strongly connected components by Tarjan, without recursion."""
+    index: dict[K, int] = {}
+    low: dict[K, int] = {}
+    on_stack: set[K] = set()
+    stack: list[K] = []
+    found: list[list[K]] = []
+    for root in nodes:
+        if root in index:
+            continue
+        work: list[tuple[K, Sequence[K], int]] = [(root, needs(root), 0)]
+        while work:
+            node, deps, child = work.pop()
+            if child == 0:
+                index[node] = low[node] = len(index)
+                stack.append(node)
+                on_stack.add(node)
+            descended = False
+            for k in range(child, len(deps)):
+                dep = deps[k]
+                if dep not in index:
+                    work += [(node, deps, k + 1), (dep, needs(dep), 0)]
+                    descended = True
+                    break
+                if dep in on_stack:
+                    low[node] = min(low[node], index[dep])
+            if descended:
+                continue
+            if low[node] == index[node]:
+                group: list[K] = []
+                while not group or group[-1] != node:
+                    group.append(stack.pop())
+                on_stack.difference_update(group)
+                if len(group) > 1 or node in deps:
+                    found.append(group)
+            if work:
+                parent = work[-1][0]
+                low[parent] = min(low[parent], low[node])
+    return found
+
+
+def in_turn(order: Iterable[K], needs: Callable[[K], Iterable[K]]) -> list[K]:
+    """This order, but each after what it needs, which goes right before it; a ring is cut where it is met again."""
+    line: list[K] = []
+    seen: set[K] = set()
+    for root in order:
+        way = [(root, False)]
+        while way:
+            node, done = way.pop()
+            if done:
+                line.append(node)
+            elif node not in seen:
+                seen.add(node)
+                way.append((node, True))
+                way += [(each, False) for each in reversed(tuple(needs(node)))]
+    return line
