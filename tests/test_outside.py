@@ -217,3 +217,25 @@ def test_an_empty_mapping_entry_is_no_template(act):
     """`inputs: {logs: }` may be meant, and a title may hold a bar."""
     files = one() | {f"{PENDING}/T1.yaml": "id: T1\ntitle: t\ninputs:\n  logs:\noutput_format: md | yaml\n"}
     assert act(files).names("assign") == ["assign T1 a1"]
+
+
+@pytest.mark.spec("MEM-6", "MEM-7")
+@pytest.mark.parametrize(
+    "written",
+    ['- T1: "the base" (backend, pending)', "- T1 (base, done)", "- T1 - the base", '- "T1: base"', "[T1 (a), T1: b]"],
+)
+def test_a_dependency_with_a_note_is_a_dependency(act, written):
+    """Also where the one repair was needed to read it."""
+    files = one() | {f"{PENDING}/T2.yaml": f"id: T2\ntitle: t\ndepends_on:\n  {written}\n"}
+    got = act(files, [says("+1h", "completion", summary="s", output="o")])
+    assert got.names("assign") == ["assign T1 a1", "assign T2 a1"]
+    assert not got.lies(f"{INBOX}/planner")
+
+
+@pytest.mark.spec("MEM-7", "EXE-1", "EXE-6")
+def test_a_plan_with_notes_and_named_checkpoints_is_read(act):
+    """An id with a note in a phase is no other task, and checkpoints may be a mapping by name."""
+    plan = {"tier": 3, "tasks": ["T1", "T2"], "checkpoints": {"sync": {"after": "T1 (base)", "before": ["T2 - rest"]}}}
+    got = act(one() | {f"{PENDING}/T2.yaml": {"id": "T2"}, "a/workflow/plan.yaml": plan})
+    assert got.names("assign") == ["assign T1 a1"]
+    assert state_of(got.root, "T2")["waits_for"] == ["sync"]

@@ -65,6 +65,9 @@ INSTRUCTION_FIELDS: dict[str, tuple[str, ...]] = {
     "tags": ("tags",),
     "liaison": ("liaison",),
 }
+# "T2: do this (backend)", "T2 (backend)", "T2 - do this": an id and a note
+_NOTED = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)(?:\s*:\s|\s+\(|\s+[-\u2013\u2014]\s)")
+_COMMA = re.compile(r',(?![^()]*\))(?=(?:[^"]*"[^"]*")*[^"]*\Z)')  # in no brackets and in no quotes
 MOST_GATES = 200  # phases or checkpoints of a plan: each names all that stands behind it
 DURATION_FIX = 'use e.g. "4 hours" or a date'
 #: A task cannot be dispatched while one of these is an unfilled template [MEM-10].
@@ -194,7 +197,12 @@ def _ids(value: Any) -> tuple[str, ...]:
     text = written(value).strip()
     if text.lower() in ("", "none", "null", "n/a", "-", "[]", "nothing"):
         return ()
-    return tuple(p.strip() for p in text.split(",") if p.strip())
+    return tuple(_without_note(part.strip()) for part in _COMMA.split(text) if part.strip())
+
+
+def _without_note(text: str) -> str:
+    noted = _NOTED.match(f"{text} ")
+    return noted[1] if noted else text
 
 
 def _dependencies(value: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -487,8 +495,7 @@ def read_plan(
         if text and key is not None:
             return take({"title": text}, key)
         if text and not safe_id(text):
-            # "T2: do this (backend)" — the id stands before the colon
-            text = text.split(":", 1)[0].strip()
+            text = _without_note(text).split(":", 1)[0].strip()
         if not text or not safe_id(text):
             findings.append(Finding("EXE-1", f"{entry!r} is not a task id", "write the id alone", "warning", "tasks"))
             return []
@@ -529,6 +536,8 @@ def read_plan(
         if ids and later:
             checkpoints.append(Checkpoint(f"phase-{name}", tuple(ids), later, phase=True))
     written_points = flat.get("checkpoints")
+    if isinstance(written_points, Mapping):  # {name: {after: …}}
+        written_points = [{"id": k, **v} if isinstance(v, Mapping) else v for k, v in written_points.items()]
     if isinstance(written_points, list):
         if len(written_points) > MOST_GATES:
             findings.append(_too_many("checkpoints", len(written_points)))
