@@ -161,6 +161,33 @@ def test_a_component_that_is_not_there_keeps_the_hand_off_waiting(kind, flaw, tm
     assert "outputs/partial/components.from-" in made["provenance"][name]["path"]
 
 
+@pytest.mark.spec("DEL-3", "EXE-13", "QUA-1")
+@pytest.mark.parametrize(
+    "said",
+    ["outputs/partial/T1/plan.md", {"path": "./outputs/partial/T1/plan.md"}, f"{CASE}/outputs/partial/T1/plan.md"],
+)
+def test_a_component_that_only_names_a_file_is_that_file(said, tmp_path):
+    """By path, size and hash; what must stand in the component is looked for in it, and a file that is not there
+    makes no claim true."""
+    stage = Stage(tmp_path / "memory")
+    ticket(stage)
+    rest = {"knowledge_base_article": TICKET["knowledge_base_article"], "follow_up_plan": said}
+    stage.at("09:10").done(WRITER, "T2", components=rest)
+    asked = stage.read(f"_communication/inbox/{WRITER}/{CASE}.T2.a1.rework_request.yaml")
+    assert any("plan.md: it does not exist" in point for point in asked["points"])
+    text = "# Follow-up\nA call on 2026-11-27.\n"
+    stage.put(f"{CASE}/outputs/partial/T1/plan.md", text)
+    stage.at("09:20").done(WRITER, "T2", components=rest)
+    stage.at("09:21")
+    made = stage.read(f"{FINAL}/ticket_resolution.yaml")
+    here = {
+        "path": "outputs/partial/T1/plan.md", "size": len(text), "sha256": hashlib.sha256(text.encode()).hexdigest(),
+    }  # fmt: skip
+    assert made["components"]["follow_up_plan"] == here
+    assert made["provenance"]["follow_up_plan"]["source"] == "components"
+    assert here["path"] in {row["path"] for row in made["files"]}
+
+
 @pytest.mark.spec("DEL-2")
 @pytest.mark.parametrize("kind", NAMES)
 def test_two_agents_give_one_component(kind, tmp_path):
@@ -349,14 +376,23 @@ def test_an_issue_about_a_component_that_nobody_handed_in_is_not_lost(tmp_path):
 @pytest.mark.spec("DEL-1")
 @pytest.mark.parametrize(
     "content",
-    ["call on 2026-11-27", {"date": "27.11.2026"}, ["review on November 27"], {"when": {"at": "27 Nov"}}, "11/27/2026"],
-)
+    [
+        "call on 2026-11-27", {"date": "27.11.2026"}, ["review on November 27"], {"when": {"at": "27 Nov"}},
+        "11/27/2026", "2026/11/27", "the 3rd of May", "Sept. 3", "29 February",
+    ],
+)  # fmt: skip
 def test_a_follow_up_has_a_date_however_it_is_written(content):
     assert a_date(content) is None
 
 
 @pytest.mark.spec("DEL-1")
-@pytest.mark.parametrize("content", ["soon", {"when": "next week"}, ["KB-352", "3.11 of the manual"], {"owner": "x"}])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "soon", {"when": "next week"}, ["KB-352", "3.11 of the manual"], {"owner": "x"}, "2026-13-45", "2026-02-30",
+        "31.13.2026", "after 2 decisions and 3 separate calls", "release 1.2.3.4",
+    ],
+)  # fmt: skip
 def test_what_is_no_date_is_none(content):
     assert "a date" in (a_date(content) or "")
 

@@ -1,7 +1,7 @@
 """The types of deliverable: one declarative class each, with what makes every component complete [DEL-1, DEL-6].
 
-Counterparts: `completeness.py`, which judges a component by what stands here; `views/products.py`, which writes the
-finished product. Add a type: one class here, nothing else. A component's `parts` are looked for by key or heading, and
+Counterparts: `completeness.py`, which judges a component by what stands here; `finals.py`, which writes the finished
+product. Add a type: one class here, nothing else. A component's `parts` are looked for by key or heading, and
 one that is not found is a concern; `must` names what lets it be refused where it is not there.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, ClassVar
 
 #: Looks at a component's content and says what it lacks, None if nothing.
@@ -80,21 +81,49 @@ def components_of(value: Any) -> dict[str, tuple[tuple[str | int, ...], Any]]:
     return found
 
 
+_FILE_NAMED = re.compile(r"(?:\./)?(?:[^/\s]+/)??outputs/\S.*", re.A)
+
+
+def file_named(content: Any) -> str | None:
+    """The file that a component's content is, where it is nothing but the name of one in `outputs/` [DEL-3].
+
+    A text, or `{path: …}`; `outputs/…` may be written with the instruction's folder before it. None for other contents.
+    """
+    if isinstance(content, Mapping) and content.keys() <= {"path", "file", "location", "size", "sha256"}:
+        content = next((content[key] for key in ("path", "file", "location") if key in content), None)
+    elif not isinstance(content, str) or len(content.split()) != 1:
+        return None
+    name = content.strip() if isinstance(content, str) else ""
+    return name.removeprefix("./") if len(name) <= 1000 and _FILE_NAMED.fullmatch(name) else None
+
+
 # --- what a component cannot do without -------------------------------------------------------------------------------
 
-_MONTHS = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
+_MONTHS = (
+    r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
+    r"|nov(?:ember)?|dec(?:ember)?)"
+)
+_DAY, _MONTH, _YEAR = r"(?:0?[1-9]|[12]\d|3[01])", r"(?:0?[1-9]|1[0-2])", r"(?:\d{4}|\d{2})"
+_ISO_DATE = re.compile(r"(?<!\d)(\d{4})([-/.])(\d{1,2})\2(\d{1,2})(?!\d)")
 _DATE = re.compile(
-    r"\b\d{4}-\d{1,2}-\d{1,2}(?!\d)|\b\d{1,2}\.\s?\d{1,2}\.\s?(?:\d{4}|\d{2})\b|\b\d{1,2}/\d{1,2}/\d{2,4}\b"
-    rf"|\b\d{{1,2}}(?:st|nd|rd|th)?\.?\s+{_MONTHS}\b|\b{_MONTHS}\s+\d{{1,2}}(?:st|nd|rd|th)?\b",
+    rf"(?<![\d.]){_DAY}\.\s?{_MONTH}\.\s?{_YEAR}\b|(?<![\d/])(?:{_DAY}/{_MONTH}|{_MONTH}/{_DAY})/{_YEAR}\b"
+    rf"|\b{_DAY}(?:st|nd|rd|th)?\.?\s+(?:of\s+)?{_MONTHS}\b|\b{_MONTHS}\.?\s+{_DAY}(?:st|nd|rd|th)?\b",
     re.I,
 )
 
 
 def a_date(content: Any) -> str | None:
-    """A date, anywhere in it."""
-    if any(_DATE.search(text) for text in texts(content)):
+    """A date, anywhere in it; one that no calendar has is none."""
+    if any(_DATE.search(text) or any(map(_in_a_calendar, _ISO_DATE.finditer(text))) for text in texts(content)):
         return None
     return "a date: say when, e.g. `date: 2026-11-27`"
+
+
+def _in_a_calendar(hit: re.Match[str]) -> bool:
+    try:
+        return bool(date(int(hit[1]), int(hit[3]), int(hit[4])))
+    except ValueError:
+        return False
 
 
 def per_severity(content: Any) -> str | None:

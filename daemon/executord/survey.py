@@ -10,7 +10,7 @@ import hashlib
 import os
 import re
 import stat
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -19,7 +19,7 @@ from executord import deliverables
 from executord.case import Task
 from executord.casebook import Case
 from executord.completeness import components_of, judge, keyed
-from executord.deliverables import Deliverable
+from executord.deliverables import Component, Deliverable
 from executord.errors import NotYetWhole, Unreadable
 from executord.gate import Identity, identity_of, open_file
 from executord.paper import Limits, parse
@@ -189,6 +189,11 @@ class Surveyor:
                 looks[path] = self._read(case.id, path, now)
             return looks[path]
 
+        def as_file(name: str, task_id: str | None) -> tuple[OutputFile, _Look]:
+            path = name.removeprefix(f"{case.id}/")
+            found = look(path) if path in there else _Look(0, "", now, fault="it does not exist")
+            return OutputFile(path, found.size, found.sha256, task_id), found
+
         for path, task in results.items():
             if task.ended is None or task.result_owed:
                 continue
@@ -200,7 +205,7 @@ class Surveyor:
                     gaps.append(Gap(path, found.fault, task.id, _agent(task)))
                 elif task.result is not None and found.sha256 != task.result.sha256:  # edited since: it counts so
                     extras.append(OutputFile(path, found.size, found.sha256, task.id, _agent(task)))
-                sources += _of_result(kind, task, path, found)
+                sources += _of_result(kind, task, path, found, as_file)
         for task in case.tasks.values():
             if task.ended is not None and task.ended.state == "completed":
                 gaps += self._claimed(case, task, there, look)
@@ -222,7 +227,7 @@ class Surveyor:
                 )
                 continue
             if path.startswith(f"outputs/partial/{ANSWERS}"):
-                sources += _of_answer(case, kind, path, found)
+                sources += _of_answer(case, kind, path, found, as_file)
                 continue
             if found.ours and path.endswith(_YAML):
                 continue
@@ -295,7 +300,25 @@ def _rank(source: Source) -> Any:
     )
 
 
-def _of_result(kind: type[Deliverable], task: Task, path: str, found: _Look) -> Iterator[Source]:
+#: The file that a content names, and what lies there.
+AsFile = Callable[[str, str | None], tuple[OutputFile, _Look]]
+
+
+def _judged(component: Component, content: Any, task_id: str | None, as_file: AsFile) -> dict[str, Any]:
+    """What is to be said of a content in a source; one that only names a file is that file [DEL-3]."""
+    name = deliverables.file_named(content)
+    if name is None:
+        judged = judge(component, content)
+        return {"refused": judged.refused, "waived": judged.waived, "lacks": judged.lacks}
+    file, found = as_file(name, task_id)
+    if found.fault is not None:
+        return {"refused": f"{printable(file.path)}: {found.fault}"}
+    inner = found.data if found.data is not None else found.text
+    judged = judge(component, inner if inner is not None else {"files": [file.path]})
+    return {"refused": judged.refused, "lacks": judged.lacks, "files": (file,)}
+
+
+def _of_result(kind: type[Deliverable], task: Task, path: str, found: _Look, as_file: AsFile) -> Iterator[Source]:
     """The components in a verified result, each once, from where it is trusted most."""
     data = found.data
     if not isinstance(data, dict):
@@ -305,11 +328,10 @@ def _of_result(kind: type[Deliverable], task: Task, path: str, found: _Look) -> 
     files = data.get("files") if isinstance(data.get("files"), list) else []
 
     def source(name: str, word: str, keys: tuple[str | int, ...], content: Any, **more: Any) -> Source:
-        judged = judge(kind.components[name], content)
         return Source(
             name, word, path, found.sha256, keys, task.id, done.agent if done is not None else None,
-            done.n if done is not None else None, at, refused=judged.refused, waived=judged.waived,
-            lacks=judged.lacks, **more,
+            done.n if done is not None else None, at,
+            **(_judged(kind.components[name], content, task.id, as_file) | more),
         )  # fmt: skip
 
     given: set[str] = set()
@@ -338,16 +360,15 @@ def _of_result(kind: type[Deliverable], task: Task, path: str, found: _Look) -> 
             yield source(name, "key", ("output", *keys), content)
 
 
-def _of_answer(case: Case, kind: type[Deliverable], path: str, found: _Look) -> Iterator[Source]:
+def _of_answer(case: Case, kind: type[Deliverable], path: str, found: _Look, as_file: AsFile) -> Iterator[Source]:
     """The components of an answer to a `component_request`, kept in a file of ours."""
     data = found.data if isinstance(found.data, dict) else {}
     at = _moment(data.get("at"))
     for name, (keys, content) in components_of(data.get("components")).items():
         if name in kind.components:
-            judged = judge(kind.components[name], content)
             yield Source(
                 name, "components", path, found.sha256, ("components", *keys), data.get("task_id"), data.get("by"),
-                None, at, refused=judged.refused, waived=judged.waived, lacks=judged.lacks,
+                None, at, **_judged(kind.components[name], content, data.get("task_id"), as_file),
             )  # fmt: skip
 
 

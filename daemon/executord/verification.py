@@ -11,6 +11,7 @@ from typing import Any
 
 from executord.case import FileFact, Letter, Task
 from executord.casebook import Case
+from executord.deliverables import components_of, file_named
 from executord.letters import note_of, word
 from executord.policy import REWORKS, Policy
 from executord.promises import cadence
@@ -31,7 +32,7 @@ _UNMET = {"false", "no", "unmet", "not_met", "fail", "failed", "not_done", "miss
 
 
 def paths_named(body: Mapping[str, Any]) -> tuple[str, ...]:
-    """The paths that a claim names, as it writes them."""
+    """The paths that a claim names, as it writes them; also those that stand for a component."""
     found: list[str] = []
 
     def take(value: Any) -> None:
@@ -54,6 +55,8 @@ def paths_named(body: Mapping[str, Any]) -> tuple[str, ...]:
         if key == "outputs" and isinstance(value, Mapping):
             continue  # a mapping of results, not of files
         take(value)
+    contents = (content for _, content in components_of(body.get("components")).values())
+    found += [name for name in map(file_named, contents) if name is not None]
     return tuple(dict.fromkeys(found))
 
 
