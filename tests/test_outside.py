@@ -239,3 +239,73 @@ def test_a_plan_with_notes_and_named_checkpoints_is_read(act):
     got = act(one() | {f"{PENDING}/T2.yaml": {"id": "T2"}, "a/workflow/plan.yaml": plan})
     assert got.names("assign") == ["assign T1 a1"]
     assert state_of(got.root, "T2")["waits_for"] == ["sync"]
+
+
+@pytest.mark.spec("MEM-11", "MEM-18")
+def test_a_file_that_is_spoilt_while_its_task_is_out_is_told_to_planner_and_holder(act):
+    """Once; the attempt goes on, and mended it is nothing to speak of."""
+    spoilt = {"at": "+1h", "write": "a/tasks/in_progress/T1.yaml", "text": "title: [\n"}
+    got = act(one(), [spoilt, {"at": "+2h", "restart": True}])
+    (told,) = got.letters("planner")
+    assert "T1 cannot be read" in told["text"]
+    assert told["held_because"][0]["line"] == 2
+    (edited,) = (each for each in got.letters(ENGINEER) if each["type"] == "notice")
+    assert "cannot be read" in edited["text"]
+    assert state_of(got.root, "T1")["state"] == "assigned"
+
+
+@pytest.mark.spec("MEM-11", "MEM-25")
+def test_an_instruction_file_that_is_taken_away_is_told_to_the_planner(act):
+    """Nothing else changes; a file that comes back at once is not spoken of."""
+    files = one() | {f"{PENDING}/T2.yaml": {"id": "T2", "depends_on": ["T1"]}}
+    gone = {"at": "+1h", "delete": "a/instruction.yaml"}
+    got = act(files, [gone])
+    (told,) = got.letters("planner")
+    assert told["type"] == "notice"
+    assert "a/instruction.yaml was deleted" in told["text"]
+    assert got.end["cases"][0]["phase"] == "executing"
+
+
+@pytest.mark.spec("MEM-11", "MEM-25")
+def test_an_instruction_file_that_is_replaced_in_two_steps_is_not_deleted(act):
+    """As editors do it."""
+    files = one() | {f"{PENDING}/T2.yaml": {"id": "T2", "depends_on": ["T1"]}}
+    back = {"at": "+3601s", "write": "a/instruction.yaml", "content": files["a/instruction.yaml"]}
+    assert not act(files, [{"at": "+1h", "delete": "a/instruction.yaml"}, back]).lies(f"{INBOX}/planner")
+
+
+CONTENTS = {
+    "status": "we are on it",
+    "next_steps": "a fix",
+    "blockers": "none",
+    "expect_next": "at noon",
+    "contact": "us",
+}
+
+
+@pytest.mark.spec("SLA-15", "MEM-10")
+@pytest.mark.parametrize("left_open", ["TBD", "<what comes next>", "{next_steps}"])
+def test_an_update_with_a_content_left_open_is_no_update(act, left_open):
+    """The customer would read the template."""
+    files = one()
+    files["a/instruction.yaml"]["customer"] = {"name": "Acme"}
+    update = says("+1m", "customer_update", "customer-success-manager", None, **{**CONTENTS, "next_steps": left_open})
+    (reason,) = act(files, [update]).reasons()
+    assert (reason["code"], reason["reason"]) == ("SLA-15", "the update lacks next_steps")
+
+
+@pytest.mark.spec("SLA-14", "SLA-15")
+def test_an_update_under_the_words_in_which_it_was_asked_for_is_complete(act):
+    """The five contents as headings, as the request lists them."""
+    files = one()
+    files["a/instruction.yaml"]["customer"] = {"name": "Acme"}
+    heads = (
+        "Current status and progress made",
+        "Next steps and expected timeline",
+        "Blockers or delays with explanations",
+        "What the customer can expect next",
+        "Contact for questions",
+    )
+    text = "\n".join(f"{n}. {head}: something" for n, head in enumerate(heads, 1))
+    got = act(files, [says("+1m", "customer_update", "customer-success-manager", None, text=text)])
+    assert got.lies("a/outputs/partial/update-001.yaml")

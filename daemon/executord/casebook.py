@@ -61,7 +61,7 @@ class Case:
     plan_sha: str | None = None
     plan_seen: datetime | None = None
     instruction_mtime: datetime | None = None
-    instruction_gone: bool = False
+    instruction_gone: datetime | None = None  # since when its file has been missing
     gone: int = 0  # task files that are missing and not yet counted as deleted [MEM-25]
     gone_since: datetime | None = None
     event_at: datetime | None = None  # when what is being folded happened: pauses end then [MSG-10]

@@ -173,7 +173,12 @@ def _edit(case: Case, entry: Entry, at: datetime) -> None:
     task = case.ensure(entry["task"])
     task = replace(task, sha256=shared(facts["sha256"]), edits=task.edits + 1, name=facts["file"])
     if task.live is not None:
-        text = f"{facts['file']} was edited; what it says now counts"
+        counts = (
+            "it cannot be read now: go on with what you were given"
+            if facts.get("unreadable")
+            else ("what it says now counts")
+        )
+        text = f"{facts['file']} was edited; {counts}"
         task = owe(task, notice(task, f"#{task.edits} edited", at, task.live.agent, text))
     case.put(task)
 

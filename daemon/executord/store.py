@@ -315,16 +315,16 @@ class Store:
                 status = os.lstat(f"{base}/{name}")
             except OSError:
                 if old is not None:
-                    if name == "instruction.yaml" and not case.instruction_gone:
-                        case.instruction_gone = True
+                    if name == "instruction.yaml" and case.instruction_gone is None:
+                        case.instruction_gone = now
                         case.weigh_gone()
                     elif name != "instruction.yaml" and case.head.opened_at is None:
                         del seen.head[name]
                         changed = True
                 continue
             newest = max(filter(None, (newest, self.changed_at(status, now))))
-            if name == "instruction.yaml" and case.instruction_gone:
-                case.instruction_gone = False
+            if name == "instruction.yaml" and case.instruction_gone is not None:
+                case.instruction_gone = None
                 case.weigh_gone()
             if old is not None and old[0] == identity_of(status):
                 continue

@@ -7,6 +7,7 @@ from datetime import datetime, tzinfo
 from typing import Any
 
 from executord.reading import text_of
+from executord.scalars import placeholder
 from executord.values import read_moment
 
 UPDATE_CONTENTS = ("status", "next_steps", "blockers", "expect_next", "contact")
@@ -16,6 +17,7 @@ SPELLINGS: dict[str, tuple[str, ...]] = {
     "next_steps": ("next_steps", "next_step", "timeline", "next_steps_and_timeline", "plan"),
     "blockers": ("blockers", "blocker", "delays", "blockers_or_delays", "blockers_and_delays", "issues"),
     "expect_next": ("expect_next", "what_to_expect", "what_to_expect_next", "what_you_can_expect", "expectations",
+                    "what_the_customer_can_expect", "what_the_customer_can_expect_next", "what_you_can_expect_next",
                     "what_next", "what_happens_next"),
     "contact": ("contact", "contact_for_questions", "questions", "contact_information", "contacts"),
 }  # fmt: skip
@@ -40,14 +42,20 @@ def update_contents(body: Mapping[str, Any], type_words: frozenset[str] = frozen
     for content, words in SPELLINGS.items():
         for name in words:
             text = text_of(lowered.get(name))
-            if text and not (name == "status" and _key(text) in type_words):
+            if _said(text) and not (name == "status" and _key(text) in type_words):
                 found[content] = text
                 break
     texts = (lowered.get(k) for k in ("text", "message", "body", "content", "update"))
     text = next((t for v in texts if not isinstance(v, Mapping) and (t := text_of(v))), "")
     for content, section in _sections(text).items():
-        found.setdefault(content, section)
+        if _said(section):
+            found.setdefault(content, section)
     return found
+
+
+def _said(text: str) -> bool:
+    """Whether a customer could read it: an unfilled template is no content [MEM-10]."""
+    return bool(text) and placeholder(text, required=True) is None
 
 
 def missing_contents(body: Mapping[str, Any], type_words: frozenset[str] = frozenset()) -> list[str]:

@@ -10,6 +10,7 @@ from executord.case import Task
 from executord.casebook import Case
 from executord.pen import printable
 from executord.policy import REWORKS, Policy
+from executord.specs import TaskFile
 from executord.verification import communication_of, substance
 
 ORDER = LIES
@@ -43,7 +44,7 @@ def task_lines(case: Case, task: Task, policy: Policy) -> Iterator[Due]:
             Record(),
             task.id,
             why=f"tasks/{file.folder}/{file.name} says something else now",
-            facts={"file": file.name, "sha256": file.sha256},
+            facts={"file": file.name, "sha256": file.sha256, **({"unreadable": True} if _unreadable(file) else {})},
             order=ORDER,
         )
     elif file is None and task.present and task.gone_at is not None and not mass_deletion(case):
@@ -56,6 +57,10 @@ def task_lines(case: Case, task: Task, policy: Policy) -> Iterator[Due]:
             why="its file is gone, also at a second look",
             order=GONE_ORDER,
         )
+
+
+def _unreadable(file: TaskFile) -> bool:
+    return any(f.severity == "error" for f in file.faults)
 
 
 def _hand_move(case: Case, task: Task, policy: Policy) -> Due:

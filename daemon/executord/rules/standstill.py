@@ -7,11 +7,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from executord.actions import Record, Send
-from executord.agenda import Due
+from executord.agenda import GONE, Due
 from executord.case import Ask, Task
 from executord.casebook import Case
 from executord.policy import Policy
 from executord.posts import checkpoint
+from executord.rules.arrival import mass_deletion
 from executord.rules.asking import Asking
 from executord.standing import standing
 
@@ -31,10 +32,17 @@ def task_lines(case: Case, task: Task, policy: Policy) -> Iterator[Due]:
     if not task.present or task.file is None:
         return
     now = standing(case, task)
-    if now.state != "held":
-        return
+    held, rule = now.held, now.rule
     text = f"{task.id} is held: {now.why}"
-    digest = hashlib.sha256("\n".join(f.message for f in now.held).encode()).hexdigest()[:8]
+    if now.state != "held":
+        held = tuple(f for f in task.file.faults if f.severity == "error") if task.file.sha256 == task.sha256 else ()
+        if not held:
+            return
+        rule = "MEM-11"
+        text = (
+            f"{task.id} cannot be read: {'; '.join(f.message for f in held)}. Whoever holds it goes on as he was told"
+        )
+    digest = hashlib.sha256("\n".join(f.message for f in held).encode()).hexdigest()[:8]
     name = f"notice {task.id} held-{digest}"
     if name in task.done:
         return
@@ -43,12 +51,10 @@ def task_lines(case: Case, task: Task, policy: Policy) -> Iterator[Due]:
         "file": f"{case.id}/tasks/{task.file.folder}/{task.file.name}",
         "held_because": [
             {"code": f.code, "line": f.line, "column": f.column, "field": f.field, "reason": f.message, "fix": f.fix}
-            for f in now.held
+            for f in held
         ],
     }
-    yield Due(
-        task.since or head.opened_at, name, now.rule, Send("planner", "notice", body), task.id, why=text, order=ORDER
-    )
+    yield Due(task.since or head.opened_at, name, rule, Send("planner", "notice", body), task.id, why=text, order=ORDER)
 
 
 def case_lines(case: Case, policy: Policy) -> Iterator[Due]:
@@ -57,6 +63,7 @@ def case_lines(case: Case, policy: Policy) -> Iterator[Due]:
     if head.opened_at is None or head.closed is not None:
         return
     yield from _unreadable(case)
+    yield from _instruction_gone(case, policy)
     if head.parked is not None:
         name = f"notice {case.id} #{head.parked.n} parked"
         if name not in head.done:
@@ -93,6 +100,16 @@ def _reached(case: Case, task: Task | None, ask: Ask) -> bool:
 
 #: Its reviewer is followed up like anybody who was asked [MSG-7].
 CHECKPOINT = Asking("EXE-6", "checkpoint", _body, stands=_reached)
+
+
+def _instruction_gone(case: Case, policy: Policy) -> Iterator[Due]:
+    """Tell the planner that `instruction.yaml` was taken away: a new start would know neither priority nor customer."""
+    name = f"notice {case.id} instruction-gone"
+    if case.instruction_gone is None or name in case.head.done or mass_deletion(case):
+        return
+    text = f"{case.id}/instruction.yaml was deleted; what it said counts until the next start. Put it back, or cancel"
+    at = case.instruction_gone + policy.settle
+    yield Due(at, name, "MEM-11", Send("planner", "notice", {"text": text}), why=text, order=GONE)
 
 
 def _unreadable(case: Case) -> Iterator[Due]:

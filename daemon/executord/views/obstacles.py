@@ -38,6 +38,9 @@ def problems(case: Case, policy: Policy) -> list[dict[str, Any]]:
 
 def _found(case: Case) -> Iterator[Finding]:
     yield from (f.at(case.id) if f.path is None else f for f in case.head.faults)
+    if case.instruction_mtime is None and f"notice {case.id} instruction-gone" in case.head.done:
+        path = f"{case.id}/instruction.yaml"
+        yield Finding("MEM-11", "it was deleted", "put it back, or cancel the instruction", "warning", path=path)
     for task in case.tasks.values():
         if task.clash is not None and task.file is not None:
             message = f"{task.id} belongs to {task.clash}, where another file lies: it stays where it is"
