@@ -135,7 +135,7 @@ def _with_rule(monkeypatch: pytest.MonkeyPatch, rule: Any) -> None:
     def agenda_of(case: Any, policy: Any) -> Agenda:
         agenda = real(case, policy)
         if case.id == "acme-1":
-            agenda._case_rules = (*agenda._case_rules, rule)
+            agenda._rest.case_rules = (*agenda._rest.case_rules, rule)
         return agenda
 
     monkeypatch.setattr(service, "agenda_of", agenda_of)

@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from executord import journal
-from executord.agenda import Due
+from executord.agenda import GIVEN, Due
 from executord.case import Outcome, Task
 from executord.casebook import Case
 from executord.keepsakes import Keepsakes
@@ -280,7 +280,12 @@ class Chance:
         if unread or any(task.rivals for task in self.case.tasks.values()):
             self.stage.rings = Rings(everything=True)  # which file is whose, is asked again at each round
             self.stage.look()
-        kept = service.agendas[CASE].lines()
+        agenda = service.agendas[CASE]
+        kept = agenda.lines()
+        early, placing, rest = ([line for of in part.lines.values() for line in of] for part in agenda._parts)
+        assert all(line.order > GIVEN for line in rest), "its rule is none of the early ones"
+        assert not any(line.place is not None for line in (*early, *rest)), "its rule is none that needs places"
+        assert agenda.waiting == {line.task: line for line in placing}
         live = agenda_of(self.case, service.policy).lines()
         assert kept == live, "the kept agenda is not what the case yields now"
         placeless = [line for line in live if line.place is None]

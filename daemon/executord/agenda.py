@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import heapq
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -18,10 +18,11 @@ from typing import Any
 from executord.actions import Action, Record
 from executord.case import Head, Task
 from executord.casebook import Case
-from executord.evolve import empty, replace
+from executord.evolve import empty, replace, swift
 from executord.policy import Policy
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class Due:
     """One line: `action` from `at` on, once, under `name`; `rule` is the id of the rule that says so.
@@ -73,9 +74,11 @@ def only_highest(line: Due, now: datetime) -> Due:
 
 #: A look first takes in what has happened, then asks what is due [MSG-11]: lines up to these places in the order of
 #: speech, stage by stage, go before all later ones, however early those were due. What lies there; what processes and
-#: channels have come to, in order of time with the letters; what is gone, believed only after the letters.
-LIES, HEARD, GONE = 20, 22, 25
-_STAGES = (LIES, HEARD, GONE)
+#: channels have come to, in order of time with the letters; what is gone, believed only after the letters. And the file
+#: of a task that was given out goes where it is worked on before anything else is said.
+LIES, HEARD, GONE, GIVEN = 20, 22, 25, 26
+_STAGES = (LIES, HEARD, GONE, GIVEN)
+_LAST = len(_STAGES)  # the stage of all others
 _Entry = tuple[datetime, int, str, int, str]
 _HEAD = ""  # whose lines are the instruction's: no task has this id
 
@@ -84,8 +87,82 @@ CaseRule = Callable[[Case, Policy], Iterator[Due]]
 Shared = Callable[[Case, Policy], tuple[Any, ...]]
 
 
+class _Part:
+    """The lines of some of the rules, made again when they are asked for and not before."""
+
+    def __init__(self, task_rules: tuple[TaskRule, ...], case_rules: tuple[CaseRule, ...]) -> None:
+        self.task_rules, self.case_rules = task_rules, case_rules
+        self.dirty: set[str] = set()
+        self.head_dirty = False
+        self.lines: dict[str, tuple[Due, ...]] = {}
+        # by stage: of each task, and of the head, the first
+        self.heaps: tuple[list[_Entry], ...] = tuple([] for _ in range(_LAST + 1))
+        self._version: dict[str, int] = {}
+        self._size = 0
+
+    def put(self, key: str, lines: tuple[Due, ...]) -> bool:
+        """These are the lines of a task, or of the head, now. Whether they were others before."""
+        old = self.lines.get(key, ())
+        if lines == old:
+            return False
+        if lines:
+            self.lines[key] = lines
+        else:
+            self.lines.pop(key, None)
+        version = self._version.get(key, 0) + 1
+        self._version[key] = version
+        self._size += len(lines) - len(old)
+        firsts: dict[int, Due] = {}  # by stage: behind them nothing comes due before these lines are made again
+        for line in lines:
+            if line.place is None:
+                stage = bisect_left(_STAGES, line.order)
+                if stage not in firsts or line.key < firsts[stage].key:
+                    firsts[stage] = line
+        for stage, line in firsts.items():
+            heapq.heappush(self.heaps[stage], (*line.key, version, key))
+        for heap in self.heaps:
+            if len(heap) > 64 + 4 * self._size:
+                heap[:] = [entry for entry in heap if self.holds(entry)]
+                heapq.heapify(heap)
+        return True
+
+    def holds(self, entry: _Entry) -> bool:
+        """Whether what a heap says is still so."""
+        return self._version.get(entry[4]) == entry[3]
+
+    def first(self, stage: int) -> Due | None:
+        """The first line of a stage that needs no place."""
+        heap = self.heaps[stage]
+        while heap:
+            if self.holds(heap[0]):
+                _, _, name, _, key = heap[0]
+                return next(line for line in self.lines[key] if line.name == name)
+            heapq.heappop(heap)
+        return None
+
+    def top(self, stage: int, most: int) -> list[Due]:
+        """The lines of those that come first, read along the branches of the heap: what lies deeper comes later."""
+        heap, keys = self.heaps[stage], 0
+        found: list[Due] = []
+        branches = [(heap[0], 0)] if heap else []
+        while branches and keys < most:
+            entry, k = heapq.heappop(branches)
+            if self.holds(entry):
+                keys += 1
+                lines = self.lines[entry[4]]
+                found += [n for n in lines if n.place is None and bisect_left(_STAGES, n.order) == stage]
+            for child in (2 * k + 1, 2 * k + 2):
+                if child < len(heap):
+                    heapq.heappush(branches, (heap[child], child))
+        return found
+
+
 class Agenda:
-    """The lines of one case, kept up to date by what changed."""
+    """The lines of one case, kept up to date by what changed.
+
+    In three parts, so that many lines can be noted before the rest is asked again: what goes before all others, the
+    dispatches, which need a place, and the rest. Each is made again when it is asked for.
+    """
 
     def __init__(
         self,
@@ -94,17 +171,24 @@ class Agenda:
         task_rules: tuple[TaskRule, ...],
         case_rules: tuple[CaseRule, ...],
         shared: Shared,
+        *,
+        early: Collection[TaskRule | CaseRule] = (),
+        placing: Collection[TaskRule] = (),
     ) -> None:
-        """`shared`: what task rules read that follows from all tasks; when it changes, every task's lines may."""
+        """`shared`: what task rules read that follows from all tasks; when it changes, every task's lines may.
+
+        `early`: the rules whose lines may have a place in the order of speech up to `GIVEN`; `placing`: those, and only
+        those, whose lines need a place.
+        """
         self._case, self._policy = case, policy
-        self._task_rules, self._case_rules = task_rules, case_rules
         self._shared = shared
         self._shared_of: tuple[Head, tuple[Any, ...]] | None = None
         self._shared_now: tuple[Any, ...] | None = None
-        self._lines: dict[str, tuple[Due, ...]] = {}
-        self._heaps: tuple[list[_Entry], ...] = ([], [], [], [])  # by stage: of each task, and of the head, the first
-        self._version: dict[str, int] = {}
-        self._size = 0
+        late = tuple(r for r in task_rules if r not in early and r not in placing)
+        self._early = _Part(tuple(r for r in task_rules if r in early), tuple(r for r in case_rules if r in early))
+        self._placing = _Part(tuple(r for r in task_rules if r in placing), ())
+        self._rest = _Part(late, tuple(r for r in case_rules if r not in early))
+        self._parts = (self._early, self._placing, self._rest)
         self.waiting: dict[str, Due] = {}  # task → its dispatch, where it needs a place
         self.on_waiting: Callable[[str, Due | None], None] | None = None  # told of each change of `waiting`
         case.dirty.update(case.tasks)
@@ -112,24 +196,54 @@ class Agenda:
 
     def refresh(self) -> None:
         """Make again the lines of what changed."""
+        self._changes()
+        for part in self._parts:
+            self._make(part)
+
+    def places(self) -> None:
+        """The same of the dispatches only: `waiting` is up to date."""
+        self._changes()
+        self._make(self._placing)
+
+    def _changes(self) -> None:
+        """What changed is told to each part."""
         case = self._case
         case.settle_graph()
         self._refresh_shared()
-        while case.dirty:
+        if case.dirty:
             dirty, case.dirty = case.dirty, set()
+            for part in self._parts:
+                part.dirty |= dirty
+            for task_id in dirty:
+                task = case.tasks.get(task_id)
+                if task is not None and task.sealed and not _over(task):
+                    case.tasks[task_id] = replace(task, sealed=False)  # its file came back, or changed
+        if case.head_dirty:
+            case.head_dirty = False
+            for part in self._parts:
+                part.head_dirty = True
+
+    def _make(self, part: _Part) -> None:
+        case, policy = self._case, self._policy
+        if part.dirty:
+            dirty, part.dirty = part.dirty, set()
             for task_id in dirty:
                 task = case.tasks.get(task_id)
                 lines: tuple[Due, ...] = ()
-                if task is not None and task.sealed and not _over(task):
-                    task = case.tasks[task_id] = replace(task, sealed=False)  # its file came back, or changed
                 if task is not None and not task.sealed:
-                    lines = tuple(line for rule in self._task_rules for line in rule(case, task, self._policy))
-                self._set(task_id, lines)
-                if task is not None and not lines and _over(task):
-                    case.tasks[task_id] = _sealed(task)
-        if case.head_dirty:
-            case.head_dirty = False
-            self._set(_HEAD, tuple(line for rule in self._case_rules for line in rule(case, self._policy)))
+                    lines = tuple([line for rule in part.task_rules for line in rule(case, task, policy)])
+                if part.put(task_id, lines) and part is self._placing:
+                    self._waits(task_id, lines[0] if lines else None)
+                if part is self._rest and task is not None and not task.sealed and _over(task):
+                    self._seal(task)
+        if part.head_dirty:
+            part.head_dirty = False
+            part.put(_HEAD, tuple([line for rule in part.case_rules for line in rule(case, policy)]))
+
+    def _seal(self, task: Task) -> None:
+        """Of a task that has ended, and has no lines any more, no rule is asked again."""
+        if not any(task.id in part.dirty or task.id in part.lines for part in self._parts):
+            self._case.tasks[task.id] = replace(task, sealed=True)
 
     def _refresh_shared(self) -> None:
         """What follows from all tasks is made anew only if what it is made from has changed."""
@@ -143,91 +257,60 @@ class Agenda:
             self._shared_now = now
             case.dirty.update(case.tasks)
 
-    def _set(self, key: str, lines: tuple[Due, ...]) -> None:
-        old = self._lines.get(key, ())
-        if lines == old:
-            return
-        if lines:
-            self._lines[key] = lines
+    def _waits(self, task_id: str, line: Due | None) -> None:
+        if line is not None:
+            self.waiting[task_id] = line
         else:
-            self._lines.pop(key, None)
-        version = self._version.get(key, 0) + 1
-        self._version[key] = version
-        self._size += len(lines) - len(old)
-        place = next((line for line in lines if line.place is not None), None)
-        if key != _HEAD and self.waiting.get(key) != place:
-            if place is not None:
-                self.waiting[key] = place
-            else:
-                del self.waiting[key]
-            if self.on_waiting is not None:
-                self.on_waiting(key, place)
-        firsts: dict[int, Due] = {}  # by stage: behind them nothing comes due before these lines are made again
-        for line in lines:
-            if line.place is None:
-                stage = bisect_left(_STAGES, line.order)
-                if stage not in firsts or line.key < firsts[stage].key:
-                    firsts[stage] = line
-        for stage, line in firsts.items():
-            heapq.heappush(self._heaps[stage], (*line.key, version, key))
-        for heap in self._heaps:
-            if len(heap) > 64 + 4 * self._size:
-                heap[:] = [entry for entry in heap if self._version.get(entry[4]) == entry[3]]
-                heapq.heapify(heap)
+            del self.waiting[task_id]
+        if self.on_waiting is not None:
+            self.on_waiting(task_id, line)
 
-    def _first(self, heap: list[_Entry]) -> Due | None:
-        while heap:
-            _, _, name, version, key = heap[0]
-            if self._version.get(key) == version:
-                return next(line for line in self._lines[key] if line.name == name)
-            heapq.heappop(heap)
-        return None
-
-    def _due(self, stages: Iterable[int], now: datetime) -> Due | None:
-        self.refresh()
-        firsts = (self._first(self._heaps[stage]) for stage in stages)
+    def _before_the_rest(self, stages: Iterable[int], now: datetime) -> Due | None:
+        self._changes()
+        self._make(self._early)
+        firsts = (self._early.first(stage) for stage in stages)
         return next((line for line in firsts if line is not None and line.at <= now), None)
 
     def heard(self, now: datetime) -> Due | None:
         """The first line that takes in what lies there, before any letter is judged; else what a process or a channel
         has come to, in order of time with the letters."""
-        return self._due((0, 1), now)
+        return self._before_the_rest((0, 1), now)
+
+    def before_others(self, now: datetime) -> Due | None:
+        """What `next` answers as long as that goes before all others by its stage; the rest is not asked."""
+        return self._before_the_rest(range(_LAST), now)
 
     def next(self, now: datetime) -> Due | None:
         """The first line that is due and needs no place; None if there is none."""
-        return self._due(range(len(self._heaps)), now)
+        line = self.before_others(now)
+        if line is not None:
+            return line
+        self._make(self._placing)
+        self._make(self._rest)
+        firsts = (self._first(stage) for stage in range(_LAST + 1))
+        return next((line for line in firsts if line is not None and line.at <= now), None)
+
+    def _first(self, stage: int) -> Due | None:
+        firsts = [line for part in self._parts if (line := part.first(stage)) is not None]
+        return min(firsts, key=lambda line: line.key, default=None)
 
     def next_at(self) -> datetime | None:
         """When the first line comes due; dispatches that wait for a place do not count."""
         self.refresh()
-        firsts = (self._first(heap) for heap in self._heaps)
+        firsts = (self._first(stage) for stage in range(_LAST + 1))
         return min((line.at for line in firsts if line is not None), default=None)
 
     def upcoming(self, most: int) -> list[Due]:
         """The first lines that need no place, in the order in which they would be carried out; not more than `most`."""
         self.refresh()
-        found = [line for stage in range(len(self._heaps)) for line in self._top(stage, most)]
+        found = [line for part in self._parts for stage in range(_LAST + 1) for line in part.top(stage, most)]
         return sorted(found, key=lambda line: line.key)[:most]
-
-    def _top(self, stage: int, most: int) -> list[Due]:
-        """The lines of those that come first, read along the branches of the heap: what lies deeper comes later."""
-        heap, keys = self._heaps[stage], 0
-        found: list[Due] = []
-        branches = [(heap[0], 0)] if heap else []
-        while branches and keys < most:
-            (*_, version, key), k = heapq.heappop(branches)
-            if self._version.get(key) == version:
-                keys += 1
-                found += [n for n in self._lines[key] if n.place is None and bisect_left(_STAGES, n.order) == stage]
-            for child in (2 * k + 1, 2 * k + 2):
-                if child < len(heap):
-                    heapq.heappush(branches, (heap[child], child))
-        return found
 
     def lines(self) -> list[Due]:
         """All lines, in the order in which they would be carried out."""
         self.refresh()
-        return sorted((line for lines in self._lines.values() for line in lines), key=lambda line: line.key)
+        every = (line for part in self._parts for lines in part.lines.values() for line in lines)
+        return sorted(every, key=lambda line: line.key)
 
 
 def _over(task: Task) -> bool:
@@ -241,7 +324,3 @@ def _over(task: Task) -> bool:
         and task.gone_at is None
         and task.file is None  # one that lies there may still be edited or moved
     )
-
-
-def _sealed(task: Task) -> Task:
-    return replace(task, sealed=True)

@@ -86,11 +86,10 @@ class Allotment:
             for each in dispatch.dispatch(case, task, line, choice, service.policy):
                 service._note(batch, each, now)
         agenda = service.agendas[case.id]
-        agenda.refresh()
-        while (due := agenda.next(now)) is not None and due.name.startswith("move "):
-            if service._clashes(case, due):
-                continue
-            service.hands.note(batch, due, now)
+        while (due := agenda.before_others(now)) is not None and due.name.startswith("move "):
+            if not service._clashes(case, due):
+                service.hands.note(batch, due, now)
+        agenda.places()
         return len(batch.noted) - before
 
     def relieve(self, batches: dict[str, Batch], now: datetime) -> None:

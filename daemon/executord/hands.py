@@ -107,7 +107,7 @@ class Hands:
         self.began = self.began or now
         more: dict[str, Any] = {}
         noted = Noted({})
-        if any(isinstance(v, Rendered) for v in line.facts.values()):
+        if line.facts and any(isinstance(v, Rendered) for v in line.facts.values()):
             line = replace(line, facts={k: self.typist.value(v, case, now) for k, v in line.facts.items()})
         body: Mapping[str, Any] | None = None
         match action:

@@ -36,6 +36,7 @@ _NO_LITERAL = re.compile(
     "[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff\ud800-\udfff]|^[ \n]|\n +(?:\n|\\Z)"
 )
 
+_SHORT = 64  # characters
 _KEY_LIMIT = 1000
 """Characters; a YAML reader gives up looking for the `:` of a key after 1,024."""
 
@@ -106,6 +107,15 @@ def _quoted(text: str) -> str:
 
 
 def _text(text: str) -> str:
+    return _short(text) if len(text) <= _SHORT else _spelled(text)
+
+
+@lru_cache(maxsize=4096)
+def _short(text: str) -> str:
+    return _spelled(text)  # names, words and instants come again and again
+
+
+def _spelled(text: str) -> str:
     if _PLAIN.match(text) and text.lower() not in _WORDS:
         return text
     return _quoted(text)
@@ -130,6 +140,8 @@ def _mapping(data: Mapping[str, Any], first: str, pad: str, out: list[str]) -> N
                 out.append(f"{lead}{name} {_block(value, pad + '  ')}\n")
             else:
                 out.append(f"{lead}{name} {_text(value)}\n")
+        elif value is None:
+            out.append(f"{lead}{name} null\n")
         elif kind is dict and value:
             out.append(f"{lead}{name}\n")
             inner = pad + "  "

@@ -434,8 +434,7 @@ class Service:
         for task in [case.tasks[task_id] for task_id in case.clashed]:
             if self.hands.is_free(f"{case.id}/{task.clash}"):
                 case.put(replace(task, clash=None))
-        while room > 0 and (case.letters or agenda.heard(now) is not None):
-            heard = agenda.heard(now)
+        while room > 0 and ((heard := agenda.heard(now)) is not None or case.letters):
             if heard is not None and (not case.letters or heard.order <= LIES or heard.at < case.letters[0].at):
                 self._note(batch, heard, now)
                 if isinstance(heard.action, Reply):
@@ -457,6 +456,7 @@ class Service:
                 room += 1
                 self.attendance.not_started(case, due, now, error)
                 self._event("cannot start", f"{case.id}: {due.name}: {error}")
+        agenda.places()
         self.escort.after(case, self.policy)
 
     def _take_answers(self, batches: Iterable[Batch], now: datetime) -> set[str]:

@@ -11,12 +11,14 @@ from datetime import datetime, timedelta
 from executord.cadence import before
 from executord.case import Breach, Paused
 from executord.clocks import Calendar, Pauses, active, due
+from executord.evolve import swift
 from executord.policy import Policy
 from executord.terms import span_of
 
 NO_PAUSES = Pauses()
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class Clock:
     """One clock, as the journal, the policy and the calendar make it.

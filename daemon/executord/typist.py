@@ -56,7 +56,8 @@ class Typist:
         envelope |= {k: v for k, v in (("task_id", line.task), ("attempt", line.attempt)) if v is not None}
         envelope["priority"] = (task.field("priority") if task is not None else None) or case.head.priority_now
         for key, value in action.body.items():
-            envelope[key] = self.value(value, case, now)
+            plain = value is None or type(value) in _PLAIN
+            envelope[key] = value if plain else self.value(value, case, now)
         if isinstance(example := envelope.get("reply_with"), str):
             envelope["reply_with"] = example.replace(THIS_ID, name)
         return envelope | marked(case.n + 1, now)
@@ -65,6 +66,8 @@ class Typist:
         """A value of a body with what it takes over put in; `told`: lines of the batch that are in no journal yet."""
         if value is None or type(value) in _PLAIN:  # most of a letter: no need to ask what else it might be
             return value
+        if type(value) is dict:
+            return {k: self.value(v, case, now, told) for k, v in value.items()}
         if isinstance(value, Embed):
             body = self._store.body(value.path)
             return inside(body, value.keys) if value.keys else embedded(body, value.key, self._store.policy.zone)

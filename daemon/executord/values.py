@@ -219,6 +219,12 @@ def stamp(moment: datetime) -> str:
         if moment.tzinfo is None:
             raise ValueError("a moment without a zone is no instant")
         moment = moment.astimezone(UTC)
+    return _stamped(moment)
+
+
+@lru_cache(maxsize=4096)
+def _stamped(moment: datetime) -> str:
+    """Of an instant in UTC, where equal ones are written equally; the same few are written again and again."""
     text = moment.isoformat()
     return f"{text[:19]}Z" if len(text) == 25 else f"{text[:26].rstrip('0')}Z"
 

@@ -72,6 +72,16 @@ CASE_RULES: tuple[CaseRule, ...] = (
     executive.lines,
     budgets.case_lines,
 )
+#: The rules among whose lines are such as go before all others, stage by stage; and the one whose lines need a place.
+EARLY: tuple[TaskRule | CaseRule, ...] = (
+    arrival.task_lines,
+    results.lines,
+    processes.lines,
+    arrival.case_lines,
+    opening.lines,
+    outbox.lines,
+)
+PLACING: tuple[TaskRule, ...] = (dispatch.lines,)
 
 
 def spoken(case: Case, line: Due, policy: Policy, now: datetime) -> Due:
@@ -101,4 +111,4 @@ def said_late(line: Due, now: datetime) -> Due:
 
 def agenda_of(case: Case, policy: Policy) -> Agenda:
     """The agenda of a case."""
-    return Agenda(case, policy, TASK_RULES, CASE_RULES, cap_facts)
+    return Agenda(case, policy, TASK_RULES, CASE_RULES, cap_facts, early=EARLY, placing=PLACING)

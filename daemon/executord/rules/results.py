@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from executord.actions import Embed, Move, Write
-from executord.agenda import Due
+from executord.agenda import GIVEN, Due
 from executord.case import Task
 from executord.casebook import Case
 from executord.policy import Policy
@@ -40,7 +40,7 @@ def lines(case: Case, task: Task, policy: Policy) -> Iterator[Due]:
     if not task.present or (task.file is None and task.gone_at is not None):
         return
     folder = task.folder
-    wanted = None
+    wanted, order = None, ORDER
     if ended is not None:
         wanted, why, at = "completed", f"{ended.state}", ended.at
     elif ended is None and folder == "completed":
@@ -48,7 +48,7 @@ def lines(case: Case, task: Task, policy: Policy) -> Iterator[Due]:
     elif ended is None and folder == "blocked":
         wanted, why, at = "in_progress", "tasks/blocked/ is not a place to stay", task.since or head.opened_at
     elif task.live is not None and folder == "pending":
-        wanted, why, at = "in_progress", f"given to {task.live.agent}", task.live.at
+        wanted, why, at, order = "in_progress", f"given to {task.live.agent}", task.live.at, GIVEN
     if wanted is None or wanted == folder or task.file is None or task.file.folder != folder:
         return
     if task.clash == f"tasks/{wanted}/{task.file.name}":
@@ -62,7 +62,7 @@ def lines(case: Case, task: Task, policy: Policy) -> Iterator[Due]:
         task.attempt or None,
         why=why,
         facts={"folder": wanted},
-        order=ORDER,
+        order=order,
     )
 
 
