@@ -205,7 +205,7 @@ class Case:
         self.tasks[task.id] = task
         self.revision += 1
         self.dirty.add(task.id)
-        self.sums.changed(old, task)
+        self.sums.changed(old, task, linked=bool(self.dependants.get(task.id)))
         if old is None:
             insort(self._order, task.key)
             self.planned_total += 1

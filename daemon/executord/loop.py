@@ -242,6 +242,7 @@ class Loop:
                 return 0
             self._limit(order, started)
             self._settle(service)
+            garbage.at_rest()
             before, since = self._clock.now(), self._clock.monotonic()
             rings = self._hear(service, bells, wait=True, order=order, started=started)
             if (nap := slept(before, self._clock.now(), self._clock.monotonic() - since)) is not None:

@@ -81,8 +81,8 @@ class Sums:
     _end: datetime | None = None
     _end_known: bool = False
 
-    def changed(self, old: Task | None, new: Task) -> None:
-        """A task has changed."""
+    def changed(self, old: Task | None, new: Task, *, linked: bool) -> None:
+        """A task has changed. `linked`: others depend on it."""
         if new.attempts and (old is None or old.attempts is not new.attempts):
             self._attempts(old, new)
         was, now = (old.ended if old is not None else None), new.ended
@@ -90,7 +90,7 @@ class Sums:
             self._end_known = False
         if self.reopened and (old is None or was is not now or old.planned is not new.planned or old.born != new.born):
             self.still += 1
-        self._effort(old, new)
+        self._effort(old, new, linked=linked or _depends(old) or _depends(new))
         if new.workaround is not None and self.workarounds.get(new.id) is not new.workaround:
             self.workarounds[new.id] = new.workaround
             self.version += 1
@@ -121,7 +121,7 @@ class Sums:
             self.updated.pop(new.id, None)
             self.version += 1
 
-    def _effort(self, old: Task | None, new: Task) -> None:
+    def _effort(self, old: Task | None, new: Task, *, linked: bool) -> None:
         before, left = self._efforts.get(new.id, 0), remaining_of(new)
         was, now = _holder(old), _holder(new)
         if old is None or (
@@ -129,7 +129,7 @@ class Sums:
             and (old.spec.effort_s, old.spec.requires, old.spec.after)
             != (new.spec.effort_s, new.spec.requires, new.spec.after)
         ):
-            self._stale = True
+            self._stale = self._stale or linked  # on no way but its own, it changes none
         if before == left and was == now:
             return
         if was is not None and before and (held := self.holders.get(was)) is not None:
@@ -217,6 +217,10 @@ class Sums:
                     )
         self._ways = [(-(left + self._behind.get(i, 0)), i) for i, left in self._efforts.items()]
         heapq.heapify(self._ways)
+
+
+def _depends(task: Task | None) -> bool:
+    return task is not None and bool(task.spec.requires or task.spec.after)
 
 
 def _holder(task: Task | None) -> str | None:

@@ -7,7 +7,6 @@ Views of cases and nothing more: the progress file is a pure function of its cas
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, Protocol
@@ -16,6 +15,7 @@ from executord.agenda import Agenda
 from executord.blocking import open_blockers
 from executord.case import Mute, Task
 from executord.casebook import Case
+from executord.evolve import replace
 from executord.parcel import phase_of
 from executord.pen import dump
 from executord.places import OURSELVES, Places
@@ -153,15 +153,17 @@ def progress(case: Case, agenda: Agenda, policy: Policy) -> bytes:
 
 
 def _task_parts(case: Case, task: Task) -> tuple[bytes, bytes]:
-    """What the progress file says of one task; of one that has ended it is kept, for nothing else moves its state."""
+    """What the progress file says of one task; kept where nothing but the task itself moves its state: of one that has
+    ended, or is held by somebody."""
     name = f"parts {task.id}"
+    still = task.ended is not None or (task.live is not None and case.head.hold is None)
     kept = case.memo.get(name)
-    if kept is not None and kept[0][0] is task and task.ended is not None:
+    if kept is not None and still and kept[0][0] is task:
         found: tuple[bytes, bytes] = kept[1]
         return found
     state = stands(case, task).state
     found = _todo(*_task_todo(task, state)), _task_state(task.id, state)
-    if task.ended is not None:
+    if still:
         case.memo[name] = ((task,), found)
     return found
 
