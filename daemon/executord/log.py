@@ -47,6 +47,7 @@ _SAID = re.compile(
     r"(?i)\b((?:\w+[_-])?(?:password|passwd|passphrase|secret|token|credential|api[_-]?key|authorization)"
     r"[\"']?\s*[=:]\s*[\"']?(?:(?:bearer|basic)\s+)?)([^\s\"',;}]+)"
 )
+_SAYING = ("pass", "secret", "token", "credential", "auth", "api")  # one of them stands in whatever `_SAID` finds
 _USER = re.compile(r"(\b[a-z][a-z0-9+.-]*://)[^\s/@]+@", re.I)
 # C0 and C1 controls, line and paragraph separators, and what turns the direction of writing.
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufeff]")
@@ -63,7 +64,8 @@ _QUIET: Final = ("apscheduler", "watchdog", "asyncio", "urllib3")
 
 def safe_text(text: object) -> str:
     """A text that can be written anywhere: controls and bytes that are no UTF-8 become backslash escapes."""
-    return _UNPRINTABLE.sub(_escaped, str(text))
+    text = str(text)
+    return text if text.isascii() and text.isprintable() else _UNPRINTABLE.sub(_escaped, text)
 
 
 def _escaped(hit: re.Match[str]) -> str:
@@ -76,7 +78,10 @@ def _escaped(hit: re.Match[str]) -> str:
 
 def masked(text: str) -> str:
     """The text with `password=…` and its like, and names in URLs, replaced by `***`."""
-    return _USER.sub(r"\1***@", _SAID.sub(r"\1***", text))
+    folded = text.casefold()
+    if any(word in folded for word in _SAYING):  # few lines do, and to look for it properly takes its time
+        text = _SAID.sub(r"\1***", text)
+    return _USER.sub(r"\1***@", text) if "://" in text else text
 
 
 def _fields(record: Record) -> dict[str, Any]:
@@ -100,7 +105,7 @@ def _traceback(message: Message) -> str:
 
 
 def _at(record: Record) -> str:
-    return record["time"].astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{record['time'].astimezone(UTC).isoformat()[:19]}Z"
 
 
 # --- where lines go ---------------------------------------------------------------------------------------------------
