@@ -309,3 +309,30 @@ def test_an_update_under_the_words_in_which_it_was_asked_for_is_complete(act):
     text = "\n".join(f"{n}. {head}: something" for n, head in enumerate(heads, 1))
     got = act(files, [says("+1m", "customer_update", "customer-success-manager", None, text=text)])
     assert got.lies("a/outputs/partial/update-001.yaml")
+
+
+@pytest.mark.spec("MSG-3", "EXE-28")
+@pytest.mark.parametrize("sender", ["customer-success-manager", "support-manager"])
+def test_what_a_customer_says_after_the_end_is_heard(act, sender):
+    """Nobody works on it any more: it goes to who can open it again, or to the liaison, with the text."""
+    files = one()
+    files["a/instruction.yaml"]["customer"] = {"name": "Acme"}
+    steps = [
+        says("+1m", "defer", "operator", None, reason="they asked for it"),
+        says("+1h", "customer_reply", sender, None, text="it broke again"),
+    ]
+    got = act(files, steps)
+    other = {"support-manager": "customer-success-manager"}.get(sender, "support-manager")
+    (heard,) = (each for each in got.letters(other) if each["type"] == "context")
+    assert (heard["from_agent"], heard["content"]["text"]) == (sender, "it broke again")
+
+
+@pytest.mark.spec("EXE-25")
+def test_what_is_closed_is_not_put_on_hold(act):
+    """A retry would find it standing still."""
+    steps = [
+        says("+1m", "cancel", "operator", None, reason="no"),
+        says("+2m", "hold", "operator", None, reason="wait"),
+    ]
+    (reason,) = act(one(), steps).reasons()
+    assert (reason["code"], reason["reason"]) == ("EXE-25", "a is closed")

@@ -117,3 +117,11 @@ def test_a_checkpoint_that_waits_for_what_nobody_knows_holds(act):
     (told,) = (each for each in got.letters("planner") if each["task_id"] == "T2")
     assert "checkpoint cp waits for T9, which is not known" in told["text"]
     assert got.names("assign") == ["assign T1 a1", "assign T9 a1", "assign T2 a1"]
+
+
+@pytest.mark.spec("EXE-2", "EXE-25", "MEM-25")
+def test_an_id_that_is_free_again_holds_nobody(act):
+    """Two ids that differ only in case are held; the file of one is deleted, and the other goes on."""
+    files = case_of(3, None, T1={}, t1={}, T3={}, T4={})
+    got = act(files, [{"at": "+1h", "delete": f"{PENDING}/t1.yaml"}])
+    assert got.names("assign") == ["assign T3 a1", "assign T4 a1", "assign T1 a1"]

@@ -239,6 +239,8 @@ class Case:
                 self.counts[task.folder] += 1
             if self.gone:
                 self.weigh_gone()
+            if len(same := self.casefold[task.id.casefold()]) > 1:
+                self.dirty.update(same)
         was_live, is_live = (old.live if old else None), task.live
         was_agent, is_agent = was_live.agent if was_live else None, is_live.agent if is_live else None
         if was_agent != is_agent and self.on_holder is not None:

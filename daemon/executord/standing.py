@@ -36,7 +36,9 @@ def held_because(case: Case, task: Task) -> tuple[Finding, ...]:
                     "EXE-2", f"task id {task.id} is used twice: {task.file.name} and {others}", "give each its own id"
                 )
             )
-    twins = [i for i in case.casefold.get(task.id.casefold(), ()) if i != task.id]
+    same = case.casefold.get(task.id.casefold(), ())
+    # one whose file was deleted is in nobody's way
+    twins = [i for i in same if i != task.id and (case.tasks[i].present or case.tasks[i].ended is None)]
     if twins:
         twin = ", ".join(sorted(twins))
         found.append(Finding("EXE-2", f"task id {task.id} differs from {twin} only in case", "give each its own id"))

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from executord.blocking import behind, open_blockers
-from executord.case import Customer, Extension, Letter, Reply, Task
+from executord.case import Customer, Extension, Letter, Owed, Reply, Task
 from executord.casebook import Case
 from executord.errors import Finding
 from executord.evolve import replace
@@ -101,7 +101,9 @@ class CustomerReply(Incoming):
     @classmethod
     def facts(cls, case: Case, task: Task | None, letter: Letter, policy: Policy) -> dict[str, Any]:
         waiting = [task] if task is not None else [t for t in case.in_order() if t.blocked is not None]
+        at_work = task.live is not None if task is not None else bool(case.sums.live)
         return {
+            **({} if at_work else {"aside": _who_decides(case, letter.sender)}),
             "note": note_of(letter.body, *cls._TEXT),
             "ends": {
                 t.id: {
@@ -133,6 +135,16 @@ class CustomerReply(Incoming):
             now = case.tasks[each.id]
             if now.id not in ended and now.live is not None and now.live.agent != taken.sender:
                 case.put(pass_on(case, now, now.live.agent, taken.at, taken.path, taken.sender))
+        aside = taken.facts.get("aside")
+        if aside is not None and not ended:
+            facts = {"to": aside, "letter": taken.path, "from": taken.sender, "kind": "context"}
+            owed = Owed(f"pass-on {case.id} #{len(heard)}", "pass-on", taken.at, facts)
+            case.set_head(replace(case.head, owed=(*case.head.owed, owed)))
+
+
+def _who_decides(case: Case, sender: str | None) -> str | None:
+    """Who gets what the customer said while nobody works on it: he can open it again; or the liaison."""
+    return next((name for name in ("support-manager", case.head.liaison) if name != sender), None)
 
 
 class SlaExtension(Incoming):

@@ -237,6 +237,8 @@ class HoldMessage(Incoming):
         held = task.hold if task is not None else case.head.hold
         if held is not None:
             return Finding("EXE-25", f"it is on hold already, by {held.by}", "send release to let it go")
+        if task is None and case.head.closed is not None:
+            return Finding("EXE-25", f"{case.id} is closed", "send retry to open it again")
         return not_ended(task)
 
     @classmethod
