@@ -125,3 +125,12 @@ def test_an_id_that_is_free_again_holds_nobody(act):
     files = case_of(3, None, T1={}, t1={}, T3={}, T4={})
     got = act(files, [{"at": "+1h", "delete": f"{PENDING}/t1.yaml"}])
     assert got.names("assign") == ["assign T3 a1", "assign T4 a1", "assign T1 a1"]
+
+
+@pytest.mark.spec("EXE-26", "INC-4", "EXE-29")
+def test_after_downtime_nothing_counts_as_unanswered_that_nobody_was_asked(act):
+    """While nobody was at work all roles climbed to `hitl` and an update fell due: he is asked for it."""
+    files = case_of(3, None, T1={"priority": "critical"})
+    got = act(files, [{"at": "+61m", "down_until": "+5h"}])
+    asked = [line for line in got.lines if line["name"].startswith("ask stakeholders")]
+    assert [(line["action"], line["to"]) for line in asked] == [("send", "hitl")]

@@ -269,7 +269,7 @@ def _stakeholders(case: Case, incident: Incident) -> Iterator[Due]:
     yield Due(
         at, f"ask {subject}", "INC-4", Send(to, "stakeholder_update_request"), why=why,
         facts={"ask": subject, "level": 1, "for": to, "opens": opens, "lasts": True}, order=ORDER, ask=subject,
-        until=_pace(incident, 1)[1],
+        until=_pace(incident, 1)[1] if to != "hitl" else None,  # nobody is above him: he is told, however late
     )  # fmt: skip
 
 
@@ -342,10 +342,11 @@ def _resolved(case: Case, policy: Policy, incident: Incident) -> Iterator[Due]:
             to = incident.commander
             why = f"{' and '.join(left).replace('_', ' ')} of {incident.id}, by {stamp(due_of(incident))}"
             opens = {"to": to, "why": why, "incident": incident.id}
+            _, climb = reaction(policy, case.head, priority_of(case, None), due_of(incident))
             yield Due(
                 at, f"ask {subject}", "INC-6", Send(to, "retrospective_request"), why=why,
                 facts={"ask": subject, "level": 1, "for": to, "opens": opens, "lasts": True}, order=ORDER, ask=subject,
-                until=reaction(policy, case.head, priority_of(case, None), due_of(incident))[1],
+                until=climb if to != "hitl" else None,
             )  # fmt: skip
         return
     if any(owed.kind == "paper" for owed in case.head.owed):
