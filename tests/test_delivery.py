@@ -370,6 +370,24 @@ def test_an_issue_about_a_component_that_nobody_handed_in_is_not_lost(tmp_path):
     assert not (Path(stage.root) / f"_communication/inbox/validator/{CASE}.c2.validation_request.yaml").exists()
 
 
+@pytest.mark.spec("QUA-4")
+@pytest.mark.parametrize(
+    ("issue", "task"),
+    [
+        ("follow_up_plan: the date has passed", "T2"), ({"Follow-up plan": "the date has passed"}, "T2"),
+        ("T1: say since when", "T1"), ({"T1": "say since when"}, "T1"), ("note: say since when", None),
+    ],
+)  # fmt: skip
+def test_an_issue_may_say_in_its_first_word_whose_it_is(issue, task, tmp_path):
+    """`- T1: …` is a text to its writer and a mapping to YAML: either names the task, or the component's."""
+    stage = handed_off(tmp_path / "memory")
+    stage.at("09:20").drop("verdict", "validator", verdict="FIXABLE", issues=[issue])
+    stage.at("09:21")
+    back = sorted(Path(f"{stage.root}/_communication/inbox").glob(f"*/{CASE}.*.rework_request.yaml"))
+    assert [path.name.split(".")[1] for path in back] == ([task] if task else [])
+    assert Path(f"{stage.root}/_communication/inbox/{LEAD}/{CASE}.escalation.yaml").exists() == (task is None)
+
+
 # --- on paper ---------------------------------------------------------------------------------------------------------
 
 

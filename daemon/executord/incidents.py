@@ -233,8 +233,10 @@ def raised(case: Case, incident: Incident, severity: int | None, at: datetime) -
     higher = min(incident.severity, severity) if severity is not None else incident.severity
     if incident.status == "resolved":
         answered(case, None, papers_subject(incident))
-        incident = replace(incident, status="open", resolved_at=None, resolved_by=None, updated_at=at)
-    put(case, replace(incident, severity=higher))
+        incident = replace(incident, status="open", resolved_at=None, resolved_by=None, updated_at=at, reopened_at=at)
+    if higher != incident.severity:
+        incident = replace(incident, severity=higher, faster_since=at)
+    put(case, incident)
 
 
 def updated(case: Case, incident: Incident, at: datetime) -> None:

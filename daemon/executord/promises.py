@@ -16,7 +16,7 @@ from executord.aims import Aim, aim_of, breach_instant, extended, since_last_cha
 from executord.cadence import cadence_due
 from executord.case import Attempt, Breach, Extension, Paused, Repriced, Task
 from executord.casebook import Case
-from executord.clocks import LATEST, Calendar, Pauses, moment_of
+from executord.clocks import LATEST, Calendar, Pauses, active, moment_of
 from executord.evolve import replace
 from executord.policy import Limit, Policy
 from executord.terms import ASKED_AT, Terms, priority_at, priority_of, terms
@@ -193,6 +193,8 @@ def _clock(
     if capped:
         assert cap is not None
         at, warned = cap.due, cap.warn_due if follows or warned is None else min(warned, cap.warn_due or warned)
+    # The time up to a limit is counted on the calendar that the limit is of.
+    calendar = cap.calendar if capped and cap is not None else aim.calendar
     single = aim.moment is None and aim.target_s == aim.limit_s
     if at is not None and target is not None and (target > at or (single and extensions)):
         target = at
@@ -209,24 +211,27 @@ def _clock(
     breach_at = breach_instant(at, repriced, aim.start, begun, stopped) if repriced else at
     if breach_at is not None and breach_at < aim.start:
         breach_at = aim.start
-    if breach_at is not None and kind == "resolution" and moved.source.startswith("severity "):
+    promised_by = cap.source if capped and cap is not None else moved.source
+    if breach_at is not None and kind == "resolution" and promised_by.startswith("severity "):
         written = case.head.spec.severity or 9
-        opened = [i.opened_at for i in case.head.incidents if i.severity < written]
-        breach_at = max(breach_at, min(opened)) if opened else breach_at  # the change puts it into the past [SLA-10]
+        known = [i.faster_since or i.opened_at for i in case.head.incidents if i.severity < written]
+        breach_at = max(breach_at, min(known)) if known else breach_at  # the change puts it into the past [SLA-10]
     return Clock(
         kind=kind,
         task=task.id if task is not None else None,
         attempt=attempt,
         ordinal=ordinal if ordinal is not None else len(extensions) + 1,
         start=aim.start,
-        calendar=aim.calendar,
+        calendar=calendar,
         target=target,
         due=at,
         priority=priority,
-        source=f"{cap.source}, which caps the task's own" if capped and cap is not None else moved.source,
+        source=f"{promised_by}, which caps the task's own" if capped else promised_by,
         holder=holder or holder_of(case, task),
         audience="customer" if task is None and case.head.spec.customer is not None else "internal",
-        target_s=aim.target_s,
+        target_s=aim.target_s
+        if calendar is aim.calendar or target is None
+        else active(calendar, aim.start, target, spans_),
         limit_s=moved.limit_s if moved.moment is None and not capped else None,
         fixed=moved.moment is not None or (capped and cap is not None and cap.fixed),
         warn_due=warned,
@@ -354,7 +359,7 @@ def cadence(case: Case, policy: Policy) -> Cadence | None:
     if head.created is None or head.opened_at is None or head.spec.customer is None:
         return None
     key = (
-        tuple((i.severity, i.status) for i in head.incidents), head.liaison,
+        tuple((i.severity, i.status, i.open_since) for i in head.incidents), head.liaison,
         policy, head.spec, head.created, head.tier, head.priority, head.counted, head.pauses, case.sums.still,
         head.repriced,
     )  # fmt: skip
@@ -374,12 +379,16 @@ def _cadence(case: Case, policy: Policy) -> Cadence | None:
     if overdue is None:
         return None
     ask = _asked(row, last, overdue)
-    if any(i.status == "open" for i in head.incidents) and last + HOURLY < overdue:
-        share = (ask - last) / (overdue - last)
-        ask, overdue = last + HOURLY * share, last + HOURLY  # in an incident the customer hears hourly at least [INC-4]
+    source, given = f"{row.source} ({row.update.text})", False
+    open_since = min((i.open_since for i in head.incidents if i.status == "open"), default=None)
+    if open_since is not None:  # in an incident the customer hears hourly at least, not before there was one [INC-4]
+        begin = max(last, open_since)
+        if begin + HOURLY < overdue:
+            share = (ask - last) / (overdue - last)
+            ask, overdue = begin + HOURLY * share, begin + HOURLY
+            source = "hourly at least while the incident is open"
     number = counted.number + 1 if counted is not None else 1
     promised = counted.promised if counted is not None else None
-    source, given = f"{row.source} ({row.update.text})", False
     if promised is not None and last < promised < overdue:
         share = (ask - last) / (overdue - last)
         ask, overdue, given = last + (promised - last) * share, promised, True

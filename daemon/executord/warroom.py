@@ -67,6 +67,7 @@ class Incident:
     resolved_at: datetime | None = None
     resolved_by: str | None = None
     resolutions: int = 0
+    reopened_at: datetime | None = None
     closed_at: datetime | None = None
     roles: Mapping[str, Role] = field(default_factory=empty)
     experts: Mapping[str, Role] = field(default_factory=empty)
@@ -75,6 +76,7 @@ class Incident:
     customers: tuple[str, ...] = ()
     updated_at: datetime | None = None  # the last update to the stakeholders
     updates: int = 0
+    faster_since: datetime | None = None  # when its severity last rose, and with it the pace of those updates
     retrospective: Paper | None = None
     prevention_plan: Paper | None = None
     timeline: tuple[Said, ...] = ()
@@ -83,6 +85,11 @@ class Incident:
     def channel(self) -> str:
         """The desk whose inbox is the war room."""
         return f"{WAR_ROOM}{self.id}"
+
+    @property
+    def open_since(self) -> datetime:
+        """When it was opened, the last time."""
+        return self.reopened_at or self.opened_at
 
     @property
     def commander(self) -> str:

@@ -17,6 +17,7 @@ from executord.casebook import Case
 from executord.deliveries import changed, decided, met
 from executord.errors import Finding
 from executord.evolve import replace
+from executord.incidents import current, outstanding
 from executord.letters import NOTE_LENGTH, note_of, scalar, word
 from executord.messages.base import Incoming, Taken
 from executord.parcel import kind_of
@@ -137,7 +138,8 @@ def _issues(case: Case, body: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     ):
         rows = [{"task": k, "issue": v} for k, v in value.items()]
     product = case.head.delivery.product
-    for row in rows:
+    for given in rows:
+        row = _apart(case, given)
         named = component = None
         text = text_of(row)
         if isinstance(row, Mapping):
@@ -161,6 +163,20 @@ def _issues(case: Case, body: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
             "task": owner if owner in case.tasks and _can_open(case.tasks[owner]) else None,
             "component": name if name in kind_of(case).components else None,
         }
+
+
+def _apart(case: Case, row: Any) -> Any:
+    """An issue whose first word says whose it is, as text or as the key that YAML makes of that, with the two apart."""
+    if isinstance(row, Mapping) and len(row) == 1:
+        ((name, text),) = row.items()
+    elif isinstance(row, str):
+        name, _, text = row.partition(":")
+    else:
+        return row
+    name = str(name).strip()
+    if text_of(text) and (name in case.tasks or deliverables.word(name) in kind_of(case).components):
+        return {"task": name, "issue": text}
+    return row
 
 
 def _can_open(task: Task) -> bool:
@@ -274,7 +290,15 @@ class Archive(Incoming):
     def refuse(cls, case: Case, task: Task | None, letter: Letter, policy: Policy) -> Finding | None:
         if case.head.closed is None:
             return Finding("QUA-4", f"{case.id} is not closed", "wait for the verdict, or cancel it with a reason")
-        return None
+        incident = current(case)
+        if incident is None:
+            return None
+        # Put away, nobody would be asked any more for what it still owes.
+        if incident.status == "open":
+            return Finding("INC-6", f"{incident.id} is still open", "send incident_resolved when it is over")
+        left = " and ".join(outstanding(incident)).replace("_", " ")
+        text = f"{incident.id} is resolved, not closed; outstanding: {left}"
+        return Finding("INC-6", text, "send them with incident_update: retrospective, prevention_plan")
 
     @classmethod
     def take(cls, case: Case, task: Task | None, taken: Taken) -> None:

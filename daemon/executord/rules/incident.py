@@ -263,8 +263,8 @@ def _stakeholders(case: Case, incident: Incident) -> Iterator[Due]:
     to = incident.commander
     chain = list(dict.fromkeys((to, VP, "hitl")))
     every = timedelta(seconds=CADENCE_S[incident.severity])
-    at = incident.updated_at + every * ASK_AT
-    why = f"the stakeholders of {incident.id} are told by {stamp(incident.updated_at + every)}"
+    at = _paced_from(incident) + every * ASK_AT
+    why = f"the stakeholders of {incident.id} are told by {stamp(_paced_from(incident) + every)}"
     opens = {"to": to, "why": why, "incident": incident.id, "chain": chain, "last": stamp(incident.updated_at)}
     yield Due(
         at, f"ask {subject}", "INC-4", Send(to, "stakeholder_update_request"), why=why,
@@ -273,10 +273,19 @@ def _stakeholders(case: Case, incident: Incident) -> Iterator[Due]:
     )  # fmt: skip
 
 
+def _paced_from(incident: Incident) -> datetime:
+    """From when the cadence counts: the last update; where a higher severity made the next one due, it is asked for at
+    once and not overdue before it was."""
+    last = incident.updated_at or incident.opened_at
+    if incident.faster_since is None:
+        return last
+    return max(last, incident.faster_since - timedelta(seconds=CADENCE_S[incident.severity] * ASK_AT))
+
+
 def _pace(incident: Incident, level: int) -> tuple[datetime, datetime]:
     """The instants of the reminder (overdue) and of the next level: a quarter of the cadence later, each."""
     every = timedelta(seconds=CADENCE_S[incident.severity])
-    last = incident.updated_at or incident.opened_at
+    last = _paced_from(incident)
     climb = last + every * (1 + 0.25 * level)
     return (last + every if level == 1 else climb), climb
 
@@ -299,7 +308,7 @@ def _pace_body(case: Case, task: Task | None, ask: Ask, policy: Policy) -> Mappi
         "severity": incident.severity,
         "stakeholders": list(incident.stakeholders),
         "last_update": stamp(last),
-        "overdue_at": stamp(last + every),
+        "overdue_at": stamp(_paced_from(incident) + every),
         "facts": f"{case.id}/{view_path(incident)}",
         "reply_to": "_communication/inbox/executor/",
         "reply_with": f'type: incident_update\nfrom: <you>\ninstruction_id: "{case.id}"\nincident_id: {incident.id}\n'
@@ -498,7 +507,7 @@ def view(case: Case, incident: Incident) -> dict[str, Any]:
     """`outputs/partial/incident.yaml` [CON-15]: a view of the journal's lines, without now."""
     every = CADENCE_S[incident.severity]
     is_open = incident.status == "open"
-    last = incident.updated_at or incident.opened_at
+    last = _paced_from(incident)
     counted = case.head.counted
     told = counted.counts_at if counted is not None and counted.counts_at is not None else incident.opened_at
 
@@ -526,7 +535,7 @@ def view(case: Case, incident: Incident) -> dict[str, Any]:
             "stakeholders_s": every,
             "customer_s": CUSTOMER_S if incident.customers or case.head.spec.customer is not None else None,
             "next_stakeholder": stamp(last + timedelta(seconds=every)) if is_open else None,
-            "next_customer": stamp(max(told, incident.opened_at) + timedelta(seconds=CUSTOMER_S))
+            "next_customer": stamp(max(told, incident.open_since) + timedelta(seconds=CUSTOMER_S))
             if is_open and case.head.spec.customer is not None else None,
         },
         "timeline": [shown(each) for each in incident.timeline],
