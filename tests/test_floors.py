@@ -26,6 +26,7 @@ FLOORS = """
 4  doctor | fsck | loop | rehearsal
 4  service
 4  reopening
+4  rounds
 4  allotment | attendance | digests | display | escort | treasury
 4  parked
 4  house
@@ -33,7 +34,7 @@ FLOORS = """
 3  checking
 3  sessions
 3  carriage | hands | notices | postbox | prompter
-3  blame | keepsakes | typist
+3  blame | keepsakes | repose | typist
 3  ledger | store
 3  bells | dropping | evidence | journal | lock | runners | survey
 3  outbox | paper | script

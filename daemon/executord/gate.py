@@ -24,7 +24,7 @@ from executord.errors import NotYetWhole, Unreadable
 Identity = bytes
 """(device, inode, size, mtime_ns, ctime_ns), packed, for one is kept of every file that was read. Equal means that the
 file is the one already read."""
-_FACTS = struct.Struct("=QQqqq")
+FACTS = struct.Struct("=QQqqq")
 
 FILE_LIMIT = 256 * 1024
 """Bytes; the default of `limits.file_bytes`."""
@@ -154,12 +154,12 @@ def _has_writer(fd: int) -> bool:
 
 def identity_of(status: os.stat_result) -> Identity:
     """What tells one state of a file from another."""
-    return _FACTS.pack(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    return FACTS.pack(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
 def mtime_of(identity: Identity) -> int:
     """When it was changed, in nanoseconds since 1970."""
-    at: int = _FACTS.unpack(identity)[3]
+    at: int = FACTS.unpack(identity)[3]
     return at
 
 

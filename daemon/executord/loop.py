@@ -26,6 +26,7 @@ from executord.downtime import Downtime, slept
 from executord.errors import BadConfiguration, ExecutordError, NotFound, TimedOut
 from executord.gate import ours_to_mend
 from executord.hands import Entry
+from executord.inotify import untold
 from executord.lock import TreeLock
 from executord.log import log_event, log_line
 from executord.marks import Marks
@@ -142,6 +143,7 @@ class Loop:
             on_progress=self._alive,
             workers=self._workers,
             patience=Patience(SECONDS),
+            monotonic=None if untold(self._root) else self._clock.monotonic,
             outbox=self._outbox,
             state=self._state,
         )

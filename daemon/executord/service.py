@@ -40,7 +40,9 @@ from executord.policy import Policy
 from executord.postbox import Postbox
 from executord.prompter import Prompter
 from executord.reopening import taken_up
+from executord.repose import Watch
 from executord.rings import Rings as Rings
+from executord.rounds import Rounds
 from executord.rules import agenda_of, incident
 from executord.rules.opening import starts_at
 from executord.rules.results import set_aside, with_path
@@ -76,10 +78,12 @@ class Service:
         on_progress: Callable[[], None] | None = None,
         workers: Workers | None = None,
         patience: Patience | None = None,
+        monotonic: Callable[[], float] | None = None,
     ) -> None:
         self.root = os.path.realpath(root)
         self.policy = policy
         self.store = Store(self.root, policy, limits)
+        self.watch = Watch(self.store, monotonic)
         self.escort = Escort(self.root, limits)
         self.postbox = Postbox(self.store)
         self.disk = Disk(self.root, durable=durable, before=before)
@@ -111,11 +115,11 @@ class Service:
         self._event = on_event or (lambda _what, _text: None)
         self._progress = on_progress or (lambda: None)
         self._only_looks = False
-        self._round_left: list[str] = []
         self._later: list[tuple[datetime, str]] = []  # when to look at a case again for its files
         self._mail_later: datetime | None = None
         self._deadlines: list[tuple[datetime, str]] = []
         self._deadline: dict[str, datetime] = {}
+        self.rounds = Rounds(self, self._refresh, self._deadline.get, self._progress)
         self._waiting_letters: dict[str, str | None] = {}  # "folder/name" → case
 
     # -- start ---------------------------------------------------------------------------------------------
@@ -183,6 +187,7 @@ class Service:
         case = self.cases.pop(case_id, None)
         self.agendas.pop(case_id, None)
         self.escort.forget(case_id)
+        self.watch.forget(case_id)
         self._deadline.pop(case_id, None)
         for key in [k for k, c in self._waiting_letters.items() if c == case_id]:
             del self._waiting_letters[key]
@@ -205,9 +210,9 @@ class Service:
         processes: set[str] = set()
         self._guarded(None, now, lambda: processes.update(self.attendance.look(now, all_of_them=rings.everything)))
         if rings.everything:
-            self._guarded(None, now, self._begin_round)
+            self._guarded(None, now, self.rounds.begin)
             rings.mail = True
-        looked = self._round(now, ROUND_CASES if budget < 1 << 30 else len(self._round_left))
+        looked = self.rounds.go_on(now, ROUND_CASES if budget < 1 << 30 else len(self.rounds.left))
         for at, case_id in self._due(self._later, now):
             if self.cases.get(case_id) is not None and at <= now:
                 rings.cases.add(case_id)
@@ -238,7 +243,7 @@ class Service:
         if self.desk is not None:
             self.desk.turn(now)
         self._guarded(None, now, partial(self.digests.turn, now))
-        return unfinished or bool(self._round_left) or self.digests.busy(now)
+        return unfinished or bool(self.rounds.left) or self.digests.busy(now)
 
     def _take_ended(self, carriage: Carriage, touched: set[str]) -> None:
         touched |= carriage.take(self.cases)
@@ -249,30 +254,6 @@ class Service:
         while heap and heap[0][0] <= now:
             found.append(heapq.heappop(heap))
         return found
-
-    def _begin_round(self) -> None:
-        self.store.forget_inboxes()
-        self._round_left = sorted({*self.store.case_ids(self.cases), *self.cases}, reverse=True)
-
-    def _round(self, now: datetime, most: int) -> set[str]:
-        """The next cases of a round, so many at a time: nothing that rings waits for the whole of it [REL-6]."""
-        looked, stirred = 0, set[str]()
-        while self._round_left and looked < most:
-            case_id = self._round_left.pop()
-            looked += 1
-            self._refresh(case_id, now, set())
-            self.display.check(case_id, now)
-            self._progress()
-            if self._stirs(case_id, now):
-                stirred.add(case_id)
-        return stirred
-
-    def _stirs(self, case_id: str, now: datetime) -> bool:
-        """Whether a round has found a reason to look at what follows; of cases at rest it has none [PERF-4]."""
-        case, at = self.cases.get(case_id), self._deadline.get(case_id)
-        if case is None or case.head.opened_at is None or not case.open_tasks or (at is not None and at <= now):
-            return True
-        return bool(case.dirty or case.head_dirty or case.letters or case.clashed) or self.escort.concerns(case)
 
     def _gone(self, case_id: str, now: datetime) -> None:
         """The folder of a case is gone: nothing is cancelled; hitl is asked, once [MEM-25]."""
