@@ -336,3 +336,17 @@ def test_what_is_closed_is_not_put_on_hold(act):
     ]
     (reason,) = act(one(), steps).reasons()
     assert (reason["code"], reason["reason"]) == ("EXE-25", "a is closed")
+
+
+@pytest.mark.spec("MEM-1", "MEM-3", "CON-2")
+def test_an_instruction_file_may_end_in_yml(act):
+    """Also alone, edited while the case is open, and after a restart."""
+    files = {
+        "a/instruction.yml": {"title": "X", "priority": "low"},
+        f"{PENDING}/T1.yml": {"id": "T1"},
+        "b/instruction.yml": {"title": "nothing but this"},
+    }
+    edit = {"at": "+1h", "write": "a/instruction.yml", "content": {"title": "Y", "priority": "urgent"}}
+    got = act(files, [edit, {"at": "+2h", "restart": True}])
+    assert [case["id"] for case in got.end["cases"]] == ["a", "b"]
+    assert any(each["priority"] == "critical" for each in got.letters("support-manager") if "priority" in each)

@@ -107,7 +107,7 @@ def kind_in_memory(parts: Sequence[str]) -> str | None:
             return "task"
         case [case_id, "workflow", "plan.yaml" | "plan.yml"] if _is_case(case_id):
             return "plan"
-        case [case_id, "instruction.yaml"] if _is_case(case_id):
+        case [case_id, "instruction.yaml" | "instruction.yml"] if _is_case(case_id):
             return "instruction"
         case _:
             return None
@@ -122,7 +122,7 @@ def kind_elsewhere(parts: Sequence[str]) -> str | None:
             return "task"
         case [*_, "plan.yaml" | "plan.yml"]:
             return "plan"
-        case [*_, "instruction.yaml"]:
+        case [*_, "instruction.yaml" | "instruction.yml"]:
             return "instruction"
         case [*_, name] if name == _SESSION:
             return "session"

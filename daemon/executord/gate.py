@@ -152,6 +152,14 @@ def _has_writer(fd: int) -> bool:
     return False
 
 
+def status_of(path: str) -> os.stat_result | None:
+    """What lies there, links not followed; None if nothing can be told."""
+    try:
+        return os.lstat(path)
+    except OSError:
+        return None
+
+
 def identity_of(status: os.stat_result) -> Identity:
     """What tells one state of a file from another."""
     return FACTS.pack(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)

@@ -24,7 +24,7 @@ from executord.errors import ExecutordError, Finding, NotYetWhole, Unreadable
 from executord.evidence import Evidence
 from executord.evolve import replace
 from executord.fold import fold
-from executord.gate import Identity, identity_of, mtime_of, ours_to_mend, regular
+from executord.gate import Identity, identity_of, mtime_of, ours_to_mend, regular, status_of
 from executord.packed import shared
 from executord.paper import TASK_ENDINGS, Limits, Sheet, is_left_alone, locate, open_file, read_sheet
 from executord.policy import Policy
@@ -35,6 +35,9 @@ from executord.values import agent_name, read_stamp
 from executord.verification import OUTPUT, SUMMARY
 
 HEAD_FILES = ("instruction.yaml", "workflow/plan.yaml", "workflow/plan.yml", "workflow/routing_decision.yaml")
+INSTRUCTION = HEAD_FILES[0]
+SPELLED = {INSTRUCTION: "instruction.yml"}  # read where the first is not there [MEM-3]
+MARKS = ("tasks", INSTRUCTION, "workflow/plan.yaml", SPELLED[INSTRUCTION], "workflow/plan.yml")
 TASK_FOLDERS = ("completed", "in_progress", "blocked", "pending")
 PLAN_FILES = ("plan.yaml", "plan.yml")
 OUR_OWN = Limits(bytes=32 << 20, nodes=5_000_000)  # what we wrote may be longer than what others may send
@@ -109,7 +112,7 @@ class Store:
         path = f"{self.root}/{name}"
         if "/" in name or name.startswith((".", "_")) or os.path.islink(path) or not os.path.isdir(path):
             return False
-        return any(os.path.lexists(f"{path}/{mark}") for mark in ("tasks", "instruction.yaml", "workflow/plan.yaml"))
+        return any(os.path.lexists(f"{path}/{mark}") for mark in MARKS)
 
     def inbox_of(self, agent: str) -> str:
         """The inbox folder's name of an agent: the existing one that normalises to it, else the canonical [MEM-8]."""
@@ -311,29 +314,30 @@ class Store:
         changed = False
         for name in HEAD_FILES:
             old = seen.head.get(name)
-            try:
-                status = os.lstat(f"{base}/{name}")
-            except OSError:
+            file, status = name, status_of(f"{base}/{name}")
+            if status is None and name in SPELLED:
+                file, status = SPELLED[name], status_of(f"{base}/{SPELLED[name]}")
+            if status is None:
                 if old is not None:
-                    if name == "instruction.yaml" and case.instruction_gone is None:
+                    if name == INSTRUCTION and case.instruction_gone is None:
                         case.instruction_gone = now
                         case.weigh_gone()
-                    elif name != "instruction.yaml" and case.head.opened_at is None:
+                    elif name != INSTRUCTION and case.head.opened_at is None:
                         del seen.head[name]
                         changed = True
                 continue
             newest = max(filter(None, (newest, self.changed_at(status, now))))
-            if name == "instruction.yaml" and case.instruction_gone is not None:
+            if name == INSTRUCTION and case.instruction_gone is not None:
                 case.instruction_gone = None
                 case.weigh_gone()
             if old is not None and old[0] == identity_of(status):
                 continue
-            whole = self._settled(seen, name, status, now, told, later)
+            whole = self._settled(seen, file, status, now, told, later)
             if not whole:
-                if old is not None or not self._noted(f"{base}/{name}", status, {case.head.plan_sha}):
+                if old is not None or not self._noted(f"{base}/{file}", status, {case.head.plan_sha}):
                     continue
-                del seen.waiting[name]
-            seen.head[name] = (identity_of(status), self._sheet(f"{base}/{name}", f"{case.id}/{name}"))
+                del seen.waiting[file]
+            seen.head[name] = (identity_of(status), self._sheet(f"{base}/{file}", f"{case.id}/{file}"))
             changed = True
         if changed or (case.head.opened_at is None and not seen.head and case.head.spec.title == ""):
             self._set_head(case, seen, now)
@@ -345,7 +349,7 @@ class Store:
     def _set_head(self, case: Case, seen: Seen, now: datetime) -> None:
         zone = self.policy.zone
         spec, faults = InstructionSpec(), []
-        found = seen.head.get("instruction.yaml")
+        found = seen.head.get(INSTRUCTION)
         if found is not None:
             sheet = found[1]
             case.instruction_mtime = moment_of(mtime_of(found[0]))
@@ -353,7 +357,9 @@ class Store:
                 faults = [sheet.finding()]
             else:
                 spec, faults = read_instruction(sheet.data or {}, case.id, zone)
-                faults = [*sheet.findings, *(placed(f, sheet, f"{case.id}/instruction.yaml") for f in faults)]
+                here = os.path.lexists(f"{self.root}/{case.id}/{INSTRUCTION}")
+                place = f"{case.id}/{INSTRUCTION if here else SPELLED[INSTRUCTION]}"
+                faults = [*sheet.findings, *(placed(f, sheet, place) for f in faults)]
         ours = spec.domain is None or spec.domain in self.policy.domains
         plan = None
         routing = seen.head.get("workflow/routing_decision.yaml")
