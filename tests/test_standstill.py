@@ -134,3 +134,18 @@ def test_after_downtime_nothing_counts_as_unanswered_that_nobody_was_asked(act):
     got = act(files, [{"at": "+61m", "down_until": "+5h"}])
     asked = [line for line in got.lines if line["name"].startswith("ask stakeholders")]
     assert [(line["action"], line["to"]) for line in asked] == [("send", "hitl")]
+
+
+@pytest.mark.spec("EXE-6", "MEM-18")
+def test_a_task_added_behind_a_checkpoint_waits_for_it(act):
+    """The checkpoint names no `before`: all that follows waits, also what comes later, also after a restart."""
+    plan = {"tasks": ["T1", "T2"], "checkpoints": [{"id": "cp", "after": ["T1"]}]}
+    added = [
+        {"at": f"+{n}0m", "write": f"{PENDING}/T{n}.yaml", "content": {"assigned_to": WRITER, "title": "x"}}
+        for n in (3, 4)
+    ]
+    steps = [added[0], {"at": "+35m", "restart": True}, added[1], *claims("T1")]
+    got = act(case_of(3, plan, T1={}, T2={}), steps)
+    at = {line["name"]: line["at"] for line in got.lines if line["name"].startswith("assign")}
+    assert at["assign T1 a1"] == "2026-11-20T09:00:00Z"
+    assert {at[f"assign T{n} a1"] for n in (2, 3, 4)} == {"2026-11-20T10:00:00Z"}

@@ -212,6 +212,7 @@ class Case:
             if task.ended is None:
                 self._open_total += 1
             self._known(task)
+            self._behind_gates(task)
             folded = task.id.casefold()
             same = (*self.casefold.get(folded, ()), task.id)
             self.casefold[shared(folded)] = shared(same) if len(same) == 1 else same
@@ -326,11 +327,11 @@ class Case:
             gate = Gate(cp.id, cp.review, cp.phase, cp.after, cp.before, number)
             gate.unknown = frozenset(i for i in cp.after if i not in rank)
             self._gates.append(gate)
-            before: Iterable[str] = cp.before
-            if not cp.before:
-                last = max((rank[i] for i in cp.after if i in rank), default=len(ids))
-                before = ids[last + 1 :]
-            gate.before_ids = tuple(before)
+            gate.before_ids = list(cp.before)
+            last = max((rank[i] for i in cp.after if i in rank), default=None)
+            if not cp.before and last is not None:
+                gate.before_ids = ids[last + 1 :]
+                gate.last = self._order[last]
             first = min((rank[i] for i in gate.before_ids if i in rank), default=len(ids))
             if any(rank.get(i, -1) >= first for i in cp.after):
                 self._contrary_gates = True
@@ -347,6 +348,13 @@ class Case:
         self._line_stale = self._line_stale or self._contrary_gates or bool(self._line)
         self.dirty.update(self.tasks)
         self.head_dirty = True
+
+    def _behind_gates(self, task: Task) -> None:
+        """A task that came after the plan: what keeps back all that follows keeps it back too [EXE-6, MEM-18]."""
+        for gate in self._gates:
+            if gate.last is not None and task.key > gate.last and task.id not in gate.after:
+                gate.before_ids.append(task.id)
+                self._gates_before.setdefault(task.id, []).append(gate)
 
     def _known(self, task: Task) -> None:
         for other in self.dependants.get(task.id, ()):
@@ -535,7 +543,8 @@ class Gate:
     after: tuple[str, ...]
     before: tuple[str, ...]
     number: int = 0  # its place in the plan
-    before_ids: tuple[str, ...] = ()
+    before_ids: list[str] = field(default_factory=list)
+    last: tuple[Any, ...] | None = None  # where `before` is not said: the key of the last it waits for
     unknown: frozenset[str] = frozenset()  # members of `after` that are no tasks of the case
     open_members: int = 0
     last_end: datetime | None = None

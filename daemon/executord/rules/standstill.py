@@ -91,7 +91,7 @@ def case_lines(case: Case, policy: Policy) -> Iterator[Due]:
 def _body(case: Case, task: Task | None, ask: Ask, policy: Policy) -> Mapping[str, Any]:
     name = ask.facts["checkpoint"]
     gate = next((g for g in case.gates if g.id == name), None)
-    return checkpoint(case, name, gate.after if gate else (), gate.before_ids if gate else ())
+    return checkpoint(case, name, gate.after if gate else (), tuple(gate.before_ids) if gate else ())
 
 
 def _reached(case: Case, task: Task | None, ask: Ask) -> bool:
