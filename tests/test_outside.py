@@ -350,3 +350,14 @@ def test_an_instruction_file_may_end_in_yml(act):
     got = act(files, [edit, {"at": "+2h", "restart": True}])
     assert [case["id"] for case in got.end["cases"]] == ["a", "b"]
     assert any(each["priority"] == "critical" for each in got.letters("support-manager") if "priority" in each)
+
+
+@pytest.mark.spec("MEM-7", "MEM-13")
+@pytest.mark.parametrize(
+    ("key", "meant"), [("Title", "title"), ("Assigned_To", "assigned_to"), ("due-date", "due_date")]
+)
+def test_a_key_that_is_nearly_one_is_spoken_of(act, key, meant):
+    """It is not read, and that is said: a deadline that nobody reads is no deadline."""
+    files = one() | {f"{PENDING}/T1.yaml": f'id: T1\n"{key}": 2027-01-01\n'}
+    (found,) = act(files).end["findings"]
+    assert (found["code"], found["severity"], found["line"], found["fix"]) == ("MEM-7", "warning", 2, f"write {meant}")

@@ -7,7 +7,7 @@ Tolerant in a fixed, documented way and loud about it: every oddity is a finding
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Any
@@ -65,6 +65,8 @@ INSTRUCTION_FIELDS: dict[str, tuple[str, ...]] = {
     "tags": ("tags",),
     "liaison": ("liaison",),
 }
+_TASK_KEYS = frozenset(name for names in TASK_FIELDS.values() for name in names)
+_INSTRUCTION_KEYS = frozenset(name for names in INSTRUCTION_FIELDS.values() for name in names)
 # "T2: do this (backend)", "T2 (backend)", "T2 - do this": an id and a note
 _NOTED = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)(?:\s*:\s|\s+\(|\s+[-\u2013\u2014]\s)")
 _COMMA = re.compile(r',(?![^()]*\))(?=(?:[^"]*"[^"]*")*[^"]*\Z)')  # in no brackets and in no quotes
@@ -261,6 +263,16 @@ def safe_stem(stem: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+|\.{2,}", "-", stem).strip("-._")[:100] or "task"
 
 
+def _nearly(flat: Mapping[str, Any], known: frozenset[str]) -> Iterator[Finding]:
+    """Keys that only capitals, hyphens or blanks keep from being read [MEM-7]."""
+    for key in flat:
+        if key in known or not isinstance(key, str):
+            continue
+        meant = key.strip().lower().replace("-", "_").replace(" ", "_")
+        if meant in known and meant not in flat:
+            yield Finding("MEM-7", f"{key!r} is no key that is read", f"write {meant}", "warning", key)
+
+
 def unwrap(data: Mapping[str, Any], name: str = "task") -> dict[str, Any]:
     """A task is wrapped (`task: {…}` with siblings) or flat; siblings fill what the inner mapping lacks [MEM-7]."""
     inner = data.get(name)
@@ -291,6 +303,7 @@ def read_task(data: Mapping[str, Any], stem: str, zone: tzinfo) -> tuple[TaskSpe
     """A task from its mapping; `stem` names it where it does not name itself. Errors hold it, warnings do not."""
     findings: Findings = []
     flat = unwrap(data)
+    findings.extend(_nearly(flat, _TASK_KEYS))
     found = _OF_A_TASK.all_in(flat)
     for concept in _CHECKED:
         value, key = found[concept].value, found[concept].key
@@ -377,6 +390,7 @@ def read_instruction(data: Mapping[str, Any], case_id: str, zone: tzinfo) -> tup
     """`instruction.yaml` from its mapping [CON-2]."""
     findings: Findings = []
     flat = unwrap(data, "instruction")
+    findings.extend(_nearly(flat, _INSTRUCTION_KEYS))
     found = _OF_AN_INSTRUCTION.all_in(flat)
     named = find(flat, ("id", "instruction_id"))
     if named.key is not None and text_of(named.value) != case_id:
