@@ -370,6 +370,40 @@ def test_an_issue_about_a_component_that_nobody_handed_in_is_not_lost(tmp_path):
     assert not (Path(stage.root) / f"_communication/inbox/validator/{CASE}.c2.validation_request.yaml").exists()
 
 
+@pytest.mark.spec("DEL-5", "MSG-4")
+def test_components_in_an_answer_to_something_else_are_recorded(tmp_path):
+    """Who was asked for a file hands in the component that another one was asked for: it is taken."""
+    stage = Stage(tmp_path / "memory")
+    ticket(stage)
+    log = f"{CASE}/outputs/partial/T2/log.md"
+    stage.put(log, "what was seen\n")
+    stage.at("09:08").done(
+        WRITER, "T2", components={"knowledge_base_article": "KB-352"}, outputs=["outputs/partial/T2/log.md"]
+    )
+    stage.at("09:09")
+    os.unlink(f"{stage.root}/{log}")
+    stage.at("09:12").drop("answer", WRITER, components={"follow_up_plan": TICKET["follow_up_plan"]},
+                           in_reply_to=f"{CASE}.component_request-2")  # fmt: skip
+    stage.put(log, "what was seen\n")
+    stage.at("09:20")
+    made = stage.read(f"{FINAL}/ticket_resolution.yaml")
+    assert made["components"]["follow_up_plan"]["date"] == "2026-11-27"
+    assert made["provenance"]["follow_up_plan"]["agent"] == WRITER
+
+
+@pytest.mark.spec("QUA-3", "QUA-5", "CON-14")
+def test_what_is_waived_while_a_task_is_open_is_not_ready(tmp_path):
+    """All six pass or are waived, but a task is deferred or cancelled, not waived: the gate is not ready."""
+    stage = Stage(tmp_path / "memory")
+    stage.case({"T1": {"assigned_to": ENGINEER}}, tier=1)
+    for k, standard in enumerate((1, 3, 6)):
+        stage.at(f"09:1{k}").drop("waive", LEAD, standard=standard, reason="agreed")
+    stage.end()
+    shown = json.loads(executord("--memory", stage.root, "gate", CASE, "--json", code=1))
+    assert (shown["ready"], {row["result"] for row in shown["gate"]}) == (False, {"pass", "waived"})
+    assert "deferred or cancelled, not waived" in executord("--memory", stage.root, "gate", CASE, code=1)
+
+
 @pytest.mark.spec("QUA-4")
 @pytest.mark.parametrize(
     ("issue", "task"),

@@ -96,6 +96,16 @@ def test_the_example_of_the_contract_loads(write, environ):
     assert policy.calendar("office").week_days == 2
 
 
+@pytest.mark.spec("EXE-9", "OPS-9")
+def test_what_a_row_of_the_roster_leaves_out_stays_as_built_in(write, environ):
+    """Also of `support-manager`, to whom a new agent's cases climb where nothing else is said."""
+    found = load(write("roster: {Support Manager: {hours: business}, newcomer: {capacity: 1}}"), environ)
+    roster = found.policy().roster
+    assert roster["support-manager"].escalates_to == "vp-customer-support"
+    assert roster["support-manager"].hours is not None
+    assert roster["newcomer"].escalates_to == "support-manager"
+
+
 @pytest.mark.spec("CON-3", "OPS-9")
 def test_without_a_file_the_defaults_count(environ):
     """All of them, as the contract names them."""

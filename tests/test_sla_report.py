@@ -125,6 +125,9 @@ def test_groups_and_periods_add_up(stage: Stage):
         assert sum(g["updates"]["sent"] for g in groups) == whole["updates"]["sent"]
     assert {g["key"] for g in report(stage, by="agent")["groups"]} == {ENGINEER, WRITER, LIAISON}
     assert [g["key"] for g in report(stage, by="customer")["groups"]] == ["Acme"]
+    policies = [g["key"] for g in report(stage, by="policy")["groups"]]
+    assert "default for critical (4 h - 24 h)" in policies
+    assert not any("caps" in key for key in policies), "a task whose limit is the instruction's is of its row"
     edges = [None, *(datetime(2026, 11, 20, h, 5, tzinfo=UTC) for h in (9, 10, 11, 12)), None]
     parts = [report(stage, begin=a, end=b) for a, b in pairwise(edges)]
     assert [sum(p["groups"][0][c] for p in parts) for c in count] == [whole[c] for c in count]

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from operator import is_
-from typing import Any
+from typing import Any, Final
 
 from executord.aims import Aim, aim_of, breach_instant, extended, since_last_change, with_severity
 from executord.cadence import cadence_due
@@ -24,6 +24,7 @@ from executord.timepiece import NO_PAUSES, Clock, spans
 from executord.values import Span, read_span
 
 HOURLY = timedelta(hours=1)
+CAPPED: Final = ", which caps the task's own"  # of a limit that is the instruction's: behind where that comes from
 NOBODY = "support-manager"  # who is warned where nobody holds it, and where there is no customer
 
 
@@ -226,7 +227,7 @@ def _clock(
         target=target,
         due=at,
         priority=priority,
-        source=f"{promised_by}, which caps the task's own" if capped else promised_by,
+        source=f"{promised_by}{CAPPED}" if capped else promised_by,
         holder=holder or holder_of(case, task),
         audience="customer" if task is None and case.head.spec.customer is not None else "internal",
         target_s=aim.target_s
@@ -268,7 +269,7 @@ def promised_task(case: Case, task: Task, policy: Policy) -> Limit | None:
     aim = aim_of(policy, row.on_resolution, start, own, row.resolution, "the task's own", row.source)
     at = aim.limit(NO_PAUSES)
     if at is None or (capped is not None and capped.at <= at):
-        return Limit(capped.at, f"{capped.source}, which caps the task's own") if capped is not None else None
+        return Limit(capped.at, f"{capped.source}{CAPPED}") if capped is not None else None
     return Limit(at, aim.source)
 
 

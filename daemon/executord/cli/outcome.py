@@ -22,6 +22,7 @@ from executord.cli.letterbox import report as print_outcomes
 from executord.clock import WallClock, pause
 from executord.errors import BadInput, CannotWrite, NotFound, Unreadable, UsageError
 from executord.paper import Limits, parse
+from executord.parcel import settled
 from executord.service import Service
 from executord.standards import ready
 from executord.store import Store
@@ -65,14 +66,19 @@ def gate(
 def _table(here: Frame, case_id: str) -> None:
     service, case, now = _case(here, case_id)
     table = delivered.table(service, case, now)
-    is_ready = ready(table)
+    is_ready = ready(table) and settled(case)
     rows = [each.row() for each in table]
 
     def text() -> Any:
         head = ("", "STANDARD", "RESULT", "EVIDENCE")
         shown = [(r["standard"], r["name"], r["result"], "; ".join(r["evidence"])) for r in rows]
         yield from boards.table(head, shown)
-        yield "ready" if is_ready else "not ready"
+        open_still = ready(table) and not is_ready
+        yield (
+            "not ready: a task that is open is deferred or cancelled, not waived"
+            if open_still
+            else ("ready" if is_ready else "not ready")
+        )
 
     here.give({"ready": is_ready, "gate": rows}, text)
     if not is_ready:

@@ -29,6 +29,8 @@ def take_answer(case: Case, task_id: str | None, taken: Taken) -> bool:
     if subject is None:
         return False
     ask = case.ask_of(task_id, subject)
+    if ask is not None:
+        _gather(case, taken)
     if ask is not None and ANSWERED.get(ask.about, _answered)(case, task_id, ask, taken):
         answered(case, task_id, subject)
     return True
@@ -126,17 +128,21 @@ def take_papers(case: Case, task_id: str | None, ask: Ask, taken: Taken) -> bool
 MOST_ASKS = 3  # how often a component is asked for anew by an answer that brings it and is refused
 
 
-def take_components(case: Case, task_id: str | None, ask: Ask, taken: Taken) -> bool:
-    """The components of an answer are owed a file of ours: they are sources from then on [DEL-5].
-
-    An answer without the component settles nothing: it stays asked, and climbs. With it, but not as it is to be, it is
-    asked for anew, with what is wrong now; not for ever, or two programs would keep each other busy.
-    """
+def _gather(case: Case, taken: Taken) -> None:
+    """The components of an answer, whatever was asked, are owed a file of ours: they are sources [DEL-5]."""
     if taken.facts.get("components"):
         k = case.head.delivery.answers + sum(o.kind == "components" for o in case.head.owed) + 1
         facts = {"letter": taken.path, "by": taken.sender, "k": k}
         owed = Owed(f"gather components #{k}", "components", taken.at, facts)
         case.set_head(replace(case.head, owed=(*case.head.owed, owed)))
+
+
+def take_components(case: Case, task_id: str | None, ask: Ask, taken: Taken) -> bool:
+    """Whether the component that was asked for is in the answer [DEL-5].
+
+    An answer without the component settles nothing: it stays asked, and climbs. With it, but not as it is to be, it is
+    asked for anew, with what is wrong now; not for ever, or two programs would keep each other busy.
+    """
     wanted = str(ask.facts.get("component"))
     asked = case.head.delivery.asked.get(wanted)
     return wanted in taken.facts.get("components", ()) and (asked is None or asked.n < MOST_ASKS)

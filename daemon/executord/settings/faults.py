@@ -102,5 +102,5 @@ def unknown_names(made: Settings) -> Iterator[tuple[Path, str, str]]:
             yield ("roster", name, "hours"), f"{agent.hours!r} is not a calendar", advice(agent.hours, calendars)
         if agent.silence and agent.silence not in made.ladders and not isinstance(read_span(agent.silence), Span):
             yield ("roster", name, "silence"), f"{agent.silence!r} is neither a span nor a ladder", FIX_DURATION
-        if agent.escalates_to == name:
+        if "escalates_to" in agent.model_fields_set and agent_name(agent.escalates_to) == agent_name(name):
             yield ("roster", name, "escalates_to"), "it escalates to itself", "name somebody else"

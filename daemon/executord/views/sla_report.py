@@ -20,7 +20,7 @@ from typing import Any, Literal
 from executord.case import Breach, Paused
 from executord.casebook import Case
 from executord.policy import Policy
-from executord.promises import NOBODY, cadence, clocks_of, wrongful
+from executord.promises import CAPPED, NOBODY, cadence, clocks_of, wrongful
 from executord.rules.updates import chain
 from executord.tidings import quarter
 from executord.timepiece import Clock
@@ -98,7 +98,7 @@ class Tally:
                 customer = case.head.spec.customer
                 key = customer.name or None if customer is not None else None
             case _:
-                key = policy
+                key = policy.removesuffix(CAPPED)
         return self._groups.setdefault(key, Group())
 
     def add(self, case: Case) -> None:
