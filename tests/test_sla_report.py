@@ -126,7 +126,7 @@ def test_groups_and_periods_add_up(stage: Stage):
     assert {g["key"] for g in report(stage, by="agent")["groups"]} == {ENGINEER, WRITER, LIAISON}
     assert [g["key"] for g in report(stage, by="customer")["groups"]] == ["Acme"]
     policies = [g["key"] for g in report(stage, by="policy")["groups"]]
-    assert "default for critical (4 h - 24 h)" in policies
+    assert "severity 1 (2 - 4 h)" in policies
     assert not any("caps" in key for key in policies), "a task whose limit is the instruction's is of its row"
     edges = [None, *(datetime(2026, 11, 20, h, 5, tzinfo=UTC) for h in (9, 10, 11, 12)), None]
     parts = [report(stage, begin=a, end=b) for a, b in pairwise(edges)]
