@@ -282,7 +282,7 @@ class Chance:
             self.stage.look()
         agenda = service.agendas[CASE]
         kept = agenda.lines()
-        early, placing, rest = ([line for of in part.lines.values() for line in of] for part in agenda._parts)
+        early, placing, rest = ([line for _, of in part.lines.values() for line in of] for part in agenda._parts)
         assert all(line.order > GIVEN for line in rest), "its rule is none of the early ones"
         assert not any(line.place is not None for line in (*early, *rest)), "its rule is none that needs places"
         assert agenda.waiting == {line.task: line for line in placing}

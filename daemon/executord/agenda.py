@@ -11,6 +11,7 @@ from __future__ import annotations
 import heapq
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -80,6 +81,7 @@ LIES, HEARD, GONE, GIVEN = 20, 22, 25, 26
 _STAGES = (LIES, HEARD, GONE, GIVEN)
 _LAST = len(_STAGES)  # the stage of all others
 _Entry = tuple[datetime, int, str, int, str]
+_NONE: AbstractSet[str] = frozenset()
 _HEAD = ""  # whose lines are the instruction's: no task has this id
 
 TaskRule = Callable[[Case, Task, Policy], Iterator[Due]]
@@ -90,27 +92,26 @@ Shared = Callable[[Case, Policy], tuple[Any, ...]]
 class _Part:
     """The lines of some of the rules, made again when they are asked for and not before."""
 
+    __slots__ = ("_count", "_size", "case_rules", "dirty", "head_dirty", "heaps", "lines", "task_rules")
+
     def __init__(self, task_rules: tuple[TaskRule, ...], case_rules: tuple[CaseRule, ...]) -> None:
         self.task_rules, self.case_rules = task_rules, case_rules
-        self.dirty: set[str] = set()
+        self.dirty: AbstractSet[str] = _NONE  # never changed, for the parts share what is new in it
         self.head_dirty = False
-        self.lines: dict[str, tuple[Due, ...]] = {}
-        # by stage: of each task, and of the head, the first
-        self.heaps: tuple[list[_Entry], ...] = tuple([] for _ in range(_LAST + 1))
-        self._version: dict[str, int] = {}
-        self._size = 0
+        self.lines: dict[str, tuple[int, tuple[Due, ...]]] = {}  # with their number, which the heaps name
+        self.heaps: dict[int, list[_Entry]] = {}  # by stage: of each task, and of the head, the first
+        self._count = self._size = 0
 
     def put(self, key: str, lines: tuple[Due, ...]) -> bool:
         """These are the lines of a task, or of the head, now. Whether they were others before."""
-        old = self.lines.get(key, ())
+        old = self.lines[key][1] if key in self.lines else ()
         if lines == old:
             return False
+        self._count += 1
         if lines:
-            self.lines[key] = lines
+            self.lines[key] = (self._count, lines)
         else:
-            self.lines.pop(key, None)
-        version = self._version.get(key, 0) + 1
-        self._version[key] = version
+            del self.lines[key]
         self._size += len(lines) - len(old)
         firsts: dict[int, Due] = {}  # by stage: behind them nothing comes due before these lines are made again
         for line in lines:
@@ -119,8 +120,8 @@ class _Part:
                 if stage not in firsts or line.key < firsts[stage].key:
                     firsts[stage] = line
         for stage, line in firsts.items():
-            heapq.heappush(self.heaps[stage], (*line.key, version, key))
-        for heap in self.heaps:
+            heapq.heappush(self.heaps.setdefault(stage, []), (*line.key, self._count, key))
+        for heap in self.heaps.values():
             if len(heap) > 64 + 4 * self._size:
                 heap[:] = [entry for entry in heap if self.holds(entry)]
                 heapq.heapify(heap)
@@ -128,28 +129,29 @@ class _Part:
 
     def holds(self, entry: _Entry) -> bool:
         """Whether what a heap says is still so."""
-        return self._version.get(entry[4]) == entry[3]
+        *_, number, key = entry
+        return key in self.lines and self.lines[key][0] == number
 
     def first(self, stage: int) -> Due | None:
         """The first line of a stage that needs no place."""
-        heap = self.heaps[stage]
+        heap = self.heaps.get(stage)
         while heap:
             if self.holds(heap[0]):
                 _, _, name, _, key = heap[0]
-                return next(line for line in self.lines[key] if line.name == name)
+                return next(line for line in self.lines[key][1] if line.name == name)
             heapq.heappop(heap)
         return None
 
     def top(self, stage: int, most: int) -> list[Due]:
         """The lines of those that come first, read along the branches of the heap: what lies deeper comes later."""
-        heap, keys = self.heaps[stage], 0
+        heap, keys = self.heaps.get(stage, []), 0
         found: list[Due] = []
         branches = [(heap[0], 0)] if heap else []
         while branches and keys < most:
             entry, k = heapq.heappop(branches)
             if self.holds(entry):
                 keys += 1
-                lines = self.lines[entry[4]]
+                _, lines = self.lines[entry[4]]
                 found += [n for n in lines if n.place is None and bisect_left(_STAGES, n.order) == stage]
             for child in (2 * k + 1, 2 * k + 2):
                 if child < len(heap):
@@ -163,6 +165,11 @@ class Agenda:
     In three parts, so that many lines can be noted before the rest is asked again: what goes before all others, the
     dispatches, which need a place, and the rest. Each is made again when it is asked for.
     """
+
+    __slots__ = (
+        "_case", "_early", "_parts", "_placing", "_policy", "_rest", "_shared", "_shared_now", "_shared_of",
+        "on_waiting", "waiting",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -213,7 +220,7 @@ class Agenda:
         if case.dirty:
             dirty, case.dirty = case.dirty, set()
             for part in self._parts:
-                part.dirty |= dirty
+                part.dirty = part.dirty | dirty if part.dirty else dirty
             for task_id in dirty:
                 task = case.tasks.get(task_id)
                 if task is not None and task.sealed and not _over(task):
@@ -226,7 +233,7 @@ class Agenda:
     def _make(self, part: _Part) -> None:
         case, policy = self._case, self._policy
         if part.dirty:
-            dirty, part.dirty = part.dirty, set()
+            dirty, part.dirty = part.dirty, _NONE
             for task_id in dirty:
                 task = case.tasks.get(task_id)
                 lines: tuple[Due, ...] = ()
@@ -309,7 +316,7 @@ class Agenda:
     def lines(self) -> list[Due]:
         """All lines, in the order in which they would be carried out."""
         self.refresh()
-        every = (line for part in self._parts for lines in part.lines.values() for line in lines)
+        every = (line for part in self._parts for _, lines in part.lines.values() for line in lines)
         return sorted(every, key=lambda line: line.key)
 
 
