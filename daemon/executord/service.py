@@ -346,14 +346,11 @@ class Service:
                     rest.add(case_id)
                     continue
                 batch = Batch(self.cases[case_id])
-                self.deaths.working(case_id)
                 if self._guarded(case_id, now, partial(self._look, batch, now, room)):
                     batches[case_id] = batch
                     room -= len(batch.noted)
-                    self.deaths.survived(case_id)
                 else:
                     self.hands.forget(batch)
-                self.deaths.working(None)
             answers = any(n.reply for b in batches.values() for n in b.noted)
             if room > 0 and not rest and not answers and not self.allotment.give(batches, now, room):
                 self._guarded(None, now, partial(self.allotment.relieve, batches, now))
@@ -403,10 +400,15 @@ class Service:
 
     def _look(self, batch: Batch, now: datetime, room: int) -> None:
         """One look at a case, within its budget [REL-4]."""
-        tasks = len(batch.case.tasks)
-        room = min(room, self.patience.room(batch.case.id, tasks))
-        self.patience.within(tasks, partial(self._gather, batch, now, room))
-        self.patience.count(batch.case.id, tasks, [n.entry for n in batch.noted])
+        case_id, tasks = batch.case.id, len(batch.case.tasks)
+        self.deaths.working(case_id)
+        try:
+            room = min(room, self.patience.room(case_id, tasks))
+            self.patience.within(tasks, partial(self._gather, batch, now, room))
+            self.patience.count(case_id, tasks, [n.entry for n in batch.noted])
+            self.deaths.survived(case_id)
+        finally:
+            self.deaths.working(None)
 
     def _gather(self, batch: Batch, now: datetime, room: int) -> None:
         case = batch.case
