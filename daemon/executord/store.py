@@ -51,24 +51,30 @@ class Seen:
     files: dict[str, tuple[Identity, TaskFile]] = field(default_factory=dict)  # "folder/name" → …
     head: dict[str, tuple[Identity, Any]] = field(default_factory=dict)
     waiting: dict[str, tuple[Identity, datetime]] = field(default_factory=dict)  # not yet settled → first seen so
-    by_id: dict[str, tuple[str, ...]] = field(default_factory=dict)  # task → its files, nearly always one
+    by_id: dict[str, str | tuple[str, ...]] = field(default_factory=dict)  # task → its file; nearly never several
     unmissed: bool = True  # whether what the journal knows and no file carries has still to be counted as gone
     journal: journal.Journal | None = None
     views: dict[str, tuple[bytes, Identity | None]] = field(default_factory=dict)  # path → sha256 as we wrote it
     root: tuple[int, int] | None = None
     revision: int = -1  # of the case, when its extras were listed
 
+    def carrying(self, task_id: str) -> tuple[str, ...]:
+        """The files that carry this id."""
+        known = self.by_id.get(task_id, ())
+        return (known,) if isinstance(known, str) else known
+
     def note(self, task_id: str, key: str) -> None:
         """A file carries this id."""
-        known = self.by_id.get(task_id, ())
+        known = self.carrying(task_id)
         if key not in known:
-            self.by_id[task_id] = (*known, key) if known else shared((key,))
+            self.by_id[task_id] = (*known, key) if known else shared(key)
 
     def forget(self, task_id: str, key: str) -> None:
         """It does no more."""
-        known = self.by_id.get(task_id, ())
-        if key in known:
-            self.by_id[task_id] = tuple(k for k in known if k != key)
+        left = [k for k in self.carrying(task_id) if k != key]
+        self.by_id.pop(task_id, None)
+        for other in left:
+            self.note(task_id, other)
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -207,7 +213,7 @@ class Store:
             return
         seen.unmissed = False
         for task in [t for t in case.tasks.values() if t.present and t.file is None and t.gone_at is None]:
-            if not seen.by_id.get(task.id):
+            if task.id not in seen.by_id:
                 see_gone(case, task.id, self._gone_since(case.id, task.folder or "", now))
 
     def refresh_paths(self, case: Case, now: datetime, paths: Mapping[str, bool]) -> datetime | None:
@@ -426,8 +432,7 @@ class Store:
             _, file = seen.files.pop(key)
             seen.forget(file.spec.id, key)
             touched.add(file.spec.id)
-        gone = [p for p in seen.waiting if p.startswith("tasks/") and p.removeprefix("tasks/") not in here]
-        for path in gone if seen.waiting else ():
+        for path in [p for p in seen.waiting if p.startswith("tasks/") and p.removeprefix("tasks/") not in here]:
             del seen.waiting[path]
         return touched, newest
 
@@ -462,7 +467,7 @@ class Store:
         return TaskFile(shared(name), where, shared(sheet.sha256[:16]), spec, placed_faults, changed)
 
     def _sight(self, case: Case, seen: Seen, task_id: str, now: datetime) -> None:
-        there = [seen.files[k][1] for k in seen.by_id.get(task_id, ())]
+        there = [seen.files[k][1] for k in seen.carrying(task_id)]
         files = [f for f in there if not self._is_extra(case, f)]
         extras = sorted((f for f in there if f not in files), key=lambda f: f.name)
         if not files:

@@ -174,14 +174,14 @@ def _task_todo(task: Task, state: str) -> tuple[str, str, str]:
     return title, status, f"Working on {title}"
 
 
-@lru_cache(maxsize=1 << 15)
+@lru_cache(maxsize=1 << 13)
 def _todo(content: str, status: str, active: str) -> bytes:
     """One of the `todos` as it stands in the file: of thousands of tasks only few change between two looks."""
     whole = dump({"todos": [{"content": content, "status": status, "activeForm": active}]})
     return whole.removeprefix(b"todos:\n")
 
 
-@lru_cache(maxsize=1 << 15)
+@lru_cache(maxsize=1 << 13)
 def _task_state(task_id: str, state: str) -> bytes:
     return dump({"tasks": {task_id: state}}).removeprefix(b"tasks:\n")
 
