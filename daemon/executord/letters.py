@@ -16,7 +16,7 @@ from executord.casebook import Case
 from executord.errors import Finding
 from executord.reading import find, text_of
 from executord.scalars import written
-from executord.values import agent_name, read_moment, read_stamp, stamp
+from executord.values import agent_name, read_moment, read_stamp, stamp, whole_number
 
 SENDER = ("from", "from_agent", "agent", "sender")
 TASK = ("task_id", "task.id", "task.task_id", "task", "delegation.task_id")
@@ -85,7 +85,7 @@ def read_letter(
         sender=agent_name(sender) or None if sender is not None else None,
         instruction=scalar(find(body, INSTRUCTION).value),
         task=next((t for key in TASK if (t := scalar(find(body, (key,)).value)) is not None), None),
-        attempt=int(attempt) if attempt is not None and attempt.lstrip("a").isdigit() and attempt.isdigit() else None,
+        attempt=whole_number(attempt) if attempt is not None else None,
         written_at=written_at,
         warnings=warnings,
     )
@@ -114,9 +114,8 @@ def replied_to(letter: Letter, case: Case) -> tuple[str, int] | None:
     rest = name[len(case.id) + 1 :].removesuffix(".yaml")
     head, _, _kind = rest.rpartition(".")
     task_id, _, attempt = head.rpartition(".a")
-    if task_id in case.tasks and attempt.isdigit():
-        return task_id, int(attempt)
-    return None
+    number = whole_number(attempt)
+    return (task_id, number) if task_id in case.tasks and number is not None else None
 
 
 @dataclass(frozen=True, slots=True)

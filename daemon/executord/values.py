@@ -31,6 +31,8 @@ FIX_DURATION: Final = 'use e.g. "4 hours" or a date'
 FIX_MOMENT: Final = 'use e.g. "2026-11-20T10:15:00Z"'
 FIX_PRIORITY: Final = "use critical, high, medium or low"
 
+_MOST_DIGITS: Final = 4000  # Python converts 4300
+
 # --- names -----------------------------------------------------------------------------------------------------------
 
 _GAP = re.compile(r"[\s_-]+")
@@ -463,6 +465,11 @@ def _ends(text: str) -> tuple[Amount, Amount | None] | None:
     if (high_bare or low_bare) and low.of() > high.of():  # `30 minutes - 2`, `2026-01`: whatever it means, not this
         return None
     return low, high
+
+
+def whole_number(text: str) -> int | None:
+    """The number that these digits say; None for anything else, and for more digits than anybody counts with."""
+    return int(text) if text.isdecimal() and len(text) <= _MOST_DIGITS else None
 
 
 def _is_number(text: str) -> bool:

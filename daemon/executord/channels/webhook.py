@@ -138,7 +138,7 @@ def _judged(host: str, answer: http.client.HTTPResponse, text: bytes) -> Receipt
 
 
 def _after(text: str | None) -> float | None:
-    if text is None or not text.strip().isdigit():
+    if text is None or not text.strip().isdecimal():
         return None
     return min(float(text), LONGEST_WAIT_S)
 

@@ -26,7 +26,7 @@ from executord.parcel import settled
 from executord.service import Service
 from executord.standards import ready
 from executord.store import Store
-from executord.values import stamp
+from executord.values import stamp, whole_number
 from executord.views import delivered
 
 Words = Annotated[
@@ -50,8 +50,9 @@ def gate(
             if not (reason or "").strip():
                 raise UsageError("--reason is missing", fix="say why; it is shown in the gate table and the hand-off")
             subject = Subject(_known(here, case_id))
-            key = "standard" if what.isdigit() else "component"
-            fields = {key: int(what) if what.isdigit() else what, "reason": reason}
+            number = whole_number(what)
+            key, said = ("component", what) if number is None else ("standard", number)
+            fields = {key: said, "reason": reason}
             print_outcomes(here, [tell(here, "waive", speaker(as_), subject, fields, patience(no_wait, timeout))])
         case ["waive", *_]:
             raise UsageError("gate waive needs ID and a standard or a component", fix="gate waive ID 4 --reason …")

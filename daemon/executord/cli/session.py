@@ -27,6 +27,7 @@ from executord.sessions.glance import tails
 from executord.team import texts, views
 from executord.team.papers import Reading
 from executord.team.record import Team
+from executord.values import whole_number
 
 SPAN = "60s"
 Session = Annotated[str | None, typer.Option("--session", metavar="PATH", help="The session's folder.")]
@@ -220,7 +221,8 @@ def _choose(here: Frame) -> dict[str, Any]:
         say(f"  {k}. {label} - {text}")
     said = _ask("Your choice [1]: ").strip().lower() or "1"
     actions = [action for action, _, _ in texts.OPTIONS]
-    action = actions[int(said) - 1] if said.isdigit() and 1 <= int(said) <= len(actions) else said
+    number = whole_number(said)
+    action = actions[number - 1] if number is not None and 1 <= number <= len(actions) else said
     if action not in actions:
         near = next((a for a, label, _ in texts.OPTIONS if a.startswith(said) or label.lower().startswith(said)), None)
         if near is None:

@@ -27,7 +27,7 @@ from executord.paper import Limits, Sheet, locate
 from executord.pen import dump
 from executord.reading import TASK_FIELDS, find, read_instruction, read_plan, read_task, unwrap
 from executord.scalars import written
-from executord.values import safe_id
+from executord.values import safe_id, whole_number
 
 #: How much one submission may hold; each file that comes of it is bound by the configuration.
 LIMITS = Limits(bytes=64 << 20, nodes=2_000_000)
@@ -189,7 +189,8 @@ def _placed(findings: Iterable[Finding], sheet: Sheet, path: str) -> Iterator[Fi
         if found.line is not None or found.field is None:
             yield found.at(path)
             continue
-        keys: tuple[str | int, ...] = tuple(int(k) if k.isdigit() else k for k in found.field.split("."))
+        numbers = [(k, whole_number(k)) for k in found.field.split(".")]
+        keys: tuple[str | int, ...] = tuple(k if number is None else number for k, number in numbers)
         tries = (keys, (*keys[:2], "task", *keys[2:]), keys[:2], keys[:1])
         places = (locate(sheet.raw, each) for each in tries)
         yield found.at(path, *next((p for p in places if p is not None), (None, None)))

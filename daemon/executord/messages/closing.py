@@ -27,6 +27,7 @@ from executord.products import Verdict as Said
 from executord.reading import find, text_of
 from executord.standards import NAMES, WORDS
 from executord.transitions import send_back
+from executord.values import whole_number
 
 _RESULT = ("classification", "overall_status", "result", "verdict", "decision")
 #: Word of the validator → what it means.
@@ -123,10 +124,11 @@ class Verdict(Incoming):
 def cycle_of(body: Mapping[str, Any]) -> int | None:
     """The cycle that a verdict names, by itself or by what it answers."""
     said = scalar(body.get("cycle"))
-    if said is not None and said.lstrip("c").isdigit():
-        return int(said.lstrip("c"))
+    number = whole_number(said.lstrip("c")) if said is not None else None
+    if number is not None:
+        return number
     hit = _CYCLE.search(scalar(body.get("in_reply_to")) or "")
-    return int(hit[1]) if hit is not None else None
+    return whole_number(hit[1]) if hit is not None else None
 
 
 def _issues(case: Case, body: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -247,11 +249,11 @@ class Waive(Incoming):
             if said is None:
                 continue
             name = deliverables.word(said)
-            digits = name.removeprefix("standard_")
+            number = whole_number(name.removeprefix("standard_"))
             if name in kind_of(case).components:
                 return None, name
-            if digits.isdigit() and int(digits) in NAMES:
-                return int(digits), None
+            if number is not None and number in NAMES:
+                return number, None
             if name in WORDS:
                 return WORDS[name], None
         return None, None

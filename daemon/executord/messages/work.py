@@ -81,8 +81,8 @@ class Progress(Incoming):
             letter.body, ("percent", "progress", "percentage", "progress_percent", "completion_percentage")
         ).value
         text = text_of(raw).strip().rstrip("%").strip()
-        if text.replace(".", "", 1).isdigit():
-            facts["percent"] = max(0, min(100, round(float(text))))
+        if text.replace(".", "", 1).isdecimal():
+            facts["percent"] = round(min(100.0, float(text)))
         note = note_of(letter.body, "note", "summary", "message", "details", "description")
         if note is None and raw is not None and "percent" not in facts:
             note = text[:NOTE_LENGTH] or None

@@ -17,7 +17,7 @@ from pydantic_core import PydanticCustomError
 
 from executord.crontab import FIX, cron
 from executord.errors import BadInput
-from executord.values import Span, agent_name, priority, read_span, safe_id, tier, why_not, zone_named
+from executord.values import Span, agent_name, priority, read_span, safe_id, tier, whole_number, why_not, zone_named
 
 
 def refusal(message: str, fix: str = "") -> PydanticCustomError:
@@ -125,7 +125,8 @@ def _iterable(value: object) -> Iterable[Any]:
 def _owner(value: object) -> object:
     if isinstance(value, bool) or not isinstance(value, (str, int)) or value == "":
         raise refusal(why_not(value, "user id or group"), "use a number (uid) or the name of a group")
-    return int(value) if isinstance(value, str) and value.isdigit() else value
+    number = whole_number(value) if isinstance(value, str) else None
+    return value if number is None else number
 
 
 def _priorities(value: object) -> object:
