@@ -18,6 +18,7 @@ import signal
 import stat
 import struct
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 from executord.errors import NotYetWhole, Unreadable
 
@@ -25,6 +26,8 @@ Identity = bytes
 """(device, inode, size, mtime_ns, ctime_ns), packed, for one is kept of every file that was read. Equal means that the
 file is the one already read."""
 FACTS = struct.Struct("=QQqqq")
+_MOST_NS = (1 << 63) - 1
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 FILE_LIMIT = 256 * 1024
 """Bytes; the default of `limits.file_bytes`."""
@@ -162,7 +165,21 @@ def status_of(path: str) -> os.stat_result | None:
 
 def identity_of(status: os.stat_result) -> Identity:
     """What tells one state of a file from another."""
-    return FACTS.pack(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    try:
+        return FACTS.pack(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    except struct.error:  # anybody can give his file a time beyond what is kept of it
+        times = _within(status.st_mtime_ns), _within(status.st_ctime_ns)
+        return FACTS.pack(status.st_dev, status.st_ino, status.st_size, *times)
+
+
+def _within(ns: int) -> int:
+    return min(max(ns, -_MOST_NS), _MOST_NS)
+
+
+def moment_of(ns: int) -> datetime:
+    """A file's time, given in nanoseconds since 1970, cut to microseconds; it lies between 1677 and 2262, whatever its
+    owner made of it."""
+    return _EPOCH + timedelta(microseconds=_within(ns) // 1000)
 
 
 def mtime_of(identity: Identity) -> int:

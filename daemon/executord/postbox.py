@@ -15,10 +15,10 @@ from datetime import datetime
 from executord.case import Letter
 from executord.disk import INBOX, OWN_INBOXES
 from executord.errors import Finding, NotYetWhole, Unreadable
-from executord.gate import Identity, identity_of, open_file
+from executord.gate import Identity, identity_of, moment_of, open_file
 from executord.letters import read_letter
 from executord.paper import MESSAGE_ENDINGS, Sheet, is_left_alone, parse
-from executord.store import Store, moment_of
+from executord.store import Store
 
 
 class Postbox:

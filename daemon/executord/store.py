@@ -13,7 +13,7 @@ import os
 from collections import OrderedDict
 from collections.abc import Collection, Container, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any, cast
 
 from executord import journal
@@ -24,14 +24,14 @@ from executord.errors import ExecutordError, Finding, NotYetWhole, Unreadable
 from executord.evidence import Evidence
 from executord.evolve import replace
 from executord.fold import fold
-from executord.gate import Identity, identity_of, mtime_of, ours_to_mend, regular, status_of
+from executord.gate import Identity, identity_of, moment_of, mtime_of, ours_to_mend, regular, status_of
 from executord.packed import shared
 from executord.paper import TASK_ENDINGS, Limits, Sheet, is_left_alone, locate, open_file, read_sheet
 from executord.policy import Policy
 from executord.reading import find, read_instruction, read_plan, read_task, safe_stem, text_of
 from executord.sight import fresh_head, see_gone, see_head, see_plan, see_quiet, see_task
 from executord.snapshot import thaw
-from executord.values import agent_name, read_stamp
+from executord.values import agent_name, read_stamp, whole_number
 from executord.verification import OUTPUT, SUMMARY
 
 HEAD_FILES = ("instruction.yaml", "workflow/plan.yaml", "workflow/plan.yml", "workflow/routing_decision.yaml")
@@ -75,14 +75,6 @@ class Seen:
         self.by_id.pop(task_id, None)
         for other in left:
             self.note(task_id, other)
-
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def moment_of(ns: int) -> datetime:
-    """A file's time, cut to microseconds."""
-    return _EPOCH + timedelta(microseconds=ns // 1000)
 
 
 class Store:
@@ -271,7 +263,7 @@ class Store:
                 last = file.read().rpartition(b"\nevent: ")[2]
         except OSError:
             return None
-        return int(last) if last.strip().isdigit() else None
+        return whole_number(last.decode(errors="replace").strip())
 
     def _settled(
         self, seen: Seen, path: str, status: os.stat_result, now: datetime, told: frozenset[str], later: list[datetime]
@@ -595,6 +587,7 @@ def placed(found: Finding, sheet: Sheet, path: str) -> Finding:
     """The finding with the line and column of its field."""
     if found.line is not None or found.field is None:
         return found.at(path)
-    keys = tuple(int(k) if k.isdigit() else k for k in found.field.split("."))
+    numbers = [(k, whole_number(k)) for k in found.field.split(".")]
+    keys = tuple(k if number is None else number for k, number in numbers)
     place = locate(sheet.raw, keys) or locate(sheet.raw, ("task", *keys))
     return found.at(path, *(place or (None, None)))

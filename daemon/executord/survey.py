@@ -21,7 +21,7 @@ from executord.casebook import Case
 from executord.completeness import components_of, judge, keyed
 from executord.deliverables import Component, Deliverable
 from executord.errors import NotYetWhole, Unreadable
-from executord.gate import Identity, identity_of, open_file
+from executord.gate import Identity, identity_of, moment_of, open_file
 from executord.paper import Limits, parse
 from executord.parcel import mark
 from executord.pen import printable
@@ -156,7 +156,7 @@ class Surveyor:
             opened = open_file(full, limit=64 << 20).raw
         except (Unreadable, NotYetWhole, OSError) as error:
             return _Look(0, "", now, fault=f"it cannot be read: {_said(error)}")
-        at = min(datetime.fromtimestamp(status.st_mtime_ns // 1000 / 1e6, UTC), now)
+        at = min(moment_of(status.st_mtime_ns), now)
         digest = hashlib.sha256(opened).hexdigest()
         if not opened:
             return _Look(0, digest, at, fault="it is empty")

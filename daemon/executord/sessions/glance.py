@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 from executord.errors import Unreadable
 from executord.evolve import replace
+from executord.gate import moment_of
 from executord.policy import Policy
 from executord.sessions.crew import Found, Job, Process, Waiting
 from executord.sessions.folder import read_session
@@ -82,9 +83,9 @@ def glance(path: str, reading: Reading, law: Law, policy: Policy) -> Team:
 
 def _mtime(path: str) -> datetime:
     try:
-        return datetime.fromtimestamp(os.lstat(path).st_mtime, UTC)
+        return moment_of(os.lstat(path).st_mtime_ns)
     except OSError:
-        return datetime.fromtimestamp(0, UTC)
+        return moment_of(0)
 
 
 def row(path: str) -> dict[str, object] | None:

@@ -10,12 +10,12 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from typing import Any
 
 from executord.case import Letter
 from executord.errors import Finding, NotYetWhole, Unreadable
-from executord.gate import open_file
+from executord.gate import moment_of, open_file
 from executord.letters import read_letter
 from executord.paper import MESSAGE_ENDINGS, is_left_alone, parse
 
@@ -52,7 +52,7 @@ class Mailbox:
             status = os.lstat(path)
             if stat.S_ISDIR(status.st_mode):
                 return None
-            at = min(datetime.fromtimestamp(status.st_mtime, UTC), now)
+            at = min(moment_of(status.st_mtime_ns), now)
             opened = open_file(path, settled=False)
             digest = hashlib.sha256(opened.raw).hexdigest()
             sheet = parse(opened.raw, path=name)

@@ -9,12 +9,12 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from executord.errors import NotYetWhole, Unreadable
 from executord.evolve import replace
-from executord.gate import open_file
+from executord.gate import moment_of, open_file
 from executord.sessions.crew import Crew, Job
 from executord.sessions.folder import JSON_BYTES, parse_json, read_json
 from executord.sessions.hands import BOARD, BUS
@@ -81,7 +81,7 @@ class Sight:
             self.team.version += 1
 
     def _discovery(self, path: str, there: Identity, now: datetime) -> Discovery | None:
-        changed = datetime.fromtimestamp(there[3] / 1e9, UTC).replace(microsecond=0)
+        changed = moment_of(there[3]).replace(microsecond=0)
         settled_at = min(changed, now) + self.settle
         try:
             raw = open_file(path, limit=JSON_BYTES).raw

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from executord.gate import moment_of
 from executord.sessions.crew import Crew, Job
 from executord.sessions.sight import artifacts_of
 from executord.team.line import Line, Record
@@ -122,7 +123,7 @@ def found_unknown(team: Team, crew: Crew, now: datetime) -> Iterator[Line]:
 
 def _mtime(path: str, now: datetime) -> datetime:
     try:
-        at = datetime.fromtimestamp(os.lstat(path).st_mtime, UTC)
+        at = moment_of(os.lstat(path).st_mtime_ns)
     except OSError:
         return now
     return min(at, now)

@@ -17,9 +17,8 @@ from typing import Any
 from executord import lock
 from executord.disk import INBOX, OWN_INBOXES
 from executord.errors import NotYetWhole, Unreadable
-from executord.gate import Identity, identity_of, open_file
+from executord.gate import Identity, identity_of, moment_of, open_file
 from executord.paper import MESSAGE_ENDINGS, is_left_alone, parse
-from executord.store import moment_of
 
 _LATE = re.compile(r"(?P<task>.+)\.attempt-(?P<n>\d+)\.late(?:-\d+)?\.yaml")
 
