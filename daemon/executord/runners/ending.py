@@ -17,14 +17,16 @@ import os
 import signal
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Literal
 
 from executord import machine
+from executord.gate import moment_of
 from executord.machine import Seen
 from executord.runners import groups
 from executord.runners.order import Worker
 from executord.runners.starting import WRAPPER, read_json, reap
+from executord.values import whole_number
 
 State = Literal["alive", "gone", "elsewhere"]
 GRACE_S = 10.0
@@ -93,7 +95,7 @@ def exit_of(work: str) -> Exit | None:
     if not isinstance(found.get("began"), bool):
         return None
     with contextlib.suppress(OSError):
-        at = datetime.fromtimestamp(os.stat(path).st_mtime, UTC)
+        at = moment_of(os.lstat(path).st_mtime_ns)
         out = found.get("left_out")
         return Exit(
             began=found["began"],
@@ -127,7 +129,7 @@ def find(marks: Mapping[str, str]) -> list[Worker]:
         work = command[command.index(WRAPPER) + 1] if WRAPPER in command[:-1] else None
         attempt = machine.environment_of(there.pid).get("EXECUTORD_ATTEMPT", "")
         found.append(
-            Worker(there.pid, there.start_ticks, boot, host, None, int(attempt) if attempt.isdigit() else 1, work,
+            Worker(there.pid, there.start_ticks, boot, host, None, whole_number(attempt) or 1, work,
                    dict(marks))
         )  # fmt: skip
     return sorted(found, key=lambda w: (w.work is None, w.pid))

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from executord.disk import rename
+from executord.gate import regular
 from executord.pen import dump
 from executord.runners.ending import tell
 from executord.runners.order import Worker
@@ -54,7 +55,7 @@ def publish(inbox: str, n: int, kind: str) -> bytes | None:
     """Put what was staged in place; answers its bytes. None: it was published before, or never staged [MEM-21]."""
     aside = _aside(inbox, n, kind)
     try:
-        with open(aside, "rb") as file:
+        with os.fdopen(regular(aside), "rb") as file:
             data = file.read()
         if not rename(aside, f"{inbox}/{_name(n, kind)}"):
             os.unlink(aside)
@@ -68,7 +69,7 @@ def next_number(inbox: str) -> int:
     """The number of the next follow-up, counted from what lies there; where the worker removes what it has read,
     keep a count of your own."""
     try:
-        numbers = [int(name[:4]) for name in os.listdir(inbox) if name[:4].isdigit()]
+        numbers = [int(name[:4]) for name in os.listdir(inbox) if name[:4].isdecimal()]
     except OSError:
         numbers = []
     return max(numbers, default=0) + 1

@@ -12,6 +12,7 @@ import contextlib
 import errno
 import json
 import os
+import stat
 import subprocess
 import sys
 import threading
@@ -20,6 +21,7 @@ from typing import Any
 
 from executord import machine
 from executord.errors import CannotStart
+from executord.gate import regular
 from executord.runners import groups
 from executord.runners.order import Order, Worker
 
@@ -103,7 +105,7 @@ def _hold(order: Order, durable: bool) -> Held:
     group = _group(order)
     gate, hand = os.pipe()
     try:
-        with open(f"{order.work}/wrapper.log", "ab") as log:
+        with open(f"{order.work}/wrapper.log", "ab", opener=_log) as log:
             child = subprocess.Popen(
                 [sys.executable, "-I", "-S", "-B", WRAPPER, order.work, str(gate)],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, close_fds=True, pass_fds=(gate,),
@@ -144,6 +146,13 @@ def _hold(order: Order, durable: bool) -> Held:
     return held
 
 
+def _log(path: str, flags: int) -> int:
+    """What an earlier process has left on this name neither makes us wait nor leads elsewhere."""
+    if os.path.lexists(path) and not stat.S_ISREG(os.lstat(path).st_mode):
+        os.unlink(path)
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o660)
+
+
 def _group(order: Order) -> str | None:
     parent = groups.delegated()
     if parent is None:
@@ -168,7 +177,9 @@ def reap_all() -> None:
 def put(path: str, data: bytes, *, durable: bool = True) -> None:
     """Write a file whole: aside, then renamed over its older self. Raises `OSError`."""
     aside = os.path.join(os.path.dirname(path), f".{os.path.basename(path)}.aside")
-    fd = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o660)
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(aside)  # a pipe that the worker has put there would make us wait, a second name cost him a file
+    fd = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o660)
     try:
         view = memoryview(data)
         while view:
@@ -181,10 +192,10 @@ def put(path: str, data: bytes, *, durable: bool = True) -> None:
 
 
 def read_json(path: str) -> dict[str, Any]:
-    """A JSON file of ours; empty where there is none that can be read."""
+    """A JSON file of ours, where its worker may have put anything; empty where there is none that can be read."""
     try:
-        with open(path, "rb") as file:
+        with os.fdopen(regular(path), "rb") as file:
             found = json.loads(file.read(1 << 20))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
