@@ -23,7 +23,7 @@ from executord.deaths import Deaths
 from executord.digests import PERIODS
 from executord.disk import INBOX, OWN_INBOXES
 from executord.downtime import Downtime, slept
-from executord.errors import BadConfiguration, ExecutordError, NotFound, TimedOut
+from executord.errors import BadConfiguration, NotFound, TimedOut
 from executord.gate import ours_to_mend
 from executord.hands import Entry
 from executord.inotify import untold
@@ -363,11 +363,8 @@ class Loop:
         elif name == "retention":
             for folder in self._workers.clean(self._clock.now()):
                 log_event("cleaned", folder=folder)
-            try:
-                for stream in pack(service.disk, self._clock.now()):
-                    log_event("packed", stream=stream)
-            except (OSError, ExecutordError) as error:
-                logger.warning("old days could not be packed: {}", error)
+            for stream in pack(service.disk, self._clock.now(), cannot=_not_packed):
+                log_event("packed", stream=stream)
         elif name == "probe":
             if not bells.watcher_alive:
                 self._event("stuck", "the watcher does not answer: it is started again, and everything is looked at")
@@ -485,3 +482,7 @@ class Loop:
         moving = sum(case.counts["in_progress"] for case in service.cases.values())
         text = f"{len(service.cases)} instructions, {moving} tasks in progress"
         return text if self._refused is None else f"{text}; the old configuration counts: {self._refused}"
+
+
+def _not_packed(day: str, why: str) -> None:
+    logger.warning("old days could not be packed: {}", f"{day}: {why}")
