@@ -24,14 +24,17 @@ from operator import attrgetter, call
 from typing import Any
 
 from executord import journal
+from executord.case import Head, Task
 from executord.casebook import Case
-from executord.gate import Identity, identity_of
+from executord.gate import Identity, identity_of, regular
 from executord.paper import TASK_ENDINGS, is_left_alone
 from executord.store import HEAD_FILES, TASK_FOLDERS, Seen, Store
 
 NAME = "cases.bin"
 HERE = os.path.dirname(os.path.abspath(__file__))
 _PROTOCOL = 5
+_LONGEST_HEAD = 4096  # bytes of the line before a keepsake
+_MADE_OF = frozenset(("datetime", name) for name in ("date", "datetime", "time", "timedelta", "timezone"))
 
 
 class Keepsakes:
@@ -41,24 +44,29 @@ class Keepsakes:
         self._store = store
         self._path = os.path.join(folder, NAME) if folder is not None else None
         self._places: dict[str, tuple[int, int, int, int]] = {}  # case → offset, size, checksum, last line
+        self._given: set[str] = set()  # restored already: a case that is read once more is read from its files
         self._live = self._end = 0  # bytes that count; where the next one is written
         self._words = b""
         if self._path is not None:
             self._words = _words(store)
-            with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+            try:
                 self._find(self._path)
+            except Exception:  # whatever lies there: what was found of it so far is not trusted, and it is made anew
+                self._places, self._live, self._end = {}, 0, 0
 
     def _find(self, path: str) -> None:
         """Where each keepsake lies; of several of one case the last."""
-        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        fd = regular(path)
         with os.fdopen(fd, "rb") as file:
             status = os.fstat(fd)
-            if status.st_uid != os.geteuid() or status.st_mode & 0o022 or file.readline() != self._words:
-                return  # not ours, or of another program
-            while line := file.readline():
+            if status.st_uid != os.geteuid() or status.st_mode & 0o022:
+                return  # not ours
+            if file.readline(len(self._words) + 1) != self._words:
+                return  # of another program
+            while line := file.readline(_LONGEST_HEAD):
                 head = json.loads(line)
                 at, size = file.tell(), int(head["size"])
-                if at + size > status.st_size:
+                if not 0 < size <= status.st_size - at:
                     return
                 self._place(str(head["case"]), at, size, int(head["sum"]), int(head["n"]))
                 file.seek(size, os.SEEK_CUR)
@@ -71,8 +79,9 @@ class Keepsakes:
     def restore(self, case_id: str, settled: int | None) -> Case | None:
         """The case as it was, if nothing has changed since; `settled`: up to which line everything is carried out."""
         place = self._places.get(case_id)
-        if place is None or self._path is None or settled is None or settled < place[3]:
+        if place is None or self._path is None or settled is None or settled < place[3] or case_id in self._given:
             return None
+        self._given.add(case_id)
         found = None
         with contextlib.suppress(Exception):  # whatever it is: it is read from its files instead
             found = self._read(self._path, case_id, place)
@@ -83,7 +92,7 @@ class Keepsakes:
         return case
 
     def _read(self, path: str, case_id: str, place: tuple[int, int, int, int]) -> tuple[Case, Seen] | None:
-        with open(path, "rb") as file:
+        with os.fdopen(regular(path), "rb") as file:
             file.seek(place[0])
             raw = file.read(place[1])
         if zlib.crc32(raw) != place[2]:
@@ -92,7 +101,9 @@ class Keepsakes:
         if made_from != self._probe(case_id, len(made_from[2])):
             return None
         case, seen = _load(body)
-        return (case, seen) if isinstance(case, Case) and isinstance(seen, Seen) else None
+        if not isinstance(seen, Seen) or not _is_sound(case) or (case.id, case.n) != (case_id, place[3]):
+            return None
+        return case, seen
 
     def _probe(self, case_id: str, most: int) -> tuple[Any, Any, dict[str, Identity]] | None:
         """What lies there: journal, head, task files. None once there are more task files than `most`."""
@@ -200,11 +211,11 @@ class _Pickler(pickle.Pickler):
 
 class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
-        """Our own values and what they are made of, nothing else."""
-        if module.startswith("executord.") or module in ("datetime", "zoneinfo", "collections", "copyreg"):
-            return super().find_class(module, name)
-        if module == "builtins" and name in ("set", "frozenset", "object", "complex", "bytearray"):
-            return super().find_class(module, name)
+        """Our own values and what they are made of, nothing else: nothing that a module of ours only imports."""
+        if module.startswith("executord.") or (module, name) in _MADE_OF:
+            found = super().find_class(module, name)
+            if found in (_case, _made) or (isinstance(found, type) and found.__module__ == module):
+                return found
         raise pickle.UnpicklingError(f"{module}.{name} is no value of ours")
 
 
@@ -228,6 +239,18 @@ def _case(*known: Any) -> Case:
     for name, value in zip(_KEPT, known, strict=True):
         setattr(case, name, value)
     return case
+
+
+def _is_sound(case: object) -> bool:
+    """Whether it is a case with everything of the kind that it has in every case; what stands in it may still be wrong:
+    then the case is parked, and at the next try read from its files."""
+    if not isinstance(case, Case) or not all(isinstance(t, Task) and t.id == i for i, t in case.tasks.items()):
+        return False
+    fresh = Case(case.id)
+    plain = ((getattr(case, name), getattr(fresh, name)) for name in _KEPT)
+    return all(
+        isinstance(value, type(wanted)) for value, wanted in plain if type(wanted) in (dict, list, int, bool, Head)
+    )
 
 
 @cache

@@ -158,13 +158,13 @@ class Service:
             case = taken_up(self, case_id, now, first=first)
             if case is None:
                 return None
+            self._keep(case)
         except Exception as error:  # the boundary of a case: its fault must not stop the others
             self._break(case_id, error, now)
             return None
         finally:
             self.deaths.working(None)
         self.broken.pop(case_id, None)
-        self._keep(case)
         if self.carriage is not None and not self._only_looks:
             self.carriage.recover(case, now)
         if first and case.n and self.store.progress_event(case_id) != case.n:
