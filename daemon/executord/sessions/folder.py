@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -24,9 +25,10 @@ SPEC_BYTES = 1 << 20
 FOLDERS = (
     "role-specs", "roles", "discoveries", "artifacts", ".msg", "wisdom", "explorations", "discussions", ".executord",
 )  # fmt: skip
-_HEADING = re.compile(r"^##\s+(Phase [234])\b", re.M)
-_FENCE = re.compile(r"^(```|~~~).*?^\1[`~]*\s*$", re.M | re.S)
-_ROLE = re.compile(r"^#\s*Role:\s*(.+?)\s*$", re.M | re.I)
+_HEADING = re.compile(r"##\s+(Phase [234])\b")
+_FENCE = re.compile(r"(```|~~~)")
+_FENCE_END = re.compile(r"(```|~~~)[`~]*\s*\Z")
+_ROLE = re.compile(r"#\s*Role:(.+)", re.I)
 _FRONT = re.compile(r"\A\ufeff?---[ \t]*\r?\n(.*?)^---[ \t]*\r?$", re.M | re.S)
 NO_SESSION = Fault(
     "SES-E1", "Session required. Usage: --session=<path-to-TC-folder>", None,
@@ -155,8 +157,28 @@ def _spec(full: str, shown: str) -> Spec:
             front = parse(found[1].encode(), limits=Limits()).data or {}
         except Unreadable as error:
             fault = error.message
-    body = _FENCE.sub("", text[found.end() :] if found is not None else text)
-    role = _ROLE.search(body)
-    sections = tuple(dict.fromkeys(m[1] for m in _HEADING.finditer(body)))
-    spec = Spec(shown, front, sections, role[1] if role is not None else None)
-    return spec if fault is None else Spec(shown, None, sections, spec.role, None)
+    lines = _unfenced((text[found.end() :] if found is not None else text).split("\n"))
+    roles = (hit[1].strip() for line in lines if (hit := _ROLE.match(line)) is not None)
+    sections = tuple(dict.fromkeys(hit[1] for line in lines if (hit := _HEADING.match(line)) is not None))
+    return Spec(shown, front if fault is None else None, sections, next((role for role in roles if role), None))
+
+
+def _unfenced(lines: list[str]) -> list[str]:
+    """The lines that stand in no fenced block; a fence that is not closed opens none. Each line is looked at once."""
+    ends: dict[str, deque[int]] = {"```": deque(), "~~~": deque()}
+    for k, line in enumerate(lines):
+        if (end := _FENCE_END.match(line)) is not None:
+            ends[end[1]].append(k)
+    kept: list[str] = []
+    k = 0
+    while k < len(lines):
+        fence = _FENCE.match(lines[k])
+        later = ends[fence[1]] if fence is not None else deque()
+        while later and later[0] <= k:
+            later.popleft()
+        if later:
+            k = later[0]
+        else:
+            kept.append(lines[k])
+        k += 1
+    return kept
