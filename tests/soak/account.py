@@ -32,7 +32,9 @@ class Account:
         for case_id, tasks in planner.cases.items():
             where, lines = states(self._tree, case_id), self._lines(case_id)
             for task in sorted(tasks):
-                self._task(case_id, task, where.get(task, []), deleted=hands.deleted.get(case_id) == task)
+                said = any(e["name"].startswith(f"delete {task} #") for e in lines)
+                deleted = hands.deleted.get(case_id) == task
+                self._task(case_id, task, where.get(task, []), deleted=deleted, said=said)
             self.twice += [f"{case_id}: {n}" for n, c in Counter(e["name"] for e in lines).items() if c > 1]
             if [e["n"] for e in lines] != list(range(1, len(lines) + 1)):
                 self.unsound.append(f"{case_id}: the journal's numbers have gaps")
@@ -41,11 +43,15 @@ class Account:
             else:
                 self.lost.append(f"{case_id} is not closed")
 
-    def _task(self, case_id: str, task: str, where: list[str], *, deleted: bool) -> None:
+    def _task(self, case_id: str, task: str, where: list[str], *, deleted: bool, said: bool) -> None:
+        """Completed, with its file where it belongs; but one whose file a hand deleted: cancelled, or, where its claim
+        came before that was seen, completed and said to be gone [MEM-25].
+        """
         result = self._tree.root / case_id / f"outputs/partial/{task}.yaml"
         state = yaml.safe_load(result.read_text())["state"] if result.is_file() else "without a result"
         self.ended[f"tasks {state}"] += 1
-        if (state, where) != ("completed", ["completed"]) and not (deleted and state == "cancelled"):
+        gone = deleted and said and state == "completed" and not where
+        if (state, where) != ("completed", ["completed"]) and not gone and not (deleted and state == "cancelled"):
             self.lost.append(f"{case_id}/{task}: {state}, in {where or 'no folder'}")
 
     def incidents(self, planner: Planner) -> None:
