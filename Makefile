@@ -105,7 +105,8 @@ spec: $(STAMP)
 # So many seconds of CPU for each reader, with ever new examples.
 FUZZ_S ?= 10
 fuzz: $(STAMP)
-	EXECUTORD_FUZZ_S=$(FUZZ_S) $(BIN)/python -m pytest -rP tests/test_fuzz.py tests/test_readers_fuzz.py tests/test_session_fuzz.py
+	EXECUTORD_FUZZ_S=$(FUZZ_S) $(BIN)/python -m pytest -rP tests/test_fuzz.py tests/test_readers_fuzz.py \
+		tests/test_session_fuzz.py tests/test_kept_fuzz.py
 
 # Seconds of load and faults; then everything has to come to its end.
 SOAK_S ?= 900

@@ -69,6 +69,7 @@ ODD = (
     "0 hours", "immediate", "1-1-1", "4 hours - 1 hour", "P9999999Y", "25:00", "24:00", "Europe/Berlin",
     "../../etc/localtime",
     "critical", "Sev 0", "yes", "completed", "blocked", "failed", "100%", "all", "\u2028", "\ufeff", "\u0085", "é" * 40,
+    "²", "9" * 400, "9" * 5000, "acme-1.T1.a².delegation",
     "x" * 300, "outputs/partial/T1/notes.md", "outputs/../../x", ".", "..", "T1.yaml",
 )  # fmt: skip
 SCALARS = (

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import shutil
+import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.stories.kit import CASE, Stage
 from tests.test_simulate import START, lay, simulate
 from tests.test_simulate import lines as noted_lines
 
@@ -361,3 +365,48 @@ def test_a_key_that_is_nearly_one_is_spoken_of(act, key, meant):
     files = one() | {f"{PENDING}/T1.yaml": f'id: T1\n"{key}": 2027-01-01\n'}
     (found,) = act(files).end["findings"]
     assert (found["code"], found["severity"], found["line"], found["fix"]) == ("MEM-7", "warning", 2, f"write {meant}")
+
+
+@pytest.mark.spec("REL-4", "REL-10", "MSG-5")
+@pytest.mark.parametrize("text", ["²", "٣", "9" * 400, "9" * 5000])
+def test_digits_that_are_no_number_of_anything_park_nothing(tmp_path, text):
+    """Wherever a number is looked for in what others write: as an attempt, a percentage, a cycle, a standard."""
+    stage = Stage(tmp_path / "memory", {})
+    stage.case({"T1": "api error"})
+    stage.at("09:05")
+    for more in ({"attempt": text}, {"percent": text}, {"percent": f"{text}.5 %"}):
+        stage.drop("progress", ENGINEER, "T1", **more)
+    stage.drop("acknowledgement", ENGINEER, "T1", in_reply_to=f"{CASE}.T1.a{text}.delegation")
+    stage.drop("waive", "support-manager", standard=text, reason="x")
+    stage.drop("verdict", "instruction-validator", verdict="PASS", cycle=text)
+    stage.drop("verdict", "instruction-validator", verdict="PASS", in_reply_to=f"{CASE}.c{text}.validation_request")
+    stage.at("09:20")
+    assert not stage.service.broken
+    assert not list((tmp_path / "memory/_communication/inbox/executor").glob("*.yaml"))
+
+
+@pytest.mark.spec("REL-4", "REL-8", "MSG-10")
+@pytest.mark.parametrize("when", [-(10**12), -(10**10), 10_000_000_000, 10**12, 1 << 40])
+def test_a_file_from_any_time_is_a_file(tmp_path, when):
+    """Tasks, plan, instruction and a message from before what is kept of times and from after: all are taken, and so is
+    the mail beside them."""
+    base = Path(tempfile.mkdtemp(prefix="times-", dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else tmp_path))
+    try:
+        stage = Stage(base / "memory", {})
+        stage.case({"T1": "api error", "T2": "api error"})
+        box = base / "memory/_communication/inbox/executor"
+        stage.at("09:05")
+        head = f"from: {ENGINEER}\ninstruction_id: {CASE}\ntask_id: T1\n"
+        (box / "old.yaml").write_text(f"type: ack\n{head}")
+        (box / "new.yaml").write_text(f"type: progress\npercent: 40\n{head}")
+        odd = [p for p in (base / "memory" / CASE).rglob("*.yaml") if "partial" not in str(p)] + [box / "old.yaml"]
+        for path in odd:
+            os.utime(path, (when, when))
+        stage.at("09:20")
+        stage.service.everything(stage.now)
+        stage.at("09:40")
+        assert len(odd) >= 4
+        assert not stage.service.broken
+        assert not list(box.glob("*.yaml"))
+    finally:
+        shutil.rmtree(base)

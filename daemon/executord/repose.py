@@ -80,7 +80,7 @@ class Watch:
                     if facts_of(s.st_dev, s.st_ino, s.st_size, s.st_mtime_ns, s.st_ctime_ns) != known[0]:
                         return False
             return all(identity_of(lstat(path, dir_fd=root)) == known[1] for path, known in seen.views.items())
-        except OSError:
+        except (OSError, struct.error):  # a time that does not fit: it is read
             return False
 
     def folders(self, case_id: str) -> Repose | None:
@@ -94,7 +94,7 @@ class Watch:
                 facts.append(_facts(os.stat(case_id + part, dir_fd=root)))
             except (FileNotFoundError, NotADirectoryError):
                 continue
-            except OSError:
+            except (OSError, struct.error):
                 return None
             parts.append(part)
         return Repose(shared(tuple(parts)), b"".join(facts))

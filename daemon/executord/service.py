@@ -7,6 +7,7 @@ says when it wants to be woken [MSG-11, REL-4].
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -200,7 +201,8 @@ class Service:
 
     def _break(self, case_id: str, error: BaseException, now: datetime) -> None:
         """A fault in one case parks that case, says so, and never stops the others [REL-4]."""
-        self._drop(case_id)
+        with contextlib.suppress(Exception):  # what is wrong with it may trip this up too
+            self._drop(case_id)
         self.parked.park(case_id, error, now, tell=not self._only_looks)
 
     # -- a turn --------------------------------------------------------------------------------------------

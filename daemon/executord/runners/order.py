@@ -99,7 +99,7 @@ def worker_from(
 ) -> Worker | None:
     """The opposite of `facts`; also of what others write, with `pid_start` for `start_ticks`. None: it names none."""
     pid, ticks = facts.get("pid"), facts.get("start_ticks", facts.get("pid_start"))
-    if not _number(pid) or not _number(ticks):
+    if not _number(pid) or not _number(ticks, (1 << 63) - 1):
         return None
     boot, host, cgroup, attempt = (facts.get(key) for key in ("boot_id", "host", "cgroup", "attempt"))
     return Worker(
@@ -114,8 +114,8 @@ def worker_from(
     )
 
 
-def _number(value: object) -> TypeGuard[int]:
-    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+def _number(value: object, most: int = (1 << 31) - 1) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 < value <= most
 
 
 def environment(

@@ -24,6 +24,7 @@ import json
 import os
 import select
 import signal
+import stat
 import sys
 import time
 from collections import deque
@@ -98,10 +99,20 @@ class Capped:
 
 
 def _open(path: str) -> int:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
     try:
-        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o660)
+        return os.open(path, flags, 0o660)
     except OSError:
         return -1
+
+
+def _regular(path: str) -> int:
+    """A plain file for reading: the worker may have put a pipe or a link on the name. Raises OSError."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise OSError(errno.EINVAL, "it is no plain file")
+    return fd
 
 
 class Turns:
@@ -126,9 +137,12 @@ class Turns:
         with contextlib.suppress(OSError):
             for name in sorted(os.listdir(self._folder)):
                 if not name.startswith(".") and name not in self._fed:
-                    with open(os.path.join(self._folder, name), "rb") as file:
+                    with (
+                        contextlib.suppress(OSError),
+                        os.fdopen(_regular(os.path.join(self._folder, name)), "rb") as file,
+                    ):
                         self.waiting += file.read()
-                    self._fed.add(name)
+                        self._fed.add(name)
         self.feed()
 
     def feed(self) -> None:
@@ -263,7 +277,8 @@ class Wrapper:
             if turns:
                 stdin, stdin_w = os.pipe()
             else:
-                stdin = os.open(order.get("stdin") or os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+                said = order.get("stdin")
+                stdin = _regular(said) if said else os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
             self.error = f"{order.get('stdin')}: {error.strerror}"
             stdin = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
