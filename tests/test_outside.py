@@ -400,7 +400,7 @@ def test_a_file_from_any_time_is_a_file(tmp_path, when):
         (box / "old.yaml").write_text(f"type: ack\n{head}")
         (box / "new.yaml").write_text(f"type: progress\npercent: 40\n{head}")
         odd = [p for p in (base / "memory" / CASE).rglob("*.yaml") if "partial" not in str(p)] + [box / "old.yaml"]
-        for path in odd:
+        for path in [*odd, *{p.parent for p in odd}]:
             os.utime(path, (when, when))
         stage.at("09:20")
         stage.service.everything(stage.now)
