@@ -370,7 +370,7 @@ def _allowed(parts: list[str]) -> bool:
         case ["_communication", "inbox", agent, name] if agent not in OWN_INBOXES:
             return _staged(name) or (not name.startswith(".") and name.endswith(".yaml"))
         case ["_communication", "inbox", agent, name, *_] if agent in OWN_INBOXES:
-            return name in _OWN_DOTS or _staged(name) or _is_answer(agent, name)
+            return name in _OWN_DOTS or _staged(name) or is_answer(agent, name)
         case ["_archive", case_id]:
             return not case_id.startswith((".", "_"))
         case [case_id, "tasks", folder, name]:
@@ -402,7 +402,7 @@ def _is_case(name: str) -> bool:
     return not name.startswith((".", "_"))
 
 
-def _is_answer(inbox: str, name: str) -> bool:
+def is_answer(inbox: str, name: str) -> bool:
     """What a program has said becomes a message of its agent in our inbox; nobody else's name is written there."""
     return inbox == OWN_INBOXES[0] and not name.startswith(".") and _ANSWER.match(name) is not None
 

@@ -24,7 +24,7 @@ from executord.messages.muting import mute_of, refused, window
 from executord.pen import dump
 from executord.posts import clarification, reason_file, rejection, stem
 from executord.reading import safe_stem, text_of
-from executord.rules.mail import Judgement, owed_to_house
+from executord.rules.mail import Judgement, owed_to_house, wanted_of
 from executord.sessions.desk import Desk
 from executord.values import agent_name, read_moment, stamp
 from executord.views.overview import Tree, status_report
@@ -178,7 +178,7 @@ class House:
         """File a letter without a case, and answer it."""
         if letter.fault is not None:
             fault = letter.fault
-            judged = Judgement("rejected", fault.code or "MSG-5", "one YAML mapping", finding=fault)
+            judged = Judgement("rejected", fault.code or "MSG-5", wanted_of(fault), finding=fault)
             return self._reject(letter, judged, now)
         known, _ = type_of(letter)
         if known is None:

@@ -16,6 +16,7 @@ from typing import Any
 from executord.case import Customer, Head, Task
 from executord.clocks import BUSINESS, Calendar, amount_due, calendar_from
 from executord.escalations import BUILT_IN, Escalation, read_rows
+from executord.evolve import empty
 from executord.ladders import BUILT_IN as SILENCE
 from executord.ladders import Ladder, from_silence, read_ladders
 from executord.programs import Command, command_of
@@ -145,6 +146,7 @@ class Policy:
 
     roster: Mapping[str, Agent] = field(default_factory=lambda: ROSTER)
     authority: Mapping[str, frozenset[str]] = field(default_factory=lambda: AUTHORITY)
+    senders: Mapping[str, tuple[int | str, ...]] = field(default_factory=empty)  # agent → whose files his messages are
     zone: tzinfo = UTC
     domains: frozenset[str] = frozenset({"support"})
     settle: timedelta = timedelta(seconds=2)
@@ -208,6 +210,7 @@ def make_policy(
     timezone_name: str = "UTC",
     roster: Mapping[str, Mapping[str, Any]] | None = None,
     authority: Mapping[str, Any] | None = None,
+    senders: Mapping[str, Iterable[int | str]] | None = None,
     calendars: Mapping[str, Any] | None = None,
     domains: Iterable[str] = ("support",),
     settle_s: float = 2.0,
@@ -247,6 +250,7 @@ def make_policy(
     return Policy(
         roster=agents,
         authority=rights,
+        senders={agent_name(name): tuple(owners) for name, owners in (senders or {}).items()},
         zone=timezone,
         domains=frozenset(domains),
         settle=timedelta(seconds=settle_s),

@@ -6,15 +6,18 @@ as finished, or that does not parse, has the settle time before it is taken or r
 
 from __future__ import annotations
 
+import grp
 import hashlib
 import os
+import pwd
 import stat
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from executord.case import Letter
-from executord.disk import INBOX, OWN_INBOXES
+from executord.disk import INBOX, OWN_INBOXES, is_answer
 from executord.errors import Finding, NotYetWhole, Unreadable
+from executord.evolve import replace
 from executord.gate import Identity, identity_of, moment_of, open_file
 from executord.letters import read_letter
 from executord.paper import MESSAGE_ENDINGS, Sheet, is_left_alone, parse
@@ -118,7 +121,32 @@ class Postbox:
                 name, folder, sha or f"unread-{status.st_size:x}-{status.st_mtime_ns:x}", now, min(file_at, now),
                 min(file_at, now), fault=fault,
             )  # fmt: skip
-        return read_letter(
+        letter = read_letter(
             sheet.data or {}, name=name, folder=folder, sha256=sha, seen_at=now, file_at=file_at,
             zone=self._store.policy.zone, warnings=sheet.findings,
         )  # fmt: skip
+        ours = opened.uid == os.geteuid() and is_answer(folder, name)  # what a program has said, put here by us
+        foreign = None if ours else not_his(letter.sender, opened.uid, self._store.policy.senders)
+        return letter if foreign is None else replace(letter, sender=None, fault=foreign)
+
+
+def not_his(sender: str | None, uid: int, senders: Mapping[str, tuple[int | str, ...]]) -> Finding | None:
+    """What is wrong with a message under this name in a file of this user, where the name is bound [SEC-2]."""
+    owners = senders.get(sender or "")
+    if owners is None or any(_owns(uid, owner) for owner in owners):
+        return None
+    who = " or ".join(f"user {owner}" if isinstance(owner, int) else f"group {owner}" for owner in owners)
+    text = f"messages of {sender} come in files of {who or 'nobody'}; this file is of user {uid}"
+    return Finding("SEC-2", text, "speak under your own name; `senders` in the configuration binds this one")
+
+
+def _owns(uid: int, owner: int | str) -> bool:
+    """Whether it is this user, or one of this group: by who he is, not by the group of his file, which may be the
+    folder's."""
+    if isinstance(owner, int):
+        return uid == owner
+    try:
+        user, group = pwd.getpwuid(uid), grp.getgrnam(owner)
+    except KeyError:
+        return False
+    return user.pw_gid == group.gr_gid or user.pw_name in group.gr_mem

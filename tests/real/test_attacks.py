@@ -5,15 +5,20 @@ Counterparts: `test_hostile.py`, who lies in wait on our names; `test_gate.py`, 
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import shutil
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from tests.real.kit import INBOX, Tree, drop
+from tests.real.kit import INBOX, Tree, drop, environ
 from tests.real.servers import HttpReceiver
 
 ENGINEER = "technical-support-engineer"
@@ -129,3 +134,79 @@ def test_no_secret_and_no_shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     args = next(raw for name, raw in seen.items() if name.endswith(".args"))
     assert not re.search(rb"touch", args), "what stands in a ticket is an argument"
     assert all("Webhook-Signature" in headers for headers, _ in hook.posts)
+
+
+LEAD, MALLORY = 61_234, 61_235  # users that need no entry anywhere
+
+
+def as_user(uid: int, *command: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Run it as somebody else, who may read everything, as the interpreter may lie in root's own folder."""
+    who = [f"--reuid={uid}", f"--regid={uid}", "--clear-groups"]
+    caps = ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
+    return subprocess.run(
+        ["setpriv", *who, *caps, *command], capture_output=True, text=True, cwd=cwd, check=False, timeout=120,
+        env={**environ(), "HOME": "/nonexistent", "PYTHONDONTWRITEBYTECODE": "1"},
+    )  # fmt: skip
+
+
+@pytest.mark.spec("SEC-2", "MSG-4", "OPS-4")
+@pytest.mark.skipif(
+    os.geteuid() != 0 or not shutil.which("setpriv"), reason="only root, with setpriv, is somebody else"
+)
+def test_a_name_that_is_bound_is_spoken_under_by_its_owner_alone(tmp_path: Path) -> None:
+    """Two users who may both write to the inbox: one is `support-manager`, the other only says so, in a file of his own
+    and by `--as` on the command line; he is refused, nothing happens, and nobody else is touched by it.
+    """
+    base = Path(tempfile.mkdtemp(prefix="executord-senders-", dir="/tmp"))  # others must get through to it
+    base.chmod(0o755)
+    tree = Tree(base, {**QUICK, "senders": {"support-manager": [LEAD], "planner": "no-such-group"}})
+    for path in (base, tree.root, tree.root / "_communication", tree.root / INBOX):
+        path.chmod(0o755)
+    (tree.root / INBOX / "executor").chmod(0o1777)
+    tree.config.chmod(0o644)
+    tree.case("acme-1", ["T1", "T2"])
+    for task in ("T1", "T2"):
+        tree.task("acme-1", task)
+    tree.start()
+    try:
+        tree.until(lambda: len(tree.inbox(ENGINEER)) >= 2, "nothing is given out")
+        os.chmod(tree.root / INBOX / "executor", 0o1777)
+        held = {"type": "hold", "from": "support:Support_Manager", "instruction_id": "acme-1", "task_id": "T1",
+                "reason": "x"}  # fmt: skip
+        text = yaml.safe_dump(held)
+        box = tree.root / INBOX / "executor"
+        put = "import os, sys; open('.w', 'w').write(sys.argv[1]); os.rename('.w', sys.argv[2])"
+        for uid, name in ((MALLORY, "mallory.yaml"), (LEAD, "lead.yaml")):
+            done = as_user(
+                uid, sys.executable, "-c", put, text if uid == MALLORY else text.replace("T1", "T2"), name, cwd=box
+            )
+            assert done.returncode == 0, done.stderr
+        planned = {"type": "plan_ready", "from": "planner", "instruction_id": "acme-1"}
+        as_user(LEAD, sys.executable, "-c", put, yaml.safe_dump(planned), "planner.yaml", cwd=box)
+        tree.message(
+            "free.yaml", {"type": "acknowledgement", "from": ENGINEER, "instruction_id": "acme-1", "task_id": "T1"}
+        )
+        rejected = tree.root / INBOX / "executor/.rejected"
+        tree.until(lambda: len(list(rejected.glob("*/*.reason.yaml"))) >= 2, "nobody is refused")
+        tree.until(lambda: not list(box.glob("*.yaml")), "a message has no end")
+        reasons = {
+            p.name.removesuffix(".reason.yaml"): yaml.safe_load(p.read_text()) for p in rejected.glob("*/*.reason.yaml")
+        }
+        assert set(reasons) == {"mallory", "planner"}
+        assert all(r["code"] == "SEC-2" for r in reasons.values())
+        assert f"user {MALLORY}" in reasons["mallory"]["reason"]
+        states = {t["id"]: t["state"] for t in json.loads(tree.call("show", "acme-1", "--json").stdout)["tasks"]}
+        assert states["T2"] == "on_hold"
+        assert states["T1"] != "on_hold"
+        before = len(tree.journal("acme-1"))
+        said = as_user(
+            MALLORY, *tree.command("hold", "acme-1/T1", "--as", "support-manager", "--reason", "x"), cwd=base
+        )
+        assert said.returncode == 65, (said.stdout, said.stderr)
+        assert "files of user" in said.stderr
+        said = as_user(LEAD, *tree.command("hold", "acme-1/T1", "--as", "support-manager", "--reason", "x"), cwd=base)
+        assert said.returncode == 0, (said.stdout, said.stderr)
+        assert len(tree.journal("acme-1")) > before
+    finally:
+        assert tree.stop() == 0
+        shutil.rmtree(base)

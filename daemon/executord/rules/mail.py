@@ -54,6 +54,11 @@ class Judgement:
     answers: Ask | None = None  # what was put to the sender
 
 
+def wanted_of(fault: Finding) -> str:
+    """What is expected in the place of a letter that is refused before anybody looks at what it says."""
+    return "a file of who speaks under this name" if fault.code == "SEC-2" else "one YAML mapping"
+
+
 def line(case: Case, letter: Letter, policy: Policy, sender_known: bool) -> Due:
     """The line that files a letter; it carries every field that a rule uses [MEM-17]."""
     judged = judge(case, letter, policy)
@@ -156,7 +161,7 @@ def judge(case: Case, letter: Letter, policy: Policy) -> Judgement:
     """What becomes of this letter in this case."""
     if letter.fault is not None:
         fault = letter.fault
-        return Judgement("rejected", fault.code or "MSG-5", "one YAML mapping", finding=fault)
+        return Judgement("rejected", fault.code or "MSG-5", wanted_of(fault), finding=fault)
     known, warning = type_of(letter)
     if known is None:
         said = f"{letter.type!r} is not a type of message" if letter.type else "the message has no type"

@@ -341,7 +341,7 @@ class Engine:
     # -- messages ------------------------------------------------------------------------------------------
 
     def _take_letters(self, now: datetime) -> None:
-        for letter in self.mailbox.letters(now, self.policy.zone):
+        for letter in self.mailbox.letters(now, self.policy):
             self.take(letter, now)
 
     def take(self, letter: Letter, now: datetime) -> Taken:

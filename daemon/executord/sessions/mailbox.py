@@ -10,14 +10,17 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterator
-from datetime import datetime, timedelta, tzinfo
+from datetime import datetime, timedelta
 from typing import Any
 
 from executord.case import Letter
 from executord.errors import Finding, NotYetWhole, Unreadable
+from executord.evolve import replace
 from executord.gate import moment_of, open_file
 from executord.letters import read_letter
 from executord.paper import MESSAGE_ENDINGS, is_left_alone, parse
+from executord.policy import Policy
+from executord.postbox import not_his
 
 INBOX = ".executord/inbox"
 
@@ -35,17 +38,17 @@ class Mailbox:
         """Whether something lies there that is not whole yet."""
         return bool(self._waiting)
 
-    def letters(self, now: datetime, zone: tzinfo) -> Iterator[Letter]:
+    def letters(self, now: datetime, policy: Policy) -> Iterator[Letter]:
         """The messages that lie there whole, by event time."""
         try:
             names = [n for n in os.listdir(self._folder) if not is_left_alone(n) and n.endswith(MESSAGE_ENDINGS)]
         except OSError:
             return
-        found = [letter for name in sorted(names) if (letter := self._letter(name, now, zone)) is not None]
+        found = [letter for name in sorted(names) if (letter := self._letter(name, now, policy)) is not None]
         self._waiting = {name: seen for name, seen in self._waiting.items() if name in names}
         yield from sorted(found, key=lambda each: each.order)
 
-    def _letter(self, name: str, now: datetime, zone: tzinfo) -> Letter | None:
+    def _letter(self, name: str, now: datetime, policy: Policy) -> Letter | None:
         path = f"{self._folder}/{name}"
         digest = "unread"
         try:
@@ -64,9 +67,11 @@ class Mailbox:
             fault = Finding("MSG-5", getattr(error, "message", None) or str(error), "write aside, then mv")
             return Letter(name, "session", digest, now, at, at, fault=fault)
         self._waiting.pop(name, None)
-        return read_letter(
-            sheet.data or {}, name=name, folder="session", sha256=digest, seen_at=now, file_at=at, zone=zone
+        letter = read_letter(
+            sheet.data or {}, name=name, folder="session", sha256=digest, seen_at=now, file_at=at, zone=policy.zone
         )
+        foreign = not_his(letter.sender, opened.uid, policy.senders)
+        return letter if foreign is None else replace(letter, sender=None, fault=foreign)
 
     def _waited(self, name: str, status: os.stat_result, now: datetime) -> bool:
         key = (status.st_ino, status.st_size, status.st_mtime_ns)

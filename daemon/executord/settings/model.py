@@ -157,6 +157,7 @@ class Settings(Strict):
             timezone_name=self.timezone,
             roster=given.get("roster"),
             authority={name: "all" if "all" in types else types for name, types in self.authority.items()},
+            senders=self.senders,
             calendars={name: row.model_dump() for name, row in self.calendars.items()},
             domains=self.domains,
             settle_s=self.settle_s,
