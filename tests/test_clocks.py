@@ -220,6 +220,68 @@ def test_a_pause_without_end_leaves_the_rest(scene, begin, minutes):
         assert found.reason == ("paused" if any(calendar.weekly) else found.reason)
 
 
+@pytest.mark.spec("SLA-5", "SLA-7", "SLA-11", "SLA-22")
+@settings(max_examples=60)
+@given(
+    scenes(),
+    st.lists(
+        st.tuples(st.sampled_from(["target", "pause", "resume", "extend"]), st.integers(0, 1500), st.integers(0, 1800)),
+        max_size=7,
+    ),
+)
+def test_a_life_of_a_clock_is_what_the_simulation_says(scene, told):
+    """Targets, pauses, resumes without a pause, extensions while paused, in any order: each counts from the start."""
+    data, start, _ = scene
+    now, target, pauses, begun = start, 0, [], None
+    steps, wanted = [], []
+    for event, gap, minutes in [("target", 0, 600), *told]:
+        now += gap * MINUTE
+        if event in ("target", "extend"):
+            target = minutes if event == "target" else target + minutes
+        elif event == "pause":
+            begun = begun or now
+        elif begun is not None:
+            pauses, begun = [*pauses, (begun, now)], None
+        steps.append(Step(now, event, minutes * 60 if event in ("target", "extend") else None))
+        counts = simulate(data, start, [*pauses, *([(begun, None)] if begun is not None else [])])
+        wanted.append((simulated_due(counts, start, target), (target - sum(counts)) * 60, begun is not None))
+    for found, (instant, left, paused) in zip(play(calendar_from(data), start, steps), wanted, strict=True):
+        if instant is not None:
+            assert found == Due(instant)
+        elif paused:
+            assert (found.due, found.remaining_seconds) == (None, left)
+        else:
+            assert found.due is None or found.due > start + (DAYS_SEEN - 1) * 1440 * MINUTE
+
+
+@pytest.mark.spec("SLA-5", "SLA-21")
+@settings(max_examples=60)
+@given(scenes(), st.integers(1, 6))
+def test_a_cadence_of_working_dates_is_what_a_walk_says(scene, count):
+    """Date by date: one counts if a minute of it is open; there the same wall time, not before it opens, not after."""
+    data, last, _ = scene
+    zone = ZoneInfo(data["timezone"])
+    local = last.astimezone(zone)
+    day, left = local.date(), count
+    for _ in range(DAYS_SEEN - 2):
+        day += timedelta(days=1)
+        alone = {**data, "weekly": {}, "holidays": [], "overrides": {}}
+        kept = str(day) in data["overrides"] or str(day) not in data["holidays"]
+        alone["overrides"][str(day)] = (
+            data["overrides"].get(str(day), data["weekly"].get(WEEKDAYS[day.weekday()], [])) if kept else []
+        )
+        counts = simulate(alone, last, [])
+        left -= 1 in counts
+        if not left:
+            opens, closes = counts.index(1), len(counts) - counts[::-1].index(1)
+            same = (wall(day, f"{local:%H:%M}", zone) - last) // MINUTE
+            assert (
+                next_due(calendar_from(data), last, "working_days", count)
+                == last + min(max(same, opens), closes) * MINUTE
+            )
+            return
+
+
 # --- the properties of SLA-5, on the engine itself ---
 
 seconds = st.integers(0, 300_000)
