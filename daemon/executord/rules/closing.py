@@ -169,8 +169,8 @@ def _verdict_notices(case: Case, policy: Policy) -> Iterator[Due]:
     for agent in dict.fromkeys(names):
         name = f"notice {case.id} #{cycle} closed-{agent}"
         if name not in head.done:
-            text = f"{case.id} passed validation on cycle {cycle} and is closed; it can be archived"
-            text += f". Outstanding: {'; '.join(left)}" if left else ""
+            text = f"{case.id} passed validation on cycle {cycle} and is closed"
+            text += f". Outstanding, before it can be archived: {'; '.join(left)}" if left else "; it can be archived"
             yield Due(head.closed.at, name, "QUA-4", Send(agent, "notice", {"text": text}), why=text, order=ORDER)
 
 

@@ -294,6 +294,10 @@ def _at_pace(case: Case, task: Task | None, ask: Ask, policy: Policy, start: dat
     incident = _of(case, ask)
     remind, climb = _pace(incident, 1)
     if ask.level < 2:
+        if start >= remind:  # asked when it was overdue, after downtime: he has as long for it as anybody
+            every = timedelta(seconds=CADENCE_S[incident.severity])
+            remind = start + every * (1 - ASK_AT)
+            climb = remind + every / 4
         return remind, climb
     quarter = start + timedelta(seconds=CADENCE_S[incident.severity] / 4)
     return quarter, quarter
