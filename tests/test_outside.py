@@ -9,12 +9,15 @@ import shutil
 import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from executord.policy import make_policy
+from executord.service import Service
 from tests.stories.kit import CASE, Stage
 from tests.test_simulate import START, lay, simulate
 from tests.test_simulate import lines as noted_lines
@@ -410,3 +413,28 @@ def test_a_file_from_any_time_is_a_file(tmp_path, when):
         assert not list(box.glob("*.yaml"))
     finally:
         shutil.rmtree(base)
+
+
+@pytest.mark.spec("REL-9", "REL-4", "CON-6")
+def test_a_journal_of_a_newer_version_is_refused_with_a_message(tmp_path):
+    """Its case is parked and said, nothing of it is touched, the other goes on; with its own version it goes on too."""
+    stage = Stage(tmp_path / "memory", {})
+    for case_id in (CASE, "acme-2"):
+        stage.case({"T1": "api error"}, case=case_id)
+    stage.at("09:05")
+    stage.end()
+    path = tmp_path / "memory" / CASE / "outputs/partial/journal.yaml"
+    known = path.read_bytes()
+    path.write_bytes(known.replace(b'"journal": 1', b'"journal": 2', 1))
+    before = {p: p.read_bytes() for p in (tmp_path / "memory" / CASE).rglob("*") if p.is_file()}
+    service = Service(str(tmp_path / "memory"), make_policy(), durable=False)
+    service.open(stage.now)
+    service.everything(stage.now)
+    assert list(service.cases) == ["acme-2"]
+    assert "the journal is of version 2; this program reads 1" in service.broken[CASE][0]
+    assert before == {p: p.read_bytes() for p in before}
+    path.write_bytes(known)
+    later = stage.now + timedelta(hours=2)
+    service.everything(later)
+    service.everything(later)
+    assert set(service.cases) == {CASE, "acme-2"}

@@ -441,7 +441,7 @@ def sent_to(stage: Stage) -> Counter[str]:
     return Counter(name for name in sent if not name.startswith("war-room-"))  # a channel: it has a copy of everything
 
 
-@pytest.mark.spec("EXE-28")
+@pytest.mark.spec("EXE-28", "REL-12")
 @settings(max_examples=60, suppress_health_check=QUIET, deadline=None)
 @given(beginning, st.lists(event, max_size=12))
 def test_from_everywhere_a_message_leads_to_closed(start: Mapping[str, Any], events: list[Mapping[str, Any]]):
@@ -481,7 +481,7 @@ def _entry_of(stage: Stage, name: str) -> Mapping[str, Any]:
     return next(e for e in reversed(entries) if e.get("name", "").startswith(f"file {name} "))
 
 
-@pytest.mark.spec("EXE-29", "EXE-16", "EXE-18", "EXE-20")
+@pytest.mark.spec("EXE-29", "EXE-16", "EXE-18", "EXE-20", "REL-12")
 @settings(max_examples=60, suppress_health_check=QUIET, deadline=None)
 @given(beginning, st.lists(event, max_size=10), st.lists(st.sampled_from(("2d", "8d", "40d")), min_size=1, max_size=3))
 def test_any_length_of_silence_sends_a_bounded_number_of_messages(

@@ -21,6 +21,7 @@ from executord.values import stamp
 
 PLACE = "outputs/partial/journal.yaml"
 SESSION_PLACE = ".executord/journal.yaml"
+VERSION = 1  # of the lines; a part says it at its beginning
 PART_LINES = 5000
 _TEXTS = ("at", "due", "name", "action", "rule")  # what every line has
 PART_TASKS = 2500  # in a case of more tasks a part holds more: each begins with all of them
@@ -125,9 +126,15 @@ def _read(directory: str, names: list[str], parts: int) -> Journal:
 
 
 def _check(entries: Iterable[Mapping[str, Any]], part: str) -> None:
-    """Raises `Unreadable` for a line without what each line has, or that has it as something else [CON-6]."""
+    """Raises `Unreadable` for a line without what each line has, or that has it as something else [CON-6], and for a
+    journal of a version that this program does not know [REL-9]."""
     for entry in entries:
         if "journal" in entry:
+            if entry["journal"] != VERSION:
+                raise Unreadable(
+                    f"the journal is of version {str(entry['journal'])[:20]}; this program reads {VERSION}", path=part,
+                    code="REL-9", fix="use the program that wrote it, or a newer one",
+                )  # fmt: skip
             continue
         said = entry.get("name") == "snapshot" or all(type(entry.get(key)) is str for key in _TEXTS)
         if type(entry.get("n")) is not int or not said or not isinstance(entry.get("facts", {}), dict):
@@ -162,7 +169,7 @@ def _names(directory: str) -> list[str]:
 
 def first_line(kind: str, subject: str, opened: datetime) -> bytes:
     """The line with which every part begins."""
-    return journal_line({"journal": 1, kind: subject, "opened": stamp(opened)})
+    return journal_line({"journal": VERSION, kind: subject, "opened": stamp(opened)})
 
 
 def entry_of(line: Told, n: int, now: datetime, word: str, more: Mapping[str, Any]) -> dict[str, Any]:
