@@ -2,7 +2,8 @@
 
 Cases of every kind: tasks of all tiers, a customer, an incident, people's hands, what must be refused. At each instant
 what people do is laid down, and a process of its own looks; it is killed while it does, again and again, and at last
-left alone. Counterparts: `stories/dying.py`, which dies between our own disk operations; `test_storm.py`, in real time.
+left alone. Channels and programs in real time: there what must be so once is counted. Counterparts:
+`stories/dying.py`, which dies between our own disk operations; `test_storm.py`, in real time.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import pytest
 import yaml
 
 from tests.real.kit import INBOX, drop, environ
+from tests.soak.__main__ import Soak
 from tests.stories.dying import copy_tree, unlike
 from tests.stories.kit import ENGINEER, UPDATE, WRITER, tree_of
 
@@ -172,3 +174,37 @@ def test_cases_of_every_kind_survive_kills(tmp_path: Path) -> None:
 def test_cases_of_every_kind_survive_many_kills(tmp_path: Path, seed: int) -> None:
     """Four seeds, more than a hundred deaths each."""
     mixed_storm(tmp_path, seed, 12)
+
+
+def killed_at_work(folder: Path, seed: int, seconds: float) -> dict[str, Any]:
+    """So many seconds of cases of every kind with programs, mail and a web channel, and kills; the account of it."""
+    soak = Soak(folder, seed, only_kills=True)
+    try:
+        return soak.run(seconds)
+    finally:
+        soak.tree.ending.set()
+        if soak.tree.process is not None and soak.tree.process.poll() is None:
+            soak.tree.kill()
+        soak.tree.leave()
+        soak.mail.close()
+        soak.hook.close()
+
+
+@pytest.mark.slow
+@pytest.mark.spec("REL-1", "REL-2", "SLA-16", "OPS-18")
+@pytest.mark.hazard(43)
+@pytest.mark.parametrize("seed", range(1, 4))
+def test_what_goes_out_by_channels_and_programs_survives_kills(tmp_path: Path, seed: int) -> None:
+    """Updates by mail and by a hook that fails now and then, programs, an incident, sessions: nothing lost, a mail at
+    most once, a program once for each attempt, every line of a journal once, and nothing left half done.
+
+    What a server and a program come to has instants of the real clock in it (when the server answered, when the program
+    ended, its pid), so two runs are never equal byte for byte. With a clock that is set, and byte for byte, both
+    are stories in `stories/channels.py` and `stories/programs.py`, which die before each of our own operations.
+    """
+    report = killed_at_work(tmp_path, seed, 30)
+    assert (report["lost"], report["duplicated"], report["unsound"]) == ([], [], [])
+    assert report["faults_survived"], "nothing was killed"
+    ended = report["load"]["ended"]
+    assert ended["programs"], "no program ran: the test shows nothing"
+    assert ended["updates by mail"] + ended["updates by web"], "nothing went out: the test shows nothing"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import random
 import shutil
@@ -18,8 +19,8 @@ from typing import Any
 from tests.real.kit import Patience
 from tests.real.servers import HttpReceiver, SmtpServer
 from tests.soak.account import Account
-from tests.soak.faults import Faults
-from tests.soak.load import AGENTS, PROGRAM, Hands, Manager, Planner, Poisoner
+from tests.soak.faults import FAULTS, KILLS, Faults
+from tests.soak.load import AGENTS, PROGRAM, Hands, Manager, Planner, Poisoner, Somebody
 from tests.soak.memory import Memory
 from tests.soak.staff import Staff
 
@@ -55,17 +56,18 @@ def config(folder: Path, mail: SmtpServer, hook: HttpReceiver) -> dict[str, Any]
 
 
 class Soak:
-    """One run."""
+    """One run; `only_kills`: work and those who do it, and of all that can befall them kills alone."""
 
-    def __init__(self, folder: Path, seed: int) -> None:
+    def __init__(self, folder: Path, seed: int, *, only_kills: bool = False) -> None:
         dice = random.Random(seed)
+        self.only_kills = only_kills
         self.mail = SmtpServer(lambda word, _n: "451 later" if word == "MAIL" and dice.random() < 0.1 else
                                "" if word == "." and dice.random() < 0.1 else None, slow_s=0.05)  # fmt: skip
         self.hook = HttpReceiver(lambda _n: dice.choice((204, 204, 204, 204, 503, 0)), slow_s=0.05)
         self.tree = Memory(folder, config(folder, self.mail, self.hook))
         self.dice = dice
         self.folder = folder
-        self.faults = Faults(self.tree, seed + 9)
+        self.faults = Faults(self.tree, seed + 9, KILLS if only_kills else FAULTS)
         self.unsound: list[str] = []
         self.looks = 0
         self.planner = Planner(self.tree, seed, 0.25)
@@ -73,7 +75,8 @@ class Soak:
         self.poisoner = Poisoner(self.tree, seed + 2, 0.3)
         self.manager = Manager(self.tree, seed + 3, 2)
         self.staff = Staff(self.tree, seed + 4, self.mail, self.hook)
-        self.everybody = (self.planner, self.hands, self.poisoner, self.manager, self.staff)
+        others: tuple[Somebody, ...] = () if only_kills else (self.hands, self.poisoner, self.manager)
+        self.everybody: tuple[Somebody, ...] = (*others, self.planner, self.staff)
 
     def check(self, why: str) -> None:
         """The daemon lives, and `fsck` finds nothing that stays."""
@@ -104,7 +107,7 @@ class Soak:
         self.tree.start()
         for each in self.everybody:
             each.start()
-        next_check = began + 10
+        next_check = began + (math.inf if self.only_kills else 10)  # at the end it is looked at in any case
         while time.monotonic() - began < seconds:
             time.sleep(self.dice.uniform(0.5, 4))
             self.faults.one()
@@ -112,7 +115,7 @@ class Soak:
                 self.check(f"after {time.monotonic() - began:.0f} s")
                 next_check = time.monotonic() + 20
         held = time.monotonic() - began
-        for each in (self.hands, self.poisoner, self.manager, self.planner):
+        for each in self.everybody[:-1]:
             each.stop()
         self._until_done(120 + seconds / 4)
         self.staff.stop()

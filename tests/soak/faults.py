@@ -17,19 +17,20 @@ FAULTS = (
     "kill", "kill", "kill", "kill", "kill in a row", "stop", "freeze", "descriptors", "burst", "state lost",
     "disk full", "case read-only", "memory read-only",
 )  # fmt: skip
+KILLS = ("kill", "kill", "kill", "kill in a row", "stop", "state lost")
 
 
 class Faults:
     """One after another, each as often as its word stands in the list."""
 
-    def __init__(self, tree: Memory, seed: int) -> None:
-        self.tree, self.dice = tree, random.Random(seed)
+    def __init__(self, tree: Memory, seed: int, words: tuple[str, ...] = FAULTS) -> None:
+        self.tree, self.dice, self.words = tree, random.Random(seed), words
         self.survived: Counter[str] = Counter()
         self.unsound: list[str] = []
 
     def one(self) -> None:
         """One of them, if this machine can do it."""
-        name = self.dice.choice(FAULTS)
+        name = self.dice.choice(self.words)
         if self._did(name):
             self.survived[name] += 1
 
