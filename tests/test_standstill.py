@@ -12,9 +12,12 @@ __all__ = ["act"]
 WRITER = "technical-writer"
 
 
-def case_of(tier: int, plan: dict[str, Any] | None = None, **tasks: dict[str, Any]) -> dict[str, Any]:
+def case_of(tier: int | None, plan: dict[str, Any] | None = None, **tasks: dict[str, Any]) -> dict[str, Any]:
     """An instruction of these tasks, all for one agent."""
-    files: dict[str, Any] = {"a/instruction.yaml": {"title": "X", "tier": tier, "created_at": "2026-11-20T08:00:00Z"}}
+    files: dict[str, Any] = {
+        "a/instruction.yaml": {"title": "X", "created_at": "2026-11-20T08:00:00Z"}
+        | ({"tier": tier} if tier is not None else {})
+    }
     files |= {f"{PENDING}/{i}.yaml": {"id": i, "assigned_to": WRITER, **task} for i, task in tasks.items()}
     return files | ({"a/workflow/plan.yaml": {"tier": tier, **plan}} if plan else {})
 
@@ -53,6 +56,37 @@ def test_an_order_that_a_later_edit_contradicts_is_followed_over_deaths(act):
     steps = [edit, {"at": "+40m", "restart": True}, *claims("T1", "T4", "T2"), {"at": "+150m", "restart": True}]
     got = act(files, steps)
     assert got.names("assign") == ["assign T1 a1", "assign T4 a1", "assign T2 a1", "assign T3 a1"]
+
+
+@pytest.mark.spec("EXE-2", "EXE-5")
+@pytest.mark.parametrize("tier", [None, 1, 2])
+@pytest.mark.parametrize(
+    ("first", "held"),
+    [
+        ({"T1": {"depends_on": ["T2"]}, "T2": {"depends_on": ["T1"]}}, ["T1", "T2"]),
+        ({"T1": {"depends_on": ["T77"]}, "T2": {"depends_on": ["T1"]}}, ["T1"]),
+        ({"T1": {}, "t1": {}, "T2": {"depends_on": ["T1"]}}, ["T1", "t1"]),
+    ],
+    ids=["a ring", "an unknown dependency", "an id twice"],
+)
+def test_what_is_held_at_the_front_of_a_sequence_stops_none_of_the_others(act, tier, first, held):
+    """The planner is told of the tasks concerned; T3 and T4 need none of them, and go on one after the other."""
+    files = case_of(tier, None, **first, T3={}, T4={"depends_on": ["T3"]})
+    got = act(files, claims("T3", "T4"))
+    assert got.names("assign") == ["assign T3 a1", "assign T4 a1"]
+    assert [i for i in (*first, "T3", "T4") if state_of(got.root, i)["state"] == "held"] == held
+    assert got.end["cases"][0]["tasks"]["completed"] == 2
+
+
+@pytest.mark.spec("EXE-2", "EXE-5", "MEM-17")
+def test_what_was_held_takes_its_turn_when_its_file_is_mended(act):
+    """T1 waited for nobody knows what until an edit, over a death; then it is its turn before T3."""
+    edit = {"at": "+90m", "write": f"{PENDING}/T1.yaml", "content": {"id": "T1", "assigned_to": WRITER}}
+    files = case_of(2, None, T1={"depends_on": ["T77"]}, T2={}, T3={})
+    steps = [{"at": "+30m", "restart": True}, *claims("T2"), edit, {"at": "+100m", "restart": True}]
+    got = act(files, [*steps, *claims("T2", "T3", "T1")[1:]])
+    assert got.names("assign") == ["assign T2 a1", "assign T3 a1", "assign T1 a1"]
+    assert got.end["cases"][0]["tasks"]["completed"] == 3
 
 
 @pytest.mark.spec("EXE-2", "EXE-28")

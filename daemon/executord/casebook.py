@@ -35,7 +35,7 @@ from executord.evolve import empty, replace
 from executord.packed import shared
 from executord.products import Survey
 from executord.sums import NOBODY, Sums, among, run_out
-from executord.waits import Ring, in_turn, rings
+from executord.waits import Gate, Ring, in_turn, rings
 
 
 @dataclass(slots=True, eq=False)
@@ -89,6 +89,7 @@ class Case:
     _contrary_gates: bool = False  # a checkpoint waits for one that comes later than what it keeps back
     _line: list[str] = field(default_factory=list)  # the tasks in turn, where that is not plan order
     _turn: dict[str, int] = field(default_factory=dict)  # the place of each in it
+    _last: str | None = None  # the last of all, whatever is held now
     _line_stale: bool = False
     _frontier: str | None = None
     _open_total: int = 0
@@ -125,9 +126,7 @@ class Case:
 
     def last_in_order(self) -> str | None:
         """The id of the last task in turn [EXE-4]."""
-        if self._line:
-            return self._line[-1]
-        return self._order[-1][-1] if self._order else None
+        return self._last or (self._order[-1][-1] if self._order else None)
 
     def before(self, task: Task) -> Task | None:
         """The task before this one in turn."""
@@ -218,6 +217,7 @@ class Case:
             self.casefold[shared(folded)] = shared(same) if len(same) == 1 else same
             if len(same) > 1:
                 self.dirty.update(same)
+                self._line_changes()
         elif old.key != task.key:
             del self._order[bisect_left(self._order, old.key)]
             insort(self._order, task.key)
@@ -228,6 +228,8 @@ class Case:
             self._compare_with_plan(task)
         if old is not None and _waits(old) != (waits := _waits(task)) and (waits or task.id in self.cycles):
             self._cycles_stale = True
+        if old is not None and (old.rivals != task.rivals or old.released != task.released):
+            self._line_changes()
         was, now = (old.ended if old else None), task.ended
         if old is not None and (was is None) != (now is None):
             self._open_total += 1 if now is None else -1
@@ -242,6 +244,7 @@ class Case:
                 self.weigh_gone()
             if len(same := self.casefold[task.id.casefold()]) > 1:
                 self.dirty.update(same)
+                self._line_changes()
         was_live, is_live = (old.live if old else None), task.live
         was_agent, is_agent = was_live.agent if was_live else None, is_live.agent if is_live else None
         if was_agent != is_agent and self.on_holder is not None:
@@ -362,6 +365,7 @@ class Case:
             if unknown and task.id in unknown:
                 self.unknown_deps[other] = unknown - {task.id}
                 self.dirty.add(other)
+                self._line_changes()
         for gate in self._gates_after.get(task.id, ()):
             if task.id in gate.unknown:
                 gate.unknown -= {task.id}
@@ -375,11 +379,11 @@ class Case:
         known_after = [d for d in task.spec.after if d in self.tasks]
         for dep in (*task.spec.requires, *task.spec.after):
             self.dependants.setdefault(dep, set()).add(task.id)
-        unknown = [d for d in task.spec.requires if d not in self.tasks]
+        unknown = frozenset(d for d in task.spec.requires if d not in self.tasks)
+        if unknown != (self.unknown_deps.pop(task.id, None) or frozenset()):
+            self._line_changes()
         if unknown:
-            self.unknown_deps[task.id] = frozenset(unknown)
-        else:
-            self.unknown_deps.pop(task.id, None)
+            self.unknown_deps[task.id] = unknown
         self._count(task.id, {*task.spec.requires, *known_after})
         if task.id in self.cycles or (self.dependants.get(task.id) and (task.spec.requires or task.spec.after)):
             self._cycles_stale = True
@@ -444,14 +448,42 @@ class Case:
                 self._contrary.discard(task_id)
         self._line_stale = self._line_stale or self._contrary_gates or bool(self._contrary or self._line)
 
+    def _line_changes(self) -> None:
+        """What keeps back others in a sequence may be another now."""
+        self._line_stale = self._line_stale or self.head.tier in SEQUENTIAL_TIERS
+
     def _line_up(self) -> None:
-        """Put the tasks of a sequence in turn: each right before the first that depends on it, else in plan order."""
+        """Put the tasks of a sequence in turn: each right before the first that depends on it, else in plan order; what
+        is held for what the files say of each other comes last, so that all others go on [EXE-2]."""
         self._line_stale = False
-        self._line, self._turn = [], {}
-        if not (self._contrary or self._contrary_gates) or self.head.tier not in SEQUENTIAL_TIERS:
+        self._line, self._turn, self._last = [], {}, None
+        if self.head.tier not in SEQUENTIAL_TIERS:
             return
-        self._line = in_turn((key[-1] for key in self._order), self._comes_after)
+        behind = self._kept_behind()
+        if not (self._contrary or self._contrary_gates or behind):
+            return
+        line = in_turn((key[-1] for key in self._order), self._comes_after)
+        self._last = line[-1]
+        self._line = sorted(line, key=behind.__contains__)
         self._turn = {task_id: place for place, task_id in enumerate(self._line)}
+
+    def _kept_behind(self) -> set[str]:
+        """Who is in a ring, has an unknown dependency or an id that is used twice; and all that wait for them."""
+        found = {*self.cycles, *(i for i, unknown in self.unknown_deps.items() if unknown - self.tasks[i].released)}
+        found.update(task.id for task in self.tasks.values() if task.rivals)
+        found.update(i for same in self.casefold.values() if len(same) > 1 for i in same)
+        found = {i for i in found if _waits(self.tasks[i])}
+        rest = [*found]
+        while rest:
+            task_id = rest.pop()
+            after = {
+                *self.dependants.get(task_id, ()),
+                *(i for g in self._gates_after.get(task_id, ()) for i in g.before_ids),
+            }
+            new = {i for i in after - found if i in self.tasks and _waits(self.tasks[i])}
+            found |= new
+            rest += new
+        return found
 
     def _comes_after(self, task_id: str) -> list[str]:
         """The tasks that it needs, by dependencies or a checkpoint, in plan order."""
@@ -520,6 +552,8 @@ class Case:
         changed = {i for i in {*found, *self.cycles} if found.get(i) != self.cycles.get(i)}
         self.cycles = found
         self.dirty.update(changed)
+        if changed:
+            self._line_changes()
 
     def _waits_for(self, node: str | int) -> list[str | int]:
         """What this task or, by its number, this checkpoint waits for before it starts or opens."""
@@ -531,28 +565,6 @@ class Case:
             return []
         deps = (*task.spec.requires, *task.spec.after)
         return [*(d for d in deps if d in self.tasks), *(g.number for g in self._gates_before.get(node, ()))]
-
-
-@dataclass(slots=True)
-class Gate:
-    """A checkpoint with its counter."""
-
-    id: str
-    review: str | None
-    phase: bool
-    after: tuple[str, ...]
-    before: tuple[str, ...]
-    number: int = 0  # its place in the plan
-    before_ids: list[str] = field(default_factory=list)
-    last: tuple[Any, ...] | None = None  # where `before` is not said: the key of the last it waits for
-    unknown: frozenset[str] = frozenset()  # members of `after` that are no tasks of the case
-    open_members: int = 0
-    last_end: datetime | None = None
-
-    @property
-    def name(self) -> str:
-        """What it is called for people."""
-        return f"{'phase' if self.phase else 'checkpoint'} {self.id}"
 
 
 def _waits(task: Task) -> bool:

@@ -6,8 +6,9 @@ Counterpart: `casebook.py`, which says what each task and each checkpoint waits 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import TypeVar
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeVar
 
 K = TypeVar("K", bound=Hashable)
 
@@ -18,6 +19,28 @@ class Ring:
 
     tasks: tuple[str, ...]
     gates: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Gate:
+    """A checkpoint with its counter."""
+
+    id: str
+    review: str | None
+    phase: bool
+    after: tuple[str, ...]
+    before: tuple[str, ...]
+    number: int = 0  # its place in the plan
+    before_ids: list[str] = field(default_factory=list)
+    last: tuple[Any, ...] | None = None  # where `before` is not said: the key of the last it waits for
+    unknown: frozenset[str] = frozenset()  # members of `after` that are no tasks of the case
+    open_members: int = 0
+    last_end: datetime | None = None
+
+    @property
+    def name(self) -> str:
+        """What it is called for people."""
+        return f"{'phase' if self.phase else 'checkpoint'} {self.id}"
 
 
 def rings(nodes: Iterable[K], needs: Callable[[K], Sequence[K]]) -> list[list[K]]:

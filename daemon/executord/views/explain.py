@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from executord.case import SEQUENTIAL_TIERS, Attempt, Task
-from executord.casebook import Case, Gate
+from executord.casebook import Case
 from executord.policy import ATTEMPTS, REWORKS, Policy
 from executord.promises import promised, promised_task
 from executord.standards import NAMES
@@ -24,6 +24,7 @@ from executord.views.clockfaces import own_clocks, segment_words, task_clocks, w
 from executord.views.obstacles import freed_by
 from executord.views.outlook import Prospect
 from executord.views.overview import percent, phase, stands
+from executord.waits import Gate
 
 Entry = Mapping[str, Any]
 
