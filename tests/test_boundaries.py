@@ -23,7 +23,8 @@ from executord import journal, patience, service
 from executord.actions import Record
 from executord.agenda import Agenda, Due
 from executord.deaths import Deaths
-from executord.disk import INBOX
+from executord.disk import INBOX, Disk
+from executord.errors import CannotWrite
 from executord.fold import FOLD
 from executord.paper import parse
 from executord.patience import Patience
@@ -332,3 +333,15 @@ def test_a_journal_that_somebody_shortens_is_not_written_behind_a_hole(how: str,
     numbers = [entry["n"] for entry in journal.read(str(memory / "tree/acme-1")).entries if "n" in entry]
     assert numbers == list(range(1, len(numbers) + 1))
     assert (memory / "tree/acme-1/tasks/completed/T1.yaml").exists()
+
+
+@pytest.mark.spec("MEM-25")
+def test_the_folder_of_an_instruction_is_never_ours_to_make(memory: Path) -> None:
+    """Where it is gone, it or the whole memory was taken away: nothing of ours is put in its place."""
+    disk = Disk(str(memory), durable=False)
+    with pytest.raises(CannotWrite, match="No such file"):
+        disk.make_folder("acme-1/outputs/partial")
+    assert not list(memory.iterdir())
+    (memory / "acme-1").mkdir()
+    disk.make_folder("acme-1/outputs/partial")
+    assert (memory / "acme-1/outputs/partial").is_dir()

@@ -26,7 +26,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from executord import blame, channels, cli, journal, ledger, lock
@@ -465,6 +465,8 @@ CONFIGURATION = {
     st.sampled_from(("EXECUTORD_SETTLE", "EXECUTORD_ROSTER__BOT__CAPACITY", "EXECUTORD_X",
     "EXECUTORD_LIMITS__FILE_BYTES")),
     st.sampled_from(ODD), max_size=2))  # fmt: skip
+@example(given={"settle": "\ud800\udc00"}, environ={"EXECUTORD_SETTLE": "\udcff"})
+@example(given={"roster": {"\ud800": {"capacity": -1}}}, environ={"EXECUTORD_X": "[\udcff"})
 @pytest.mark.spec("REL-10", "OPS-9", "CON-3")
 def test_a_configuration_is_one_or_bad(given: Any, environ: dict[str, str]) -> None:
     """`BadConfiguration` and nothing else; what is let in can be used."""

@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple
 import yaml
 
 from executord.errors import Finding
+from executord.pen import printable
 
 LARGEST: Final = 1 << 20  # bytes of a configuration
 _MOST_NODES: Final = 50_000
@@ -80,7 +81,8 @@ def _plain(node: Any, at: Path, marks: dict[Path, Mark], left: list[int]) -> Any
     if left[0] < 0:
         raise BadText("it is too large, or its aliases multiply", "write less")
     if isinstance(node, yaml.ScalarNode):
-        return scalar(node.value) if node.style is None else node.value
+        text = printable(node.value)  # a lone surrogate has no spelling in UTF-8
+        return scalar(text) if node.style is None else text
     if isinstance(node, yaml.SequenceNode):
         for n, each in enumerate(node.value):
             marks[*at, n] = Mark(_place(each), _place(each))
@@ -89,10 +91,11 @@ def _plain(node: Any, at: Path, marks: dict[Path, Mark], left: list[int]) -> Any
     for key, each in node.value:
         if not isinstance(key, yaml.ScalarNode):
             raise BadText("a key is a list or a mapping", "use a text", *_place(key))
-        if key.value in found:
-            raise BadText(f"{key.value} stands there twice", "keep one of them", *_place(key))
-        marks[*at, key.value] = Mark(_place(key), _place(each))
-        found[key.value] = _plain(each, (*at, key.value), marks, left)
+        word = printable(key.value)
+        if word in found:
+            raise BadText(f"{word} stands there twice", "keep one of them", *_place(key))
+        marks[*at, word] = Mark(_place(key), _place(each))
+        found[word] = _plain(each, (*at, word), marks, left)
     return found
 
 

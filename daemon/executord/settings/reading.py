@@ -13,6 +13,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from executord.errors import BadConfiguration, Finding
+from executord.pen import printable
 from executord.settings.document import LARGEST, BadText, Mark, Path, document, scalar
 from executord.settings.faults import noted, unknown_names, words_of
 from executord.settings.model import Settings
@@ -135,6 +136,7 @@ def _overlay(data: dict[str, Any], environ: Mapping[str, str], notes: list[Findi
 
 def _from_variable(variable: str, text: str, notes: list[Finding]) -> Any:
     """Lists and mappings as YAML, everything else as the text it is."""
+    text = printable(text)
     if not text.lstrip().startswith(("[", "{")):
         return scalar(text)
     try:
