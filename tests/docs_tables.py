@@ -27,12 +27,14 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 import executord
-from executord import journal
 from executord.actions import File, Record, Send
 from executord.agenda import Due
 from executord.case import InstructionSpec, Plan, Task, TaskFile, TaskSpec
-from executord.casebook import Case
+from executord.case.casebook import Case
+from executord.case.sight import fresh_head, see_head, see_plan, see_task
+from executord.case.standing import standing
 from executord.errors import ExecutordError, Finding
+from executord.files import journal
 from executord.fold import FOLD, fold
 from executord.letters import read_letter
 from executord.messages import MESSAGES
@@ -40,8 +42,6 @@ from executord.policy import ATTEMPTS, make_policy
 from executord.posts import KINDS
 from executord.rules import mail
 from executord.settings import Settings
-from executord.sight import fresh_head, see_head, see_plan, see_task
-from executord.standing import standing
 from tests.spec_report import known_ids
 from tests.test_floors import FLOORS
 

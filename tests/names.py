@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from executord import journal
 from executord.deliverables import TYPES
+from executord.files import journal
 from executord.policy import DESKS, make_policy
 from tests.stories.kit import STORIES, play
 

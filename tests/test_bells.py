@@ -1,6 +1,6 @@
 """The bells ring for every change that counts, and say so when they may have missed one.
 
-Counterpart: `executord/bells.py` and `executord/inotify.py`; here with the real inotify, real files and real time.
+Counterpart: `executord/bells/` and `executord/bells/inotify.py`; here with the real inotify, real files and real time.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ import pytest
 
 from executord import bells as module
 from executord.bells import PROBE, Bells, Ring, _Alarms
+from executord.bells.inotify import InotifyEmitter, untold
 from executord.clock import SetClock, WallClock
-from executord.inotify import InotifyEmitter, untold
 
 INBOX = "_communication/inbox/executor"
 QUEUED = int(open("/proc/sys/fs/inotify/max_queued_events").read())  # noqa: SIM115

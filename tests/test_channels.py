@@ -1,6 +1,6 @@
 """Channels and their outbox, with real servers on loopback: how each try ends, and what is done about it.
 
-Counterparts: `executord/channels/`, `executord/outbox.py`; the servers, `real/servers.py`.
+Counterparts: `executord/channels/`, `executord/channels/outbox.py`; the servers, `real/servers.py`.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from typing import Any
 import pytest
 
 from executord.channels import NotCarried, NotTaken, Parcel, Refused, Unsure, open_channel
+from executord.channels.outbox import Ended, Job, Outbox
 from executord.channels.templates import body, fill, subject
-from executord.outbox import Ended, Job, Outbox
 from executord.settings import ChannelRow
 from tests.real.servers import HttpReceiver, SmtpServer
 

@@ -18,10 +18,11 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from executord import checking, doctor, fsck, lock
+from executord.checks import checking, doctor, fsck
 from executord.cli import units
 from executord.cli.check import _unit_checks
 from executord.clock import WallClock
+from executord.files import lock
 from executord.policy import make_policy
 from executord.settings import Settings
 from executord.settings import check as check_settings

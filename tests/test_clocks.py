@@ -15,7 +15,6 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from executord.cadence import Step, before, cadence_due, next_due, play, segments
 from executord.cli.sla_due import Names, answer, answers, check, run
 from executord.clocks import (
     BUSINESS,
@@ -32,6 +31,7 @@ from executord.clocks import (
     due,
     next_opening,
 )
+from executord.clocks.cadence import Step, before, cadence_due, next_due, play, segments
 from executord.errors import BadInput, UsageError
 from executord.values import Amount, read_span, read_stamp, stamp
 

@@ -16,14 +16,14 @@ from pathlib import Path
 
 import pytest
 
-from executord import display, journal, survey
-from executord.casebook import Case
-from executord.marks import Marks
+from executord.case.casebook import Case
+from executord.case.snapshot import freeze
+from executord.files import journal, survey
+from executord.files.marks import Marks
 from executord.pen import json_text
 from executord.policy import make_policy
-from executord.rings import Rings
-from executord.service import Service
-from executord.snapshot import freeze
+from executord.service import Service, display
+from executord.service.rings import Rings
 from tests.bench import trees
 from tests.stories.kit import CASE, STORIES, play
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from executord import journal
+from executord.files import journal
 from tests.stories.dying import Sweep, copy_tree, unlike
 from tests.stories.kit import STORIES, Stage, Story, play, tree_of
 

@@ -14,11 +14,11 @@ import pytest
 import yaml
 
 from executord.case import Ended, Task, TaskSpec
-from executord.casebook import Case
+from executord.case.casebook import Case
 from executord.cli import main
 from executord.cli.decide import dependants
+from executord.files.store import Store
 from executord.policy import make_policy
-from executord.store import Store
 from executord.values import read_stamp
 from tests.real.kit import INBOX, Tree
 

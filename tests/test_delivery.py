@@ -24,7 +24,7 @@ from executord import deliverables
 from executord.cli import main
 from executord.completeness import judge
 from executord.deliverables import TYPES, Deliverable, a_date, of, per_severity
-from executord.store import Store
+from executord.files.store import Store
 from tests.stories.delivery import LEAD, LIAISON, TICKET, finished, ticket
 from tests.stories.kit import CASE, ENGINEER, STORIES, UPDATE, WRITER, Stage, play
 

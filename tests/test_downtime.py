@@ -1,6 +1,6 @@
 """What fell due while nobody was at work is one event of the log [SLA-12, OPS-13].
 
-Counterpart: `executord/downtime.py`.
+Counterpart: `executord/clocks/downtime.py`.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from executord.downtime import Downtime, slept
-from executord.lock import PLACE, TreeLock, holder
+from executord.clocks.downtime import Downtime, slept
+from executord.files.lock import PLACE, TreeLock, holder
 from tests.real.kit import Tree
 
 NINE = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)

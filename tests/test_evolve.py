@@ -11,7 +11,7 @@ import pytest
 
 from executord.agenda import Due
 from executord.evolve import empty, replace, swift
-from executord.timepiece import Clock
+from executord.promises.timepiece import Clock
 
 
 @swift

@@ -16,9 +16,10 @@ from typing import Any
 
 import pytest
 
-from executord import fsck, ledger, lock
+from executord.checks import fsck
 from executord.clock import WallClock
-from executord.disk import DOT
+from executord.files import ledger, lock
+from executord.files.disk import DOT
 from executord.hands import dot_name
 from executord.paper import parse
 from executord.policy import make_policy
@@ -338,7 +339,7 @@ def test_what_passes_by_itself_is_not_told_while_the_daemon_runs(tree, monkeypat
 @pytest.mark.spec("CON-6")
 def test_a_journal_of_several_parts_is_followed_through_all_of_them(tree, monkeypatch):
     """Numbers and names go on over the parts; a missing part, or a snapshot of another line, is an error."""
-    monkeypatch.setattr("executord.journal.PART_LINES", 4)
+    monkeypatch.setattr("executord.files.journal.PART_LINES", 4)
     stage = Stage(tree.root.parent / "parts")
     stage.case({f"T{n}": {"assigned_to": ENGINEER} for n in range(1, 4)}, plan={"tier": 2, "tasks": ["T1", "T2", "T3"]})
     stage.look()

@@ -21,19 +21,20 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from executord import ledger, oddities
-from executord.casebook import Case
+from executord.case.casebook import Case
+from executord.case.sight import see_plan
+from executord.checks import oddities
 from executord.clocks import calendar_from
 from executord.errors import BadInput, ExecutordError, Unreadable
+from executord.files import ledger
 from executord.letters import read_letter
 from executord.messages import MESSAGES
 from executord.paper import locate, parse, read_journal
 from executord.pen import dump, journal_line
 from executord.policy import make_policy
 from executord.reading import INSTRUCTION_FIELDS, TASK_FIELDS, Spellings, find, read_instruction, read_plan, read_task
-from executord.script import read_script
+from executord.rehearsal.script import read_script
 from executord.service import Rings, Service
-from executord.sight import see_plan
 from executord.values import effort_seconds, read_moment, read_span, read_target
 from executord.verification import holes, paths_named
 from tests.real.kit import INBOX, drop

@@ -13,9 +13,9 @@ import time
 
 import pytest
 
-from executord import gate
 from executord.errors import NotYetWhole, Unreadable
-from executord.gate import open_file
+from executord.paper import gate
+from executord.paper.gate import open_file
 
 
 @pytest.fixture

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from executord.cli import main
 from executord.cli.submission import put_in_place, read_submission
 from executord.errors import CannotWrite
+from executord.files.store import Store
 from executord.paper import parse
 from executord.policy import make_policy
-from executord.store import Store
 from executord.values import safe_id
 from tests.real.kit import INBOX, Tree
 

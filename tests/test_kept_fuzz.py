@@ -29,14 +29,17 @@ import pytest
 from hypothesis import given, reject
 from hypothesis import strategies as st
 
-from executord import keepsakes, runners
-from executord.disk import DOT, INBOX, Disk
+from executord import runners
+from executord.case.snapshot import freeze
 from executord.errors import Unreadable
-from executord.keepsakes import Keepsakes
-from executord.marks import Marks
+from executord.files import keepsakes
+from executord.files.disk import DOT, INBOX, Disk
+from executord.files.keepsakes import Keepsakes
+from executord.files.marks import Marks
+from executord.files.retention import pack, unpack
+from executord.files.store import Store
 from executord.pen import json_text
 from executord.policy import make_policy
-from executord.retention import pack, unpack
 from executord.runners import followups
 from executord.runners.ending import exit_of, state_of, tell
 from executord.runners.order import worker_from
@@ -44,8 +47,6 @@ from executord.runners.parsers import PARSERS, Said, outcome_of
 from executord.runners.starting import WRAPPER, put, read_json
 from executord.service import Rings, Service
 from executord.sessions.folder import read_session
-from executord.snapshot import freeze
-from executord.store import Store
 from tests.stories.kit import ENGINEER, Stage
 from tests.test_fuzz import SCALARS, VALUES, often
 from tests.test_readers_fuzz import as_json, damaged
@@ -213,7 +214,7 @@ def _flat(thing: tuple[str, Any]) -> tuple[str, bytes, int | None]:
 @pytest.mark.parametrize("name", ["os.system", "os.getcwd", "shutil.rmtree"])
 def test_nothing_but_values_of_ours_comes_out_of_keepsakes(name: str) -> None:
     """Not by the way of a module of ours that imports it either."""
-    for module in ("executord.disk", "executord.runners.workers", name.partition(".")[0]):
+    for module in ("executord.files.disk", "executord.runners.workers", name.partition(".")[0]):
         there = name if module.startswith("executord") else name.partition(".")[2]
         raw = b"\x80\x05" + b"".join(b"\x8c" + bytes([len(w)]) + w.encode() for w in (module, there)) + b"\x93."
         with pytest.raises((pickle.UnpicklingError, AttributeError)):

@@ -10,11 +10,11 @@ import pytest
 from executord.actions import Record, Send
 from executord.agenda import Due, only_highest
 from executord.case import Ask, Attempt, Head, InstructionSpec, Task, TaskFile, TaskSpec
-from executord.casebook import Case
-from executord.escalations import levels, read_rows
-from executord.ladders import BUILT_IN, read_ladders
+from executord.case.casebook import Case
 from executord.messages.blockers import blocker_kind
 from executord.policy import Policy, escalation_row, make_policy, reaction, response_limit, settlement
+from executord.policy.escalations import levels, read_rows
+from executord.policy.ladders import BUILT_IN, read_ladders
 from executord.rules import asks, silence
 from executord.rules.asking import managers
 
@@ -67,7 +67,7 @@ def test_a_program_that_does_not_acknowledge_is_reminded_after_i():
 @pytest.mark.spec("EXE-16")
 def test_hours_count_unless_it_is_critical():
     """A person's silence does not count over the night and the weekend; where it is critical it does."""
-    from executord.transitions import signed
+    from executord.meaning.transitions import signed
 
     policy = make_policy(roster=CLERK)
     friday = datetime(2026, 11, 20, 16, 30, tzinfo=UTC)

@@ -24,14 +24,14 @@ from pathlib import Path
 
 import pytest
 
-from executord import journal
 from executord.cli import main
 from executord.cli.frame import Frame
+from executord.files import journal
+from executord.files.store import Store
 from executord.paper import parse
 from executord.pen import dump
 from executord.policy import make_policy
 from executord.service import Rings, Service
-from executord.store import Store
 from executord.views import chronicle, overview
 
 ROOT = Path(__file__).parent.parent

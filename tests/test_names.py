@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from executord import journal
+from executord.files import journal
 from executord.messages import MESSAGES
 from executord.posts import KINDS
 from executord.rules import CASE_RULES, TASK_RULES

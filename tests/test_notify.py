@@ -1,6 +1,6 @@
 """Notifications of operators, `notify test`, and what `doctor` says of channels [OPS-15, OPS-8].
 
-Counterparts: `executord/notices.py`, `cli/notify.py`, `channels/reach.py`, `crontab.py`.
+Counterparts: `executord/loop/notices.py`, `cli/notify.py`, `channels/reach.py`, `crontab.py`.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from executord.case import Mute
-from executord.casebook import Case
+from executord.case.casebook import Case
+from executord.channels.outbox import Job
 from executord.channels.reach import obstacles
-from executord.crontab import cron, last_before
 from executord.errors import BadInput
 from executord.evolve import replace
-from executord.notices import AT_MOST, WINDOW, Notices
-from executord.outbox import Job
+from executord.loop.notices import AT_MOST, WINDOW, Notices
 from executord.policy import make_policy
 from executord.settings import ChannelRow
+from executord.settings.crontab import cron, last_before
 from tests.real.kit import Tree, drop
 from tests.real.servers import HttpReceiver, SmtpServer
 from tests.stories.kit import ENGINEER, Stage

@@ -15,7 +15,7 @@ import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from executord import paper, tree
+from executord import paper
 from executord.errors import Unreadable
 from executord.paper import (
     Limits,
@@ -28,6 +28,7 @@ from executord.paper import (
     printable,
     read_journal,
     stamp,
+    tree,
     written,
 )
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from executord import programs
 from executord.paper import parse
-from executord.programs import Command, command_of
+from executord.policy import programs
+from executord.policy.programs import Command, command_of
 from executord.runners.ending import Exit
 from executord.runners.parsers import PARSERS, TEXT_BYTES, Said, outcome_of, reply_in
 from executord.runners.prompts import fenced, prompt, spoken, turn_line

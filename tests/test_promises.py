@@ -11,18 +11,18 @@ from typing import Any
 
 import pytest
 
-from executord import journal
 from executord.case import Customer, Extension, InstructionSpec, Paused, Plan, Repriced, TaskSpec, Update
-from executord.casebook import Case
+from executord.case.casebook import Case
+from executord.case.sight import fresh_head, see_head, see_plan
 from executord.evolve import replace
+from executord.files import journal
+from executord.meaning.transitions import count_update
 from executord.messages.customer import approved
 from executord.policy import make_policy
 from executord.promises import cadence, clocks_of, resolution, response, wrongful
+from executord.promises.terms import terms
+from executord.promises.timepiece import marks
 from executord.schemas.sent import SHAPES, model_of
-from executord.sight import fresh_head, see_head, see_plan
-from executord.terms import terms
-from executord.timepiece import marks
-from executord.transitions import count_update
 from executord.views import explain
 from tests.stories.kit import CASE, ENGINEER, INBOX, UPDATE, Stage
 from tests.stories.promises import ACME, LIAISON, PATIENT

@@ -19,17 +19,17 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from executord import journal
 from executord.agenda import GIVEN, Due
 from executord.case import Outcome, Task
-from executord.casebook import Case
-from executord.keepsakes import Keepsakes
+from executord.case.casebook import Case
+from executord.case.snapshot import freeze, thaw
+from executord.files import journal
+from executord.files.keepsakes import Keepsakes
 from executord.pen import json_text
 from executord.posts import result_path
 from executord.rehearsal import Rehearsal
 from executord.rules import agenda_of
 from executord.service import Rings, Service
-from executord.snapshot import freeze, thaw
 from executord.views.obstacles import freed_by
 from executord.views.overview import stands
 from tests.stories.delivery import TICKET

@@ -29,25 +29,26 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from executord import blame, channels, cli, journal, ledger, lock
+from executord import channels, cli
+from executord.case.snapshot import freeze
 from executord.channels import NotTaken, Parcel, Refused, Unsure, templates
 from executord.channels.mail import addresses
+from executord.channels.outbox import Outbox
 from executord.channels.webhook import key_of
-from executord.checking import KINDS
+from executord.checks.checking import KINDS
 from executord.clocks import calendar_from
-from executord.crontab import cron, last_before
-from executord.deaths import Deaths
-from executord.disk import INBOX
 from executord.errors import BadConfiguration, BadInput
-from executord.marks import Marks
-from executord.outbox import Outbox
+from executord.files import journal, ledger, lock
+from executord.files.deaths import Deaths
+from executord.files.disk import INBOX
+from executord.files.marks import Marks
 from executord.pen import journal_line
 from executord.policy import make_policy
 from executord.runners.ending import Exit, exit_of
 from executord.runners.parsers import PARSERS, Said, outcome_of
-from executord.service import Rings, Service
+from executord.service import Rings, Service, blame
+from executord.settings.crontab import cron, last_before
 from executord.settings.reading import load
-from executord.snapshot import freeze
 from tests.real.kit import drop
 from tests.stories.kit import ENGINEER, Stage
 from tests.test_fuzz import MAPPINGS, NOON, ODD, SCALARS, VALUES, often

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from executord.disk import Disk
-from executord.retention import pack, unpack
+from executord.files.disk import Disk
+from executord.files.retention import pack, unpack
 
 NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 SHELF = "_communication/inbox/executor/.processed"

@@ -18,13 +18,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from executord import repose
-from executord.gate import identity_of
+from executord.files import repose
+from executord.files.store import HEAD_FILES, TASK_FOLDERS
 from executord.paper import TASK_ENDINGS, is_left_alone
+from executord.paper.gate import identity_of
 from executord.policy import make_policy
-from executord.rings import Rings
 from executord.service import Service
-from executord.store import HEAD_FILES, TASK_FOLDERS
+from executord.service.rings import Rings
 from tests.bench import trees
 
 NOW = datetime.now(UTC) + timedelta(days=1)  # later than every file that is made: all are whole

@@ -1,6 +1,6 @@
 """The configuration is read strictly, all or nothing, and says where it is wrong.
 
-Counterpart: `executord/settings/`; and what systemd is told, `executord/sdnotify.py`.
+Counterpart: `executord/settings/`; and what systemd is told, `executord/loop/sdnotify.py`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from executord import log, settings
 from executord.errors import BadConfiguration, NotFound
-from executord.sdnotify import Notifier
+from executord.loop.sdnotify import Notifier
 from executord.settings import Settings, check, generate, load, memory_folder, reading, state_folder
 from executord.settings.faults import models_in
 

@@ -17,8 +17,8 @@ import yaml
 from executord.cli import main
 from executord.cli.units import escape, packaged
 from executord.cli.welcome import README
+from executord.files.store import Store
 from executord.policy import DESKS, ROSTER, make_policy
-from executord.store import Store
 from tests.real.kit import INBOX, Tree
 
 ROOT = Path(__file__).parent.parent

@@ -22,8 +22,8 @@ from jsonschema import Draft202012Validator
 from executord import schemas
 from executord.bells import Bells
 from executord.clock import WallClock
-from executord.digests import Digests
 from executord.service import Service
+from executord.service.digests import Digests
 from executord.values import stamp
 from executord.views.sla_report import percentile, sla_report, unanswered
 from tests.real.kit import INBOX, Tree

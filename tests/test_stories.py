@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from executord import journal
+from executord.files import journal
 from executord.rehearsal import Rehearsal
 from executord.values import stamp
 from tests.stories.dying import unlike

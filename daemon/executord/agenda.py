@@ -18,7 +18,7 @@ from typing import Any
 
 from executord.actions import Action, Record
 from executord.case import Head, Task
-from executord.casebook import Case
+from executord.case.casebook import Case
 from executord.evolve import empty, replace, swift
 from executord.policy import Policy
 

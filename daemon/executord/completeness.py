@@ -1,7 +1,7 @@
 """Whether a component is complete [DEL-1]: what refuses it, what it lacks, and who waived it. Pure.
 
-Counterparts: `deliverables.py`, what each type asks for; `survey.py`, which reads what lies there; `rules/delivery.py`,
-which puts the best of each component into the journal.
+Counterparts: `deliverables.py`, what each type asks for; `files/survey.py`, which reads what lies there;
+`rules/delivery.py`, which puts the best of each component into the journal.
 """
 
 from __future__ import annotations

@@ -24,10 +24,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from executord import journal
 from executord.clock import WallClock
-from executord.disk import INBOX
 from executord.errors import CannotWrite, NotFound
+from executord.files import journal
+from executord.files.disk import INBOX
 from executord.paper import parse
 from executord.policy import ROSTER
 from executord.settings import PREFIX

@@ -11,18 +11,18 @@ from datetime import timedelta
 from typing import Any
 
 from executord.actions import Chronicle, Embed
-from executord.blocking import open_blockers
 from executord.case import Task
-from executord.casebook import Case
-from executord.incidents import outstanding as missing_papers
+from executord.case.casebook import Case
+from executord.case.products import OutputFile, Product, Source
+from executord.case.standing import standing
+from executord.meaning.blocking import open_blockers
+from executord.meaning.incidents import outstanding as missing_papers
 from executord.parcel import Part, concerns, counted, kind_of, nothing_to_execute, parts
 from executord.policy import Policy
 from executord.posts import done_attempt, result_path
-from executord.products import OutputFile, Product, Source
 from executord.promises import clocks_of
+from executord.promises.timepiece import Clock
 from executord.standards import gate, on_time
-from executord.standing import standing
-from executord.timepiece import Clock
 from executord.updates import UPDATE_CONTENTS
 from executord.values import stamp
 

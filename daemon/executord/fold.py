@@ -10,19 +10,17 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from executord import deliveries, incidents, reckoning, sendings
-from executord.asking import carried
-from executord.blocking import block, unblock
 from executord.case import Attempt, Claim, Ended, FileFact, Owed, Parked, Task, expected_spec, lasting, owe
-from executord.casebook import Case
+from executord.case.casebook import Case
+from executord.case.packed import shared
+from executord.case.products import OutputFile
 from executord.evolve import replace
 from executord.letters import moment
-from executord.messages import MESSAGES, Taken
-from executord.news import heard
-from executord.packed import shared
-from executord.processes import called, ended, gone, over_budget, started, stopping, stuck, told
-from executord.products import OutputFile
-from executord.transitions import (
+from executord.meaning import deliveries, incidents, reckoning, sendings
+from executord.meaning.asking import carried
+from executord.meaning.blocking import block, unblock
+from executord.meaning.processes import called, ended, gone, over_budget, started, stopping, stuck, told
+from executord.meaning.transitions import (
     close_attempt,
     end_task,
     escalate,
@@ -34,6 +32,8 @@ from executord.transitions import (
     time_out,
     with_attempt,
 )
+from executord.messages import MESSAGES, Taken
+from executord.posts.news import heard
 from executord.values import read_stamp
 
 Entry = Mapping[str, Any]

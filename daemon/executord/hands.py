@@ -1,10 +1,9 @@
 """Notes lines and carries them out: stage, note, publish [MEM-21].
 
-Counterparts: `typist.py` makes the bodies, `disk.py` changes the files, `journal.py` writes the lines, `fold.py` puts
-them into the case. A batch is
-noted line by line in memory, each seeing the state that the one before left, so a batch gives the same bytes as one
-line at a time; then everything staged is made durable, the lines are appended, and what was staged is renamed into
-place. After a crash `redo` repeats the last step from the journal alone.
+Counterparts: `typist.py` makes the bodies, `files/disk.py` changes the files, `files/journal.py` writes the lines,
+`fold.py` puts them into the case. A batch is noted line by line in memory, each seeing the state that the one before
+left, so a batch gives the same bytes as one line at a time; then everything staged is made durable, the lines are
+appended, and what was staged is renamed into place. After a crash `redo` repeats the last step from the journal alone.
 """
 
 from __future__ import annotations
@@ -17,7 +16,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, assert_never
 
-from executord import journal
 from executord.actions import (
     Amend,
     Archive,
@@ -36,20 +34,21 @@ from executord.actions import (
 )
 from executord.agenda import Due
 from executord.case import Process
-from executord.casebook import Case
-from executord.disk import DOT, INBOX, OWN_INBOXES, Disk, is_left_over
+from executord.case.casebook import Case
+from executord.case.snapshot import freeze
 from executord.errors import ExecutordError
 from executord.evolve import replace
+from executord.files import journal
+from executord.files.disk import DOT, INBOX, OWN_INBOXES, Disk, is_left_over
+from executord.files.store import Store
 from executord.fold import fold
-from executord.gate import ours_to_mend, regular
+from executord.meaning.transitions import attempt_of
 from executord.paper import parse
+from executord.paper.gate import ours_to_mend, regular
 from executord.pen import dump, journal_line, printable
 from executord.posts import next_stem
 from executord.reading import find, text_of
 from executord.runners.workers import Run, Started, Workers, run_of
-from executord.snapshot import freeze
-from executord.store import Store
-from executord.transitions import attempt_of
 from executord.typist import Typist, marked
 from executord.values import read_stamp
 

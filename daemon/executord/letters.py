@@ -12,7 +12,7 @@ from typing import Any
 
 from executord import deliverables
 from executord.case import Ask, Letter, Task
-from executord.casebook import Case
+from executord.case.casebook import Case
 from executord.errors import Finding
 from executord.reading import find, text_of
 from executord.scalars import written

@@ -1,6 +1,6 @@
 """The parcel: which components of a case's deliverable are there, what is still missing, and how far it is. Pure.
 
-Counterparts: `standards.py`, the gate that it passes; `deliveries.py`, which puts the journal's word into it.
+Counterparts: `standards.py`, the gate that it passes; `meaning/deliveries.py`, which puts the journal's word into it.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from executord import deliverables
 from executord.case import Task, Update
-from executord.casebook import Case
+from executord.case.casebook import Case
+from executord.case.products import Product, Source
 from executord.deliverables import Deliverable
-from executord.products import Product, Source
 from executord.values import stamp
 
 

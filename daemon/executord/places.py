@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 
 from executord.agenda import Due, Place
 from executord.case import Mute, Task
-from executord.casebook import Case
+from executord.case.casebook import Case
+from executord.case.warroom import WAR_ROOM
 from executord.policy import Agent, Policy, suitability, words_of
 from executord.values import agent_name
-from executord.warroom import WAR_ROOM
 
 OURSELVES = ("executor", "support-executor")  # our own inbox folders are no agents
 

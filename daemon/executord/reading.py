@@ -1,7 +1,7 @@
-"""What people write in task, instruction and plan files, read into the values of `case.py` [MEM-7, CON-2, EXE-1].
+"""What people write in task, instruction and plan files, read into the values of `case/` [MEM-7, CON-2, EXE-1].
 
 Tolerant in a fixed, documented way and loud about it: every oddity is a finding. Pure: a mapping in, values out;
-`paper.py` made the mapping from the bytes and finds the line of a field afterwards.
+`paper/` made the mapping from the bytes and finds the line of a field afterwards.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from datetime import tzinfo
 from typing import Any
 
 from executord.case import Checkpoint, Customer, InstructionSpec, Plan, TaskSpec
+from executord.case.packed import shared
+from executord.case.specs import texts
 from executord.errors import Finding
-from executord.packed import shared
 from executord.scalars import placeholder, written
-from executord.specs import texts
 from executord.values import agent_name, effort_seconds, priority, read_moment, read_span, safe_id, severity, tier
 
 Findings = list[Finding]

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from executord.case import Letter
-from executord.casebook import Case
+from executord.case.casebook import Case
 from executord.policy import Policy, Route, matches
 from executord.reading import find, text_of
 from executord.values import read_moment, stamp

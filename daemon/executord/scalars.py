@@ -1,6 +1,6 @@
 """Scalars as they are written, and values that nobody filled in [MEM-4, MEM-10].
 
-Counterparts: `tree.py` makes them from YAML, `pen.py` writes them. Pure.
+Counterparts: `paper/tree.py` makes them from YAML, `pen.py` writes them. Pure.
 """
 
 from __future__ import annotations

@@ -13,12 +13,12 @@ from typing import Any
 
 from executord import deliverables
 from executord.case import Update
-from executord.casebook import Case
+from executord.case.casebook import Case
+from executord.case.products import Product, Waiver
 from executord.parcel import closing_update_lacks, counted, nothing_to_execute, parts
 from executord.policy import Policy
-from executord.products import Product, Waiver
 from executord.promises import clocks_of, update_clock
-from executord.timepiece import Clock
+from executord.promises.timepiece import Clock
 from executord.values import stamp
 
 NAMES: Mapping[int, str] = {

@@ -9,12 +9,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from executord import journal
 from executord.actions import THIS_ID, Chronicle, Embed, Rendered, Reply, Send
 from executord.agenda import Due
-from executord.casebook import Case
-from executord.quoting import embedded, inside
-from executord.store import Store
+from executord.case.casebook import Case
+from executord.files import journal
+from executord.files.store import Store
+from executord.posts.quoting import embedded, inside
 from executord.values import stamp
 
 Entry = dict[str, Any]

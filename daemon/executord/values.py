@@ -1,6 +1,6 @@
 """What people write for names, priorities, times and spans, as values.
 
-Counterpart: `paper.py` turns text into plain data; this file says what one scalar of that data means.
+Counterpart: `paper/` turns text into plain data; this file says what one scalar of that data means.
 
 Rules of the house:
 - Reading never raises. What is not understood is None, and `why_not` has the words for it [MEM-13].

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from executord.case import FileFact, Letter, Task
-from executord.casebook import Case
+from executord.case.casebook import Case
+from executord.case.standing import communication_of as communication_of
 from executord.deliverables import components_of, file_named
 from executord.letters import note_of, word
 from executord.policy import REWORKS, Policy
@@ -18,7 +19,6 @@ from executord.promises import cadence
 from executord.reading import find, text_of
 from executord.routes import way_of
 from executord.scalars import placeholder
-from executord.standing import communication_of as communication_of
 from executord.updates import missing_contents, promised_in
 from executord.values import stamp
 

@@ -1,8 +1,8 @@
 """What the agents have to do besides one case: the effort that waits for the same hands in all others [SLA-9].
 
-Counterparts: `rules/forecast.py`, whose instant it brings forward; `escort.py`, which gives it to the cases. Pure but
-for its own counters. An agent without a limit to his capacity is no bottleneck, so he is left out: that also bounds how
-many cases one change can reach.
+Counterparts: `rules/forecast.py`, whose instant it brings forward; `service/escort.py`, which gives it to the cases.
+Pure but for its own counters. An agent without a limit to his capacity is no bottleneck, so he is left out: that also
+bounds how many cases one change can reach.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from executord.casebook import Case
+from executord.case.casebook import Case
 from executord.policy import Policy
 from executord.promises import promised_task
 

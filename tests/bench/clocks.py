@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from executord.agenda import Agenda, Due
 from executord.bells import Bells
 from executord.case import Task
-from executord.casebook import Case
+from executord.case.casebook import Case
 from executord.clocks import Pauses, calendar_from, due, micros_of
 from executord.evolve import replace
 from executord.policy import Policy, make_policy

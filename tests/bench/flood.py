@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from executord import journal
+from executord.files import journal
 from tests.bench import trees
 from tests.bench.measures import Measure, Row
 from tests.bench.places import Place

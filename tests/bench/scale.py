@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from multiprocessing import get_context
 from pathlib import Path
 
-from executord import garbage
+from executord.loop import garbage
 from executord.policy import make_policy
 from executord.service import Rings, Service
 from tests.bench import bare, trees

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import yaml
 
-from executord import garbage
 from executord.bells import Bells
-from executord.marks import Marks
+from executord.files.marks import Marks
+from executord.loop import garbage
 from executord.policy import make_policy
 from executord.service import Service
 from tests.bench import trees

@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 import yaml
 
-from executord import machine, runners
+from executord import runners
+from executord.files import machine
 from tests.real.kit import Tree
 from tests.real.modelservice import ModelService, Script, Talk, Use
 from tests.real.test_sessions import Session, marked

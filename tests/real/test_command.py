@@ -16,8 +16,9 @@ from typing import Any
 import pytest
 import yaml
 
-from executord import machine, runners
+from executord import runners
 from executord.cli.workers import end_workers
+from executord.files import machine
 from tests.real.kit import INBOX, Patience, Tree
 
 PROGRAM = str(Path(__file__).parent / "worker.py")

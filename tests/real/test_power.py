@@ -18,9 +18,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from executord import journal
+from executord.files import journal
+from executord.files.marks import Marks
 from executord.hands import Entry
-from executord.marks import Marks
 from executord.policy import make_policy
 from executord.service import Rings, Service
 from tests.real.kit import INBOX, drop

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from executord.files.store import Store
 from executord.policy import make_policy
-from executord.store import Store
 from tests.real.kit import INBOX, Tree, Worker, drop
 
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount")

@@ -16,7 +16,8 @@ from typing import Any
 
 import pytest
 
-from executord import machine, runners
+from executord import runners
+from executord.files import machine
 from executord.runners import CannotStart, Order, Stopping, Turns, Watch, Worker, ending, groups
 from tests.real.kit import Patience
 

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from executord.marks import Marks
+from executord.files.marks import Marks
 from tests.stories.kit import Died, Stage, Story, tree_of
 
 SHOWN = 3  # failures that are told in full

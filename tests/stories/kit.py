@@ -17,14 +17,14 @@ from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
-from executord.disk import INBOX
+from executord.case.standing import Standing, standing
+from executord.channels.outbox import Ended, Job
+from executord.files.disk import INBOX
 from executord.hands import Entry
-from executord.outbox import Ended, Job
 from executord.paper import parse
 from executord.pen import dump
 from executord.policy import make_policy
 from executord.rehearsal import Rehearsal
-from executord.standing import Standing, standing
 from executord.values import cli_span, read_stamp
 
 START = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)

@@ -13,7 +13,7 @@ from typing import Any
 
 from executord.case import Outcome, Process, ProcessSeen
 from executord.policy import make_policy
-from executord.programs import Command
+from executord.policy.programs import Command
 from executord.runners.workers import Run, Started
 from tests.stories.kit import ENGINEER, Stage, story
 

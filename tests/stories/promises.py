@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from executord import journal
+from executord.files import journal
 from tests.stories.delivery import TICKET
 from tests.stories.kit import ENGINEER, UPDATE, Stage, story
 

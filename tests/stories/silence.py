@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from executord import journal
+from executord.files import journal
 from tests.stories.kit import CASE, ENGINEER, WRITER, Stage, story
 
 BOSS = "support-manager"

@@ -17,7 +17,7 @@ from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
-from executord.disk import INBOX, Disk
+from executord.files.disk import INBOX, Disk
 from executord.pen import dump
 from executord.policy import make_policy
 from executord.sessions.crew import Found, Job, Process

@@ -23,11 +23,11 @@ from urllib.parse import unquote, urljoin, urlsplit
 import pytest
 
 from executord.clock import SetClock
-from executord.disk import exchange
 from executord.errors import CannotWrite
+from executord.files.disk import exchange
+from executord.files.store import Store
 from executord.policy import make_policy
 from executord.settings.masking import veil
-from executord.store import Store
 from executord.web import addresses, graph
 from executord.web import export as export_module
 from executord.web.app import HEADERS, MOST_WATCHERS

@@ -13,9 +13,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from executord.disk import rename
-from executord.dropping import cannot, make_folders, sync_folder
 from executord.errors import BadInput, CannotWrite, NotFound, UsageError
+from executord.files.disk import rename
+from executord.files.dropping import cannot, make_folders, sync_folder
 from executord.paper import MESSAGE_ENDINGS, parse
 
 

@@ -1,7 +1,7 @@
 """`validate`, `fsck`, `doctor`, `schema`, `config`, `sla due`: what is odd, in files, trees, machines [OPS-8, OPS-22].
 
-Counterparts: `checking.py`, `fsck.py`, `repair.py`, `doctor.py`, `schemas/` and `sla_due.py` do the work; here they are
-called and shown.
+Counterparts: `checks/checking.py`, `checks/fsck.py`, `checks/repair.py`, `checks/doctor.py`, `schemas/` and
+`sla_due.py` do the work; here they are called and shown.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from typing import Annotated, Any
 
 import typer
 
-from executord import checking, fsck, repair
-from executord import doctor as physician
 from executord import settings as configuration
+from executord.checks import checking, fsck, repair
+from executord.checks import doctor as physician
 from executord.cli import sla_due, units
 from executord.cli.frame import Frame, frame, say
 from executord.cli.sla_report import report as sla_report
 from executord.errors import BadConfiguration, BadInput, CannotWrite, Finding, NotFound, Unreadable, UsageError
-from executord.gate import open_file
 from executord.paper import Limits, parse
+from executord.paper.gate import open_file
+from executord.paper.tree import documents
 from executord.pen import dump
 from executord.settings import Settings
-from executord.tree import documents
 from executord.views.obstacles import finding_view
 
 _LARGEST = 1 << 24  # bytes of a file that a person names

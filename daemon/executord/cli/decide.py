@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from executord.casebook import Case
+from executord.case.casebook import Case
 from executord.cli.frame import Frame, frame
 from executord.cli.letterbox import (
     As,

@@ -18,8 +18,8 @@ import typer
 
 from executord import settings as configuration
 from executord.clock import WallClock
-from executord.disk import INBOX
 from executord.errors import ExecutordError, NotFound, NotOurs
+from executord.files.disk import INBOX
 from executord.pen import printable
 from executord.policy import Policy
 from executord.service import Service

@@ -31,14 +31,14 @@ from executord.cli.letterbox import (
     tell,
 )
 from executord.cli.submission import LIMITS, put_in_place, read_submission
-from executord.disk import OWN_INBOXES
-from executord.dropping import drop, unique_name
 from executord.errors import BadInput, Finding, NotFound, UsageError
+from executord.files.disk import OWN_INBOXES
+from executord.files.dropping import drop, unique_name
+from executord.files.store import Store
 from executord.letters import INSTRUCTION, SENDER, TASK, scalar, word
 from executord.paper import Limits, Sheet, parse
 from executord.pen import dump
 from executord.reading import find
-from executord.store import Store
 from executord.values import agent_name
 
 File = Annotated[str, typer.Argument(metavar="FILE|-", help="YAML or JSON; - is standard input.")]

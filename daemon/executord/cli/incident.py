@@ -10,18 +10,18 @@ from typing import Annotated
 
 import typer
 
-from executord.casebook import Case
+from executord.case.casebook import Case
+from executord.case.warroom import Incident
 from executord.cli import boards
 from executord.cli.frame import Frame, frame
 from executord.clock import pause
 from executord.errors import NotFound
+from executord.files.store import Store
 from executord.pen import dump
 from executord.rules.incident import view, view_path
 from executord.service import Service
-from executord.store import Store
 from executord.values import stamp
 from executord.views import warroom
-from executord.warroom import Incident
 
 Some = Annotated[str | None, typer.Argument(metavar="[ID]", help="An instruction; without it all.")]
 One = Annotated[

@@ -1,6 +1,6 @@
 """What the commands have in common that speak to the daemon: who speaks, about what, and the receipt [OPS-4, MSG-12].
 
-Counterparts: `dropping.py`, which carries a message; `decide.py` and `give.py`, which say what stands in it.
+Counterparts: `files/dropping.py`, which carries a message; `decide.py` and `give.py`, which say what stands in it.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from typing import Annotated, Any
 
 import typer
 
-from executord import journal, lock
 from executord.cli.frame import Frame, say
-from executord.dropping import Receipt, await_receipt, drop, unique_name
 from executord.errors import BadInput, NotFound, Unreadable, UsageError
+from executord.files import journal, lock
+from executord.files.dropping import Receipt, await_receipt, drop, unique_name
+from executord.files.store import Store
 from executord.pen import dump
-from executord.store import Store
 from executord.values import agent_name, cli_span, safe_id, stamp
 
 EXECUTOR = "executor"

@@ -17,15 +17,15 @@ from typing import Annotated, Any
 
 import typer
 
-from executord import journal
 from executord.case import Task
-from executord.casebook import Case
+from executord.case.casebook import Case
 from executord.cli import boards, liveboard, screen
 from executord.cli.frame import Frame, frame, say
 from executord.clock import WallClock
 from executord.errors import BadInput, NotFound, TimedOut, Unreadable, UsageError
+from executord.files import journal
+from executord.files.store import Store
 from executord.service import Service
-from executord.store import Store
 from executord.values import cli_span, stamp
 from executord.views import chronicle, clockfaces, explain, outlook, overview, shelves
 

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from executord.casebook import Case
+from executord.case.casebook import Case
 from executord.cli import boards
 from executord.cli.decide import SPAN
 from executord.cli.frame import Frame, frame, say
@@ -21,11 +21,11 @@ from executord.cli.letterbox import As, NoWait, Reason, Subject, Timeout, patien
 from executord.cli.letterbox import report as print_outcomes
 from executord.clock import WallClock, pause
 from executord.errors import BadInput, CannotWrite, NotFound, Unreadable, UsageError
+from executord.files.store import Store
 from executord.paper import Limits, parse
 from executord.parcel import settled
 from executord.service import Service
 from executord.standards import ready
-from executord.store import Store
 from executord.values import stamp, whole_number
 from executord.views import delivered
 

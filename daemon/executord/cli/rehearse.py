@@ -16,12 +16,12 @@ from typing import Annotated, Any
 import typer
 
 from executord.cli.frame import Frame, frame, say
-from executord.disk import INBOX
 from executord.errors import BadInput, CannotWrite, Finding, Locked, NotFound, UsageError
+from executord.files.disk import INBOX
 from executord.hands import Entry
 from executord.pen import json_text
 from executord.rehearsal import End, Rehearsal, copy_memory, line_of, text_of_line
-from executord.script import read_script, read_when
+from executord.rehearsal.script import read_script, read_when
 from executord.values import read_stamp, stamp
 
 FIELDS = ("severity", "code", "path", "line", "column", "field", "message", "fix")  # of a finding [CON-10]

@@ -14,12 +14,12 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from executord import lock
 from executord.cli.frame import Frame, frame, say
 from executord.cli.letterbox import As, Reason, Timeout, patience, speaker
 from executord.errors import BadInput, ExecutordError, NotFound, UsageError
-from executord.gate import open_file
+from executord.files import lock
 from executord.paper import parse
+from executord.paper.gate import open_file
 from executord.sessions.crew import Processes, Programs, check_programs
 from executord.sessions.folder import read_session, verdict
 from executord.sessions.front import Front, await_filed, await_settled, leave, peek

@@ -27,9 +27,9 @@ from executord.cli.units import (
 )
 from executord.cli.welcome import README
 from executord.cli.workers import end_workers
-from executord.disk import INBOX
-from executord.dropping import cannot, make_folders, put
 from executord.errors import CannotWrite, NotFound, UsageError
+from executord.files.disk import INBOX
+from executord.files.dropping import cannot, make_folders, put
 from executord.policy import DESKS
 from executord.settings import MEMORY
 from executord.values import safe_id

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, NamedTuple, cast
 
-from executord.cadence import Event, Mode, Step, next_due, play, segments
 from executord.clocks import BUSINESS, Calendar, Due, Pause, active, amount_due, calendar_from, due
+from executord.clocks.cadence import Event, Mode, Step, next_due, play, segments
 from executord.errors import BadInput, UsageError
 from executord.values import FIX_DURATION, FIX_MOMENT, MomentText, read_moment, read_span, stamp, why_not
 

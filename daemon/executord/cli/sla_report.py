@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from executord.casebook import Case
+from executord.case.casebook import Case
 from executord.cli.boards import table, when
 from executord.cli.frame import Frame, frame, say
 from executord.errors import UsageError

@@ -20,9 +20,9 @@ from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 from executord.case import TaskSpec
-from executord.disk import Disk, rename
-from executord.dropping import cannot, is_shared, sync_folder
 from executord.errors import CannotWrite, Finding
+from executord.files.disk import Disk, rename
+from executord.files.dropping import cannot, is_shared, sync_folder
 from executord.paper import Limits, Sheet, locate
 from executord.pen import dump
 from executord.reading import TASK_FIELDS, find, read_instruction, read_plan, read_task, unwrap

@@ -16,8 +16,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from executord.dropping import cannot
 from executord.errors import CannotWrite, ExecutordError, NotFound
+from executord.files.dropping import cannot
 
 SYSTEM_TREE = "/srv/agent_memory"
 USER_TREE = "Agent_Memory"

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from executord.casebook import Case
+from executord.case.casebook import Case
 from executord.cli import sla_report
 from executord.cli.frame import Frame, frame
 from executord.errors import NotInstalled, UsageError

@@ -9,10 +9,11 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from executord import lock, runners
+from executord import runners
 from executord.clock import WallClock, pause
 from executord.errors import ExecutordError, Locked
-from executord.machine import environment_of
+from executord.files import lock
+from executord.files.machine import environment_of
 from executord.runners import Stopping, Worker
 
 PATIENCE_S = 5.0  # beyond the time that a worker has for SIGTERM and SIGKILL

@@ -1,6 +1,6 @@
 """Every message that can arrive, and what it asks for: one class a type, its fields and its effect side by side.
 
-Counterparts: `letters.py` reads it, `rules/mail.py` judges who may say it, `posts.py` holds what we send.
+Counterparts: `letters.py` reads it, `rules/mail.py` judges who may say it, `posts/` holds what we send.
 Add a type: one class in `work.py` or `decisions.py`, and its name in `MESSAGES`.
 """
 

@@ -10,17 +10,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from executord import incidents
-from executord.asking import acknowledged, answered
-from executord.blocking import unblock
 from executord.case import Ask, Letter, Owed, Task, Workaround, owe
-from executord.casebook import Case
+from executord.case.casebook import Case
 from executord.deliverables import components_of
 from executord.evolve import replace
+from executord.meaning import incidents
+from executord.meaning.asking import acknowledged, answered
+from executord.meaning.blocking import unblock
+from executord.meaning.transitions import notice, quiet_from
 from executord.messages.arrived import arrived
 from executord.messages.base import Taken
 from executord.messages.papers import papers_of
-from executord.transitions import notice, quiet_from
 
 
 def take_answer(case: Case, task_id: str | None, taken: Taken) -> bool:

@@ -10,12 +10,12 @@ import re
 from datetime import datetime
 from typing import Any
 
-from executord.asking import acknowledged
 from executord.case import Ask, Letter, Sending
-from executord.casebook import Case
+from executord.case.casebook import Case
 from executord.errors import Finding
 from executord.evolve import replace
 from executord.letters import answered_by, moment, scalar, word
+from executord.meaning.asking import acknowledged
 from executord.messages.base import Taken
 from executord.policy import Policy
 from executord.reading import find

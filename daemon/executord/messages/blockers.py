@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from executord.blocking import behind, block, open_blockers
 from executord.case import Letter, Task
-from executord.casebook import Case
+from executord.case.casebook import Case
 from executord.errors import Finding
 from executord.letters import answered_by, note_of, people_in, word
+from executord.meaning.blocking import behind, block, open_blockers
+from executord.meaning.transitions import with_attempt
 from executord.messages.answering import SETTLED_BY, answer_blockers, handed_in, take_answer, tell_behind
 from executord.messages.arrived import arrival_facts, unclear_arrival
 from executord.messages.base import Incoming, Taken
 from executord.messages.papers import unfit_paper
 from executord.policy import Policy
 from executord.reading import find
-from executord.transitions import with_attempt
 
 #: Kind of a blocker → the words of other domains that mean it, and by which it is derived from a text [EXE-17].
 BLOCKER_KINDS: Mapping[str, tuple[str, ...]] = {

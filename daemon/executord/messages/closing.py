@@ -11,22 +11,22 @@ from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 from executord import deliverables
-from executord.asking import answered
 from executord.case import Closed, Letter, Task
-from executord.casebook import Case
-from executord.deliveries import changed, decided, met
+from executord.case.casebook import Case
+from executord.case.products import ArchiveAsked, Issue, Waiver
+from executord.case.products import Verdict as Said
 from executord.errors import Finding
 from executord.evolve import replace
-from executord.incidents import current, outstanding
 from executord.letters import NOTE_LENGTH, note_of, scalar, word
+from executord.meaning.asking import answered
+from executord.meaning.deliveries import changed, decided, met
+from executord.meaning.incidents import current, outstanding
+from executord.meaning.transitions import send_back
 from executord.messages.base import Incoming, Taken
 from executord.parcel import kind_of
 from executord.policy import Policy
-from executord.products import ArchiveAsked, Issue, Waiver
-from executord.products import Verdict as Said
 from executord.reading import find, text_of
 from executord.standards import NAMES, WORDS
-from executord.transitions import send_back
 from executord.values import whole_number
 
 _RESULT = ("classification", "overall_status", "result", "verdict", "decision")

@@ -1,6 +1,6 @@
 """What comes from and goes to the customer: updates that were sent, his replies, more time that he grants.
 
-Counterparts: `promises.py`, the clocks that follow; `rules/updates.py`, which asks for updates.
+Counterparts: `promises/`, the clocks that follow; `rules/updates.py`, which asks for updates.
 """
 
 from __future__ import annotations
@@ -10,21 +10,21 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
-from executord.blocking import behind, open_blockers
 from executord.case import Customer, Extension, Letter, Owed, Reply, Task
-from executord.casebook import Case
+from executord.case.casebook import Case
 from executord.errors import Finding
 from executord.evolve import replace
 from executord.letters import moment, note_of
+from executord.meaning.blocking import behind, open_blockers
+from executord.meaning.reckoning import pass_on
+from executord.meaning.transitions import record_update, with_attempt
 from executord.messages.answering import answer_blockers
 from executord.messages.base import TYPE_WORDS, Incoming, Taken
 from executord.policy import Policy
 from executord.promises import cadence
+from executord.promises.terms import priority_of, terms
 from executord.reading import find, text_of
-from executord.reckoning import pass_on
 from executord.routes import way_of
-from executord.terms import priority_of, terms
-from executord.transitions import record_update, with_attempt
 from executord.updates import missing_contents, promised_in
 from executord.values import Span, agent_name, read_target, stamp, why_not
 

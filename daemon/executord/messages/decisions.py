@@ -5,18 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from executord.blocking import unblock
 from executord.case import HOLD_AT_MOST, Claim, Closed, Ended, Hold, Letter, Owed, Repriced, Task, owe
-from executord.casebook import Case
-from executord.deliveries import decided
+from executord.case.casebook import Case
 from executord.errors import Finding
 from executord.evolve import replace
 from executord.letters import note_of, scalar
-from executord.messages.base import Incoming, Taken, not_ended
-from executord.policy import Policy
-from executord.reading import find, text_of
-from executord.terms import priority_of
-from executord.transitions import (
+from executord.meaning.blocking import unblock
+from executord.meaning.deliveries import decided
+from executord.meaning.transitions import (
     close_attempt,
     end_task,
     late_path,
@@ -25,6 +21,10 @@ from executord.transitions import (
     release_task,
     reopen,
 )
+from executord.messages.base import Incoming, Taken, not_ended
+from executord.policy import Policy
+from executord.promises.terms import priority_of
+from executord.reading import find, text_of
 from executord.values import agent_name, priority
 
 

@@ -1,6 +1,6 @@
 """What is said in a critical incident: that there is one, what is done, what stakeholders are told, that it is over.
 
-Counterparts: `incidents.py`, what it changes; `rules/incident.py`, what follows from it [INC-1, INC-4 … INC-7].
+Counterparts: `meaning/incidents.py`, what it changes; `rules/incident.py`, what follows from it [INC-1, INC-4 … INC-7].
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from executord.case import Letter, Task
-from executord.casebook import Case
+from executord.case.casebook import Case
 from executord.errors import Finding
-from executord.incidents import begin, current, open_facts, papers_in, raised, resolved, severity_for, updated
 from executord.letters import note_of, scalar
+from executord.meaning.incidents import begin, current, open_facts, papers_in, raised, resolved, severity_for, updated
 from executord.messages.base import Incoming, Taken
 from executord.messages.papers import papers_of, unfit_paper
 from executord.policy import Policy

@@ -1,6 +1,6 @@
 """`mute` and `unmute`: reminders and notifications about a case, or to an agent, stop for a while.
 
-Counterparts: `hush.py`, what is not sent; `house.py`, which takes the ones about an agent.
+Counterparts: `hush.py`, what is not sent; `service/house.py`, which takes the ones about an agent.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from executord.case import Letter, Mute, Task
-from executord.casebook import Case
+from executord.case.casebook import Case
 from executord.errors import BadInput, Finding
 from executord.evolve import replace
 from executord.letters import note_of, scalar

@@ -1,7 +1,8 @@
 """The papers of an incident in a message: its retrospective and its prevention plan [INC-6].
 
-Counterparts: `incident.py` and `answering.py`, the messages that bring them; `incidents.py`, where they are kept;
-`prompter.py`, which looks at what lies under the paths they name: the k-th file of the letter is the k-th path's.
+Counterparts: `incident.py` and `answering.py`, the messages that bring them; `meaning/incidents.py`, where they are
+kept; `service/prompter.py`, which looks at what lies under the paths they name: the k-th file of the letter is the k-th
+path's.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from typing import Any
 
 from executord.case import FileFact, Letter
 from executord.errors import Finding
-from executord.incidents import PAPERS
 from executord.letters import scalar
+from executord.meaning.incidents import PAPERS
 from executord.reading import find, text_of
 from executord.scalars import placeholder
 

@@ -1,6 +1,6 @@
 """Which pause a message begins: its reason, what ends it, its cap; the policy says what is allowed [SLA-7].
 
-Counterpart: `reckoning.py`, which puts it into the case.
+Counterpart: `meaning/reckoning.py`, which puts it into the case.
 """
 
 from __future__ import annotations
@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from executord.blocking import open_blockers
 from executord.case import Letter, Task
-from executord.casebook import Case
+from executord.case.casebook import Case
+from executord.meaning.blocking import open_blockers
 from executord.policy import Policy
-from executord.terms import ON_HOLD, WAITING, priority_of, reason_word, terms
+from executord.promises.terms import ON_HOLD, WAITING, priority_of, reason_word, terms
 
 _NAMED = ("pause", "pause_reason", "waiting_on", "waiting_for", "reason_code", "reason")
 

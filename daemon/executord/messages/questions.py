@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from executord.asking import open_ask
-from executord.blocking import behind
 from executord.case import Ask, Letter, Task
-from executord.casebook import Case
+from executord.case.casebook import Case
 from executord.errors import Finding
 from executord.evolve import replace
 from executord.letters import Put, answered_by, note_of, people_in, put_to_others, word
+from executord.meaning.asking import open_ask
+from executord.meaning.blocking import behind
 from executord.messages.answering import SETTLED_BY, answer_blockers, take_answer
 from executord.messages.arrived import arrival_facts, unclear_arrival
 from executord.messages.base import Incoming, Taken

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from executord.case import Letter, Task
-from executord.casebook import Case
+from executord.case.casebook import Case
 from executord.errors import Finding
 from executord.messages.base import Incoming
 from executord.policy import Policy

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from executord.asking import acknowledged
-from executord.blocking import unblock
 from executord.case import Attempt, Claim, Ended, FileFact, Letter, Owed, Task, owe
-from executord.casebook import Case
+from executord.case.casebook import Case
 from executord.evolve import replace
-from executord.incidents import role_taken
 from executord.letters import NOTE_LENGTH, moment, note_of
+from executord.meaning.asking import acknowledged
+from executord.meaning.blocking import unblock
+from executord.meaning.incidents import role_taken
+from executord.meaning.transitions import close_attempt, keep_late, record_update, spend, with_attempt
 from executord.messages.base import Incoming, Taken
 from executord.policy import Policy
 from executord.reading import find, text_of
-from executord.transitions import close_attempt, keep_late, record_update, spend, with_attempt
 from executord.values import read_moment, stamp
 from executord.verification import verify
 

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from executord.actions import Send
 from executord.agenda import Agenda, CaseRule, Due, TaskRule, only_highest
-from executord.casebook import Case
+from executord.case.casebook import Case
 from executord.evolve import replace
 from executord.policy import Policy
 from executord.promises import cap_facts

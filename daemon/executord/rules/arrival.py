@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from executord.actions import Record
 from executord.agenda import GONE, LIES, Due
 from executord.case import Task
-from executord.casebook import Case
+from executord.case.casebook import Case
+from executord.case.specs import TaskFile
 from executord.pen import printable
 from executord.policy import REWORKS, Policy
-from executord.specs import TaskFile
 from executord.verification import communication_of, substance
 
 ORDER = LIES

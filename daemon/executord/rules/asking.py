@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from executord.case import Ask, Task
-from executord.casebook import Case
+from executord.case.casebook import Case
 from executord.policy import Policy, reaction
 
 Body = Callable[[Case, Task | None, Ask, Policy], Mapping[str, Any]]

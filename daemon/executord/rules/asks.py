@@ -2,7 +2,7 @@
 
 The ladder of all that tells up by asking [EXE-18, EXE-20, EXE-26, EXE-29]: each level gets one message and one
 reminder; after downtime only the highest rung that is due is carried out. Counterparts: `asking.py` beside this file,
-what a kind of ask is; `executord/asking.py`, what a line changes.
+what a kind of ask is; `executord/meaning/asking.py`, what a line changes.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from typing import Any
 from executord.actions import Record, Send
 from executord.agenda import Due
 from executord.case import Ask, Task
-from executord.casebook import Case
-from executord.escalations import Escalation, levels
+from executord.case.casebook import Case
 from executord.evolve import replace
 from executord.policy import Policy, escalation_row, settlement
+from executord.policy.escalations import Escalation, levels
 from executord.posts import impact
 from executord.promises import resolution
 from executord.rules.asking import Asking, priority_of

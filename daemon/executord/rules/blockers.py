@@ -1,7 +1,7 @@
 """Whom a blocker goes to, and what he is told [EXE-17, EXE-18].
 
-Counterparts: `blocking.py`, how one opens and ends; `messages/blockers.py`, the messages; `escalations.py`, the routes
-as data.
+Counterparts: `meaning/blocking.py`, how one opens and ends; `messages/blockers.py`, the messages;
+`policy/escalations.py`, the routes as data.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from datetime import datetime
 from typing import Any
 
 from executord.actions import Embed
-from executord.blocking import blocked_s
 from executord.case import Ask, Task
-from executord.casebook import Case
-from executord.escalations import Escalation
+from executord.case.casebook import Case
+from executord.meaning.blocking import blocked_s
 from executord.policy import Policy, escalation_row
+from executord.policy.escalations import Escalation
 from executord.posts import attempts_so_far, impact
 from executord.rules.asking import Asking, managers, priority_of
 from executord.values import stamp

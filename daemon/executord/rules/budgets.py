@@ -1,6 +1,7 @@
 """What may be spent on an instruction: said at 80 %, paused at 100 %, and `hitl` asked [OPS-18].
 
-Counterparts: `processes.py`, which adds up what processes report; `treasury.py`, the same for agents, across cases.
+Counterparts: `processes.py`, which adds up what processes report; `service/treasury.py`, the same for agents, across
+cases.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 from executord.actions import Action, Record, Send
 from executord.agenda import Due
 from executord.case import Customer
-from executord.casebook import Case
+from executord.case.casebook import Case
 from executord.policy import Budget, Policy
 from executord.values import stamp
 

@@ -13,7 +13,7 @@ from executord import finals
 from executord.actions import Archive, Move, Send, Write
 from executord.agenda import Due
 from executord.case import Ask, Task
-from executord.casebook import Case
+from executord.case.casebook import Case
 from executord.parcel import current, nothing_to_execute, settled
 from executord.policy import Policy
 from executord.posts import stem

@@ -1,7 +1,8 @@
 """Aggregation: the best of each component, and who is asked for what is missing [DEL-2, DEL-3, DEL-5].
 
-Counterparts: `survey.py`, which sees what lies there; `deliveries.py`, what these lines mean; `quality.py`, the gate.
-A line carries of each component where it comes from, by whom, with what hash, and why it is refused; never its content.
+Counterparts: `files/survey.py`, which sees what lies there; `meaning/deliveries.py`, what these lines mean;
+`quality.py`, the gate. A line carries of each component where it comes from, by whom, with what hash, and why it is
+refused; never its content.
 """
 
 from __future__ import annotations
@@ -16,12 +17,12 @@ from executord import deliverables
 from executord.actions import THIS_ID, Move, Record, Send
 from executord.agenda import Due
 from executord.case import Ask, Task
-from executord.casebook import Case
-from executord.deliveries import product_facts, product_of
+from executord.case.casebook import Case
+from executord.case.products import Product, Source, Survey
+from executord.meaning.deliveries import product_facts, product_of
 from executord.parcel import Part, closing_update_lacks, counted, current, kind_of, last_verified, mark, parts, settled
 from executord.policy import Policy, reaction, suitability
 from executord.posts import done_attempt, impact
-from executord.products import Product, Source, Survey
 from executord.promises import promised
 from executord.rules.asking import Asking, managers, priority_of
 from executord.values import stamp

@@ -8,14 +8,14 @@ from datetime import timedelta
 from executord.actions import Record, Send
 from executord.agenda import Due, Place
 from executord.case import Task
-from executord.casebook import Case
-from executord.packed import shared
+from executord.case.casebook import Case
+from executord.case.packed import shared
+from executord.case.standing import freed_at, standing
 from executord.places import Choice
 from executord.policy import PRIORITIES, Policy
 from executord.posts import delegation, handoff, stem, upstream_of
 from executord.promises import promised_task
 from executord.rules.processes import waits_for_process
-from executord.standing import freed_at, standing
 
 ORDER = 60
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from executord.case import Ask, Task
-from executord.casebook import Case
+from executord.case.casebook import Case
 from executord.policy import Policy, escalation_row
 from executord.posts import escalation
 from executord.rules.asking import Asking, managers, priority_of

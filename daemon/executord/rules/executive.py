@@ -1,7 +1,7 @@
 """Tier 4: the executive hears of the start, checkpoints, escalations, changes of plan, and every 4 hours [EXE-7].
 
 What falls together is one update; a cadence in which nothing has happened sends nothing, so silence sends a bounded
-number [EXE-29]. Counterparts: `news.py`, what counts as news; `fold.py`, which keeps it.
+number [EXE-29]. Counterparts: `posts/news.py`, what counts as news; `fold.py`, which keeps it.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from datetime import datetime, timedelta
 
 from executord.actions import Record, Send
 from executord.agenda import Due
-from executord.blocking import open_blockers
-from executord.casebook import Case
+from executord.case.casebook import Case
+from executord.case.standing import standing
 from executord.evolve import replace
+from executord.meaning.blocking import open_blockers
 from executord.policy import Policy, escalation_row
 from executord.promises import promised
-from executord.standing import standing
 from executord.values import stamp
 
 ORDER = 58

@@ -1,6 +1,6 @@
 """Before it is late: the liaison tells the customer, somebody is told to expedite, a workaround is looked for [SLA-9].
 
-Counterparts: `promises.py`, the clocks; `sums.py`, the effort still to be done. A stream of notices belongs to a
+Counterparts: `promises/`, the clocks; `case/sums.py`, the effort still to be done. A stream of notices belongs to a
 promise: the instruction's, and that of a task whose own limit is earlier. Each cause is told once, and again when the
 time that was named slips.
 """
@@ -14,16 +14,16 @@ from typing import Any
 
 from executord.actions import Record, Send
 from executord.agenda import Due
-from executord.cadence import before
 from executord.case import Ask, Head, Repriced, Task, Told, Workaround
-from executord.casebook import Case
+from executord.case.casebook import Case
+from executord.case.sums import eta_of, remaining_of
 from executord.clocks import due
+from executord.clocks.cadence import before
 from executord.policy import Policy
+from executord.posts.tidings import expedite, proactive, workaround_request
 from executord.promises import NOBODY, resolution, task_resolution
+from executord.promises.timepiece import Clock, share_at
 from executord.rules.asking import Asking
-from executord.sums import eta_of, remaining_of
-from executord.tidings import expedite, proactive, workaround_request
-from executord.timepiece import Clock, share_at
 from executord.values import stamp
 from executord.workload import ahead
 

@@ -1,8 +1,8 @@
 """The war room: opened, its team called together, everybody told at the severity's pace, the papers afterwards.
 
-Rules INC-1 to INC-7. Counterparts: `incidents.py`, what these lines mean; `messages/incident.py`, what the team says;
-`asks.py`, the ladder on which every role, update and paper is asked for. `witness` and `copied` are asked of every line
-while an incident is open.
+Rules INC-1 to INC-7. Counterparts: `meaning/incidents.py`, what these lines mean; `messages/incident.py`, what the team
+says; `asks.py`, the ladder on which every role, update and paper is asked for. `witness` and `copied` are asked of
+every line while an incident is open.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from typing import Any
 from executord.actions import THIS_ID, File, Record, Rendered, Send
 from executord.agenda import Due
 from executord.case import Ask, Breach, Task
-from executord.casebook import Case
+from executord.case.casebook import Case
+from executord.case.warroom import CADENCE_S, CUSTOMER_S, ROLES, Incident, Said
 from executord.evolve import replace
-from executord.incidents import current, open_facts, outstanding, papers_subject, said, severity_for, shown
+from executord.meaning.incidents import current, open_facts, outstanding, papers_subject, said, severity_for, shown
 from executord.policy import Policy, reaction
 from executord.rules.asking import Asking, managers, priority_of
 from executord.rules.delivery import demand
 from executord.values import severity as read_severity
 from executord.values import stamp
-from executord.warroom import CADENCE_S, CUSTOMER_S, ROLES, Incident, Said
 
 ORDER = 65
 COMMANDER = "escalation-manager"

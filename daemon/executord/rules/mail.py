@@ -10,11 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from executord import incidents
 from executord.actions import File
 from executord.agenda import Due
 from executord.case import Ask, Letter, Task
-from executord.casebook import Case
+from executord.case.casebook import Case
 from executord.errors import Finding
 from executord.letters import (
     Put,
@@ -28,11 +27,12 @@ from executord.letters import (
     subject_of,
     times_apart,
 )
+from executord.meaning import incidents
+from executord.meaning.transitions import attempt_of
 from executord.messages import MESSAGES, Incoming, type_of
 from executord.messages.pausing import pause_facts
 from executord.pen import printable
 from executord.policy import Policy
-from executord.transitions import attempt_of
 from executord.values import stamp
 
 ORDER = 0

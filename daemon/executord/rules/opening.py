@@ -8,7 +8,7 @@ from typing import Any
 
 from executord.actions import Record
 from executord.agenda import Due
-from executord.casebook import Case
+from executord.case.casebook import Case
 from executord.deliverables import DEFAULT, named
 from executord.policy import Policy
 from executord.values import stamp

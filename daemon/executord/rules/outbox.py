@@ -14,7 +14,7 @@ from typing import Any
 from executord.actions import THIS_ID, Action, Amend, Deliver, Record
 from executord.agenda import HEARD, Due
 from executord.case import Ask, Carried, Sending, Task
-from executord.casebook import Case
+from executord.case.casebook import Case
 from executord.policy import Policy
 from executord.posts import impact
 from executord.rules.asking import Asking, managers

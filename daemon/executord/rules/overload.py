@@ -14,7 +14,7 @@ from typing import Any
 from executord.actions import Record, Send
 from executord.agenda import Due
 from executord.case import Ask, Attempt, Task
-from executord.casebook import Case
+from executord.case.casebook import Case
 from executord.evolve import replace
 from executord.policy import Policy
 from executord.posts import attempts_so_far, impact

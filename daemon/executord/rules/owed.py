@@ -8,10 +8,10 @@ from typing import Any
 from executord.actions import Action, Embed, Explain, Send, Write
 from executord.agenda import Due
 from executord.case import Owed, Task
-from executord.casebook import Case
+from executord.case.casebook import Case
+from executord.meaning.transitions import attempt_of
 from executord.policy import Policy
 from executord.posts import ANSWERS, clarification, reason_file, rejection, rework
-from executord.transitions import attempt_of
 from executord.updates import UPDATE_CONTENTS
 from executord.values import stamp
 

@@ -13,7 +13,7 @@ from typing import Any
 from executord.actions import Record, Reply, Send, Start, Stop, Tell
 from executord.agenda import HEARD, Due
 from executord.case import Attempt, Process, ProcessSeen, Task
-from executord.casebook import Case
+from executord.case.casebook import Case
 from executord.policy import Policy
 from executord.posts import stem
 

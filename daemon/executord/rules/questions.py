@@ -11,9 +11,9 @@ from typing import Any
 
 from executord.actions import Embed
 from executord.case import Ask, Task
-from executord.casebook import Case
-from executord.escalations import Escalation
+from executord.case.casebook import Case
 from executord.policy import Policy, escalation_row
+from executord.policy.escalations import Escalation
 from executord.posts import impact
 from executord.rules.asking import Asking, managers, priority_of
 from executord.values import stamp

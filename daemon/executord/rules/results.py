@@ -8,7 +8,7 @@ from typing import Any
 from executord.actions import Embed, Move, Write
 from executord.agenda import GIVEN, Due
 from executord.case import Task
-from executord.casebook import Case
+from executord.case.casebook import Case
 from executord.policy import Policy
 from executord.posts import done_attempt, result_path
 from executord.values import stamp

@@ -1,8 +1,8 @@
 """Nobody is waited for in silence for ever: reminder, status check, finalize, closed as timed out [EXE-16].
 
 A ladder that takes away [EXE-26]: a rung is due its gap after the one below was really carried out, so after downtime
-nobody is closed who was not asked. Counterparts: `ladders.py`, the rungs as data; `transitions.signed`, what a sign of
-life does; `fold.py`, what a rung changes.
+nobody is closed who was not asked. Counterparts: `policy/ladders.py`, the rungs as data; `transitions.signed`, what a
+sign of life does; `fold.py`, what a rung changes.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from typing import Any
 from executord.actions import Record, Send
 from executord.agenda import Due
 from executord.case import Attempt, Task
-from executord.casebook import Case
+from executord.case.casebook import Case
 from executord.clocks import due as open_due
 from executord.evolve import replace
-from executord.ladders import Rung, interval_of
 from executord.policy import Agent, Policy, response_limit
+from executord.policy.ladders import Rung, interval_of
 from executord.posts import finalize, silence_reminder, status_check
 from executord.rules.asking import priority_of
 from executord.values import stamp

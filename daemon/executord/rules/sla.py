@@ -1,7 +1,7 @@
 """Warnings before a limit, the record and the ladder of a breach, pauses that come to their cap [SLA-7, SLA-8, SLA-10].
 
-Counterparts: `promises.py`, the clocks; `reckoning.py`, what these lines mean. What was told stands in the case as a
-fact (`warned`, `breaches`), so a limit that moves warns of nothing twice [SLA-11].
+Counterparts: `promises/`, the clocks; `meaning/reckoning.py`, what these lines mean. What was told stands in the case
+as a fact (`warned`, `breaches`), so a limit that moves warns of nothing twice [SLA-11].
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from typing import Any
 from executord.actions import Record, Rendered, Send
 from executord.agenda import Due
 from executord.case import Ask, Head, Paused, Task
-from executord.casebook import Case
+from executord.case.casebook import Case
 from executord.evolve import replace
 from executord.policy import Policy
+from executord.posts.tidings import breach, cause_of, late_by, local_words, noted_at, subject_words, warning
 from executord.promises import next_responses, resolution, response, task_resolution, task_response
+from executord.promises.terms import at_work, hours_of, terms
+from executord.promises.timepiece import Clock, marks, share_at
 from executord.rules.asking import Asking
-from executord.terms import at_work, hours_of, terms
-from executord.tidings import breach, cause_of, late_by, local_words, noted_at, subject_words, warning
-from executord.timepiece import Clock, marks, share_at
 from executord.values import Same, stamp
 
 ORDER = 80

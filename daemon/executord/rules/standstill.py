@@ -9,12 +9,12 @@ from typing import Any
 from executord.actions import Record, Send
 from executord.agenda import GONE, Due
 from executord.case import Ask, Task
-from executord.casebook import Case
+from executord.case.casebook import Case
+from executord.case.standing import standing
 from executord.policy import Policy
 from executord.posts import checkpoint
 from executord.rules.arrival import mass_deletion
 from executord.rules.asking import Asking
-from executord.standing import standing
 
 ORDER = 50
 

@@ -11,11 +11,11 @@ from datetime import datetime
 
 from executord.actions import Record, Rendered, Send
 from executord.agenda import Due
-from executord.casebook import Case
+from executord.case.casebook import Case
 from executord.policy import Policy
+from executord.posts.tidings import cause_of, late_by, local_words, noted_at, overdue, quarter, silence, update_request
 from executord.promises import Cadence, cadence
-from executord.terms import at_work
-from executord.tidings import cause_of, late_by, local_words, noted_at, overdue, quarter, silence, update_request
+from executord.promises.terms import at_work
 from executord.values import stamp
 
 ORDER = 82

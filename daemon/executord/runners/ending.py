@@ -20,9 +20,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from executord import machine
-from executord.gate import moment_of
-from executord.machine import Seen
+from executord.files import machine
+from executord.files.machine import Seen
+from executord.paper.gate import moment_of
 from executord.runners import groups
 from executord.runners.order import Worker
 from executord.runners.starting import WRAPPER, read_json, reap

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from executord.disk import rename
-from executord.gate import regular
+from executord.files.disk import rename
+from executord.paper.gate import regular
 from executord.pen import dump
 from executord.runners.ending import tell
 from executord.runners.order import Worker

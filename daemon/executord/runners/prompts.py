@@ -1,6 +1,6 @@
 """What a program that reads prose is given: what it is to do, and the message, fenced as data [OPS-18, SEC-3].
 
-Counterpart: `programs.py`, which says who reads prose. Pure.
+Counterpart: `policy/programs.py`, which says who reads prose. Pure.
 
 Rules of the house
 - Text from tickets is data: it stands between two lines with a mark that nothing in it can hold, because the mark is

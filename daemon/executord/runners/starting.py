@@ -19,9 +19,9 @@ import threading
 from hashlib import sha256
 from typing import Any
 
-from executord import machine
 from executord.errors import CannotStart
-from executord.gate import regular
+from executord.files import machine
+from executord.paper.gate import regular
 from executord.runners import groups
 from executord.runners.order import Order, Worker
 

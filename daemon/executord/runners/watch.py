@@ -1,6 +1,6 @@
 """Notices the end of workers without looking at the disk: one thread that sleeps on their pidfds.
 
-Counterparts: `loop.py` and the foreground run of a session, which put what rings into their queue; `ending.exit_of`,
+Counterparts: `loop/` and the foreground run of a session, which put what rings into their queue; `ending.exit_of`,
 which reads how it ended. It decides nothing.
 """
 
@@ -12,7 +12,7 @@ import select
 import threading
 from collections.abc import Callable
 
-from executord import machine
+from executord.files import machine
 from executord.runners.ending import is_same, state_of
 from executord.runners.order import Worker
 from executord.runners.starting import reap

@@ -1,6 +1,6 @@
 """The processes of a tree's agents: started with their messages, told, looked at, ended [OPS-17, OPS-18, OPS-23].
 
-Counterparts: `hands.py`, which carries out the lines about them; `service.py`, which asks how they are found;
+Counterparts: `hands.py`, which carries out the lines about them; `service/`, which asks how they are found;
 `rules/processes.py`, which decides. Everything that must survive stands in the journal; what lies in the work folder
 (`STATE/work/CASE/TASK.aN`) is the worker's own, and losing it costs an attempt and nothing else.
 """
@@ -18,14 +18,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from executord import machine
 from executord.case import Attempt, Outcome, Process, ProcessSeen
-from executord.disk import INBOX
 from executord.errors import CannotStart
-from executord.gate import open_file
+from executord.files import machine
+from executord.files.disk import INBOX
 from executord.paper import parse
+from executord.paper.gate import open_file
 from executord.pen import dump
-from executord.programs import Command
+from executord.policy.programs import Command
 from executord.runners import ending, followups
 from executord.runners.ending import Exit, Stopping
 from executord.runners.order import BUS, ENVIRONMENT, Order, Turns, Worker, environment, worker_from

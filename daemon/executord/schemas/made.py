@@ -1,6 +1,6 @@
 """The shape of the files and reports that the daemon makes: results, progress, reasons, the journal, `status`.
 
-Counterparts: `rules/results.py`, `views/overview.py`, `posts.py`, `journal.py`, which make them [CON-5, CON-6,
+Counterparts: `rules/results.py`, `views/overview.py`, `posts/`, `files/journal.py`, which make them [CON-5, CON-6,
 CON-8, CON-12, CON-13].
 """
 

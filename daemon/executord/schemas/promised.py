@@ -1,6 +1,6 @@
 """The shape of the messages about clocks and customer updates, and of what is reported of them [SLA-8 … SLA-19].
 
-Counterparts: `tidings.py` and `digests.py`, which make them.
+Counterparts: `posts/tidings.py` and `service/digests.py`, which make them.
 """
 
 from __future__ import annotations

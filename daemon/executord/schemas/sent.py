@@ -1,6 +1,6 @@
 """The shape of every message we send: what stands in each kind, and which is whose [MSG-8, MSG-9, CON-4].
 
-Counterparts: `posts.py`, which makes them; `base.py`, the envelope. Strict: what is ours holds nothing that is not said
+Counterparts: `posts/`, which makes them; `base.py`, the envelope. Strict: what is ours holds nothing that is not said
 here. What a worker wrote and we pass on may be anything.
 """
 

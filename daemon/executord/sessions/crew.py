@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from executord import runners
 from executord.clock import WallClock
 from executord.errors import BadConfiguration, ExecutordError
-from executord.programs import READY
+from executord.policy.programs import READY
 from executord.settings import Settings
 
 Process = Mapping[str, Any]

@@ -1,7 +1,7 @@
 """The sessions of a daemon: several at once, each with its lock, remembered until it ends [SES-25].
 
-Counterparts: `front.py`, one in the foreground; `house.py`, which brings the messages and files them. A fault in one
-session parks that session and never stops the others [REL-4].
+Counterparts: `front.py`, one in the foreground; `service/house.py`, which brings the messages and files them. A fault
+in one session parks that session and never stops the others [REL-4].
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from executord import lock
 from executord.case import Letter
-from executord.disk import DOT, INBOX, Disk
 from executord.errors import BadInput, ExecutordError, Finding, Locked
+from executord.files import lock
+from executord.files.disk import DOT, INBOX, Disk
+from executord.files.store import Store
 from executord.letters import scalar
 from executord.messages import type_of
 from executord.pen import dump
@@ -25,7 +26,6 @@ from executord.sessions.engine import Engine
 from executord.sessions.folder import read_session, verdict
 from executord.sessions.front import lock_of
 from executord.sessions.hands import Entry, Memory
-from executord.store import Store
 from executord.team.papers import safe, text_of
 from executord.team.record import Law
 from executord.team.speaking import RELAYED, TYPES, works_here

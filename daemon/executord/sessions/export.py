@@ -13,7 +13,7 @@ import stat
 import threading
 from dataclasses import dataclass
 
-from executord.disk import rename
+from executord.files.disk import rename
 
 _BLOCK = 1 << 20
 

@@ -14,8 +14,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from executord.errors import NotYetWhole, Unreadable
-from executord.gate import open_file
 from executord.paper import Limits, parse
+from executord.paper.gate import open_file
 from executord.team.papers import PATH, Paper, Papers, Reading, Spec, text_of
 from executord.team.plan import Fault
 from executord.team.shapes import read

@@ -13,10 +13,10 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from executord import lock
 from executord.clock import WallClock
-from executord.dropping import make_folders, put
 from executord.errors import TimedOut
+from executord.files import lock
+from executord.files.dropping import make_folders, put
 from executord.pen import dump
 from executord.policy import Policy
 from executord.sessions.crew import Processes

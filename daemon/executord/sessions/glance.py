@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from executord.errors import Unreadable
 from executord.evolve import replace
-from executord.gate import moment_of
+from executord.paper.gate import moment_of
 from executord.policy import Policy
 from executord.sessions.crew import Found, Job, Process, Waiting
 from executord.sessions.folder import read_session

@@ -17,13 +17,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, assert_never
 
-from executord import journal
 from executord.case import Letter
-from executord.disk import INBOX, Disk, session_allowed
 from executord.errors import NotYetWhole, Unreadable
-from executord.gate import open_file
+from executord.files import journal
+from executord.files.disk import INBOX, Disk, session_allowed
 from executord.hands import dot_name
 from executord.paper import parse
+from executord.paper.gate import open_file
 from executord.pen import dump, journal_line
 from executord.posts import stem
 from executord.sessions.folder import read_json

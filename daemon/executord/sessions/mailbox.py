@@ -1,7 +1,7 @@
 """The session's own inbox, `.executord/inbox/`, read into letters [SES-28].
 
-Counterparts: `postbox.py`, the same for the daemon; `engine.py`, which has them judged and filed. What does not parse
-has the settle time before it is refused [MSG-5].
+Counterparts: `files/postbox.py`, the same for the daemon; `engine.py`, which has them judged and filed. What does not
+parse has the settle time before it is refused [MSG-5].
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from typing import Any
 from executord.case import Letter
 from executord.errors import Finding, NotYetWhole, Unreadable
 from executord.evolve import replace
-from executord.gate import moment_of, open_file
+from executord.files.postbox import not_his
 from executord.letters import read_letter
 from executord.paper import MESSAGE_ENDINGS, is_left_alone, parse
+from executord.paper.gate import moment_of, open_file
 from executord.policy import Policy
-from executord.postbox import not_his
 
 INBOX = ".executord/inbox"
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from executord.errors import NotYetWhole, Unreadable
 from executord.evolve import replace
-from executord.gate import moment_of, open_file
+from executord.paper.gate import moment_of, open_file
 from executord.sessions.crew import Crew, Job
 from executord.sessions.folder import JSON_BYTES, parse_json, read_json
 from executord.sessions.hands import BOARD, BUS

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from executord.gate import moment_of
+from executord.paper.gate import moment_of
 from executord.sessions.crew import Crew, Job
 from executord.sessions.sight import artifacts_of
 from executord.team.line import Line, Record

@@ -14,7 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Fiel
 
 from executord.clocks import calendar_from
 from executord.errors import BadInput
-from executord.programs import FOLDERS, KINDS, READY
+from executord.policy.programs import FOLDERS, KINDS, READY
 from executord.settings.values import (
     AgentName,
     Count,

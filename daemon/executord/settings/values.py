@@ -15,8 +15,8 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
-from executord.crontab import FIX, cron
 from executord.errors import BadInput
+from executord.settings.crontab import FIX, cron
 from executord.values import Span, agent_name, priority, read_span, safe_id, tier, whole_number, why_not, zone_named
 
 

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from executord.blocking import blocked_s, open_blockers
 from executord.case import Ask, Task
-from executord.casebook import Case
+from executord.case.casebook import Case
+from executord.meaning.blocking import blocked_s, open_blockers
 from executord.policy import Policy
 from executord.rules.asks import ASKS, next_of, spans_of
 from executord.rules.silence import due_at, interval

@@ -1,6 +1,6 @@
 """The journals as lines for people and programs: of one case, of all merged in order of time, and as they grow.
 
-Counterparts: `journal.py` reads a case's parts for the daemon, `outlook.py` shows the lines to come. Only reads.
+Counterparts: `files/journal.py` reads a case's parts for the daemon, `outlook.py` shows the lines to come. Only reads.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from executord import journal
 from executord.errors import ExecutordError, Unreadable
-from executord.gate import regular
+from executord.files import journal
 from executord.paper import read_journal
+from executord.paper.gate import regular
 from executord.values import read_stamp
 
 LINE_KEYS = ("at", "due", "case", "name", "action", "rule", "task", "attempt", "to", "type", "path", "why")

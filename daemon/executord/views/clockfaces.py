@@ -1,6 +1,6 @@
 """Clocks as they are shown: in `status`, `show`, the progress file; and why each is due then [CON-8, CON-13, SLA-20].
 
-Counterpart: `promises.py`, which makes them. What the progress file shows depends on nothing but the case.
+Counterpart: `promises/`, which makes them. What the progress file shows depends on nothing but the case.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ from importlib import metadata
 from operator import is_
 from typing import Any
 
-from executord.cadence import Segment, segments
 from executord.case import Task
-from executord.casebook import Case
+from executord.case.casebook import Case
+from executord.clocks.cadence import Segment, segments
 from executord.errors import Finding
 from executord.pen import dump
 from executord.policy import Policy
+from executord.posts.tidings import local_words, span_words
 from executord.promises import (
     cadence,
     next_responses,
@@ -28,8 +29,7 @@ from executord.promises import (
     task_response,
     update_clock,
 )
-from executord.tidings import local_words, span_words
-from executord.timepiece import Clock, spans
+from executord.promises.timepiece import Clock, spans
 from executord.values import read_target, stamp
 
 

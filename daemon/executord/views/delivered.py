@@ -10,15 +10,15 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from executord import finals
-from executord.casebook import Case
+from executord.case.casebook import Case
+from executord.case.products import Product
 from executord.evolve import replace
+from executord.files.survey import Surveyor
 from executord.hands import Hands
 from executord.parcel import phase_of
 from executord.policy import Policy
-from executord.products import Product
 from executord.rules.delivery import provisional
 from executord.standards import Standard, gate
-from executord.survey import Surveyor
 from executord.values import stamp
 from executord.views.overview import Tree
 

@@ -1,6 +1,6 @@
 """Why: each answer with the rule, what went into it, and the line of the journal that says so [EXE-22].
 
-Counterparts: `standing.py` names a task's state, `chronicle.py` reads the journal. Pure: a case and its lines in,
+Counterparts: `case/standing.py` names a task's state, `chronicle.py` reads the journal. Pure: a case and its lines in,
 answers out.
 """
 
@@ -11,20 +11,20 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from executord.case import SEQUENTIAL_TIERS, Attempt, Task
-from executord.casebook import Case
+from executord.case.casebook import Case
+from executord.case.standing import Standing
+from executord.case.waits import Gate
 from executord.policy import ATTEMPTS, REWORKS, Policy
 from executord.promises import promised, promised_task
+from executord.promises.timepiece import Clock
 from executord.standards import NAMES
 from executord.standards import gate as standards
-from executord.standing import Standing
-from executord.timepiece import Clock
 from executord.values import stamp
 from executord.views import awaited
 from executord.views.clockfaces import own_clocks, segment_words, task_clocks, why_due
 from executord.views.obstacles import freed_by
 from executord.views.outlook import Prospect
 from executord.views.overview import percent, phase, stands
-from executord.waits import Gate
 
 Entry = Mapping[str, Any]
 

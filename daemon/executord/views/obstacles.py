@@ -1,6 +1,7 @@
 """What stands in a case's way: the oddities found in its files, and the message that would free what stands still.
 
-Counterparts: `standing.py` says where a task stands, `messages.py` who may send what. Read by `status` and `why`. Pure.
+Counterparts: `case/standing.py` says where a task stands, `messages.py` who may send what. Read by `status` and `why`.
+Pure.
 """
 
 from __future__ import annotations
@@ -10,12 +11,12 @@ from dataclasses import asdict
 from typing import Any
 
 from executord.case import Task
-from executord.casebook import Case
+from executord.case.casebook import Case
+from executord.case.standing import Standing, held_because
 from executord.errors import Finding
-from executord.incidents import current
+from executord.meaning.incidents import current
 from executord.messages import MESSAGES
 from executord.policy import Policy
-from executord.standing import Standing, held_because
 from executord.views.clockfaces import impossible
 
 #: Type of message → what was asked of those who may answer with it and so free a case.

@@ -29,8 +29,8 @@ from executord.actions import (
 )
 from executord.agenda import Due, Place
 from executord.case import Task
-from executord.casebook import Case
-from executord.disk import INBOX
+from executord.case.casebook import Case
+from executord.files.disk import INBOX
 from executord.hush import hushed
 from executord.places import Places, turn_of
 from executord.posts import stem

@@ -12,10 +12,12 @@ from functools import lru_cache
 from typing import Any, Protocol
 
 from executord.agenda import Agenda
-from executord.blocking import open_blockers
 from executord.case import Mute, Task
-from executord.casebook import Case
+from executord.case.casebook import Case
+from executord.case.standing import Standing, standing
 from executord.evolve import replace
+from executord.files.store import Store
+from executord.meaning.blocking import open_blockers
 from executord.parcel import phase_of
 from executord.pen import dump
 from executord.places import OURSELVES, Places
@@ -23,8 +25,6 @@ from executord.policy import Policy
 from executord.posts import done_attempt, waiting_behind
 from executord.sessions import glance
 from executord.sessions.desk import remembered
-from executord.standing import Standing, standing
-from executord.store import Store
 from executord.values import stamp
 from executord.views import awaited, shelves
 from executord.views.awaited import blocker_asked

@@ -14,11 +14,11 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from executord import lock
-from executord.disk import INBOX, OWN_INBOXES
 from executord.errors import NotYetWhole, Unreadable
-from executord.gate import Identity, identity_of, moment_of, open_file
+from executord.files import lock
+from executord.files.disk import INBOX, OWN_INBOXES
 from executord.paper import MESSAGE_ENDINGS, is_left_alone, parse
+from executord.paper.gate import Identity, identity_of, moment_of, open_file
 
 _LATE = re.compile(r"(?P<task>.+)\.attempt-(?P<n>\d+)\.late(?:-\d+)?\.yaml")
 

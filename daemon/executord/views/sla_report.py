@@ -1,7 +1,7 @@
 """How promises were kept: `sla report`, and what a digest carries of it [SLA-19, CON-9].
 
 Made from cases alone: each clock counts at one instant, that of its breach or of its end, so a period gives the same
-numbers whenever it is worked out. Counterparts: `promises.py`, the clocks; `service.py` and `cli/`, who ask.
+numbers whenever it is worked out. Counterparts: `promises/`, the clocks; `service/` and `cli/`, who ask.
 
 What counts where
 - `met`, `approved_extension`: a response, next response or resolution clock that ended so in the period.
@@ -18,12 +18,12 @@ from datetime import datetime
 from typing import Any, Literal
 
 from executord.case import Breach, Paused
-from executord.casebook import Case
+from executord.case.casebook import Case
 from executord.policy import Policy
+from executord.posts.tidings import quarter
 from executord.promises import CAPPED, NOBODY, cadence, clocks_of, wrongful
+from executord.promises.timepiece import Clock
 from executord.rules.updates import chain
-from executord.tidings import quarter
-from executord.timepiece import Clock
 from executord.values import stamp
 
 By = Literal["agent", "priority", "customer", "policy"]

@@ -10,16 +10,16 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from executord import journal
-from executord.casebook import Case
+from executord.case.casebook import Case
+from executord.case.warroom import NO_HASH, Incident
 from executord.errors import Unreadable
-from executord.gate import regular
-from executord.incidents import digest
+from executord.files import journal
+from executord.meaning.incidents import digest
 from executord.paper import Limits, parse
+from executord.paper.gate import regular
 from executord.pen import dump
 from executord.rules.incident import view, view_path
 from executord.views.overview import Tree
-from executord.warroom import NO_HASH, Incident
 
 _MADE = re.compile(r"inc-(.+)-\d+")
 KEYS = ("n", "at", "who", "what", "kind", "event", "prev", "hash")

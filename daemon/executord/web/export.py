@@ -17,11 +17,11 @@ import shutil
 from collections.abc import Callable, Iterable
 from importlib import resources
 
-from executord.casebook import Case
+from executord.case.casebook import Case
 from executord.clock import WallClock
-from executord.disk import exchange
-from executord.dropping import cannot
 from executord.errors import CannotWrite, NotFound, UsageError
+from executord.files.disk import exchange
+from executord.files.dropping import cannot
 from executord.policy import Policy
 from executord.web.addresses import place
 from executord.web.lookout import Lookout

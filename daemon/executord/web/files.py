@@ -1,7 +1,7 @@
 """The files of a case, as a list and as text: by the gate, never by a link, with secrets masked [OPS-16, SEC-0, SEC-3].
 
-Counterpart: `gate.py`, which reads. The folders on the way to a file are opened one by one, none of them by a link, so
-no path leads out of the tree whatever is renamed meanwhile.
+Counterpart: `paper/gate.py`, which reads. The folders on the way to a file are opened one by one, none of them by a
+link, so no path leads out of the tree whatever is renamed meanwhile.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from executord.errors import ExecutordError, NotFound
-from executord.gate import FILE_LIMIT, open_file
+from executord.paper.gate import FILE_LIMIT, open_file
 from executord.settings.masking import veil
 
 TEXTS = (".yaml", ".yml", ".md", ".txt", ".json", ".csv", ".log")

@@ -1,6 +1,6 @@
 """What was read of a tree, kept between requests: only what has changed is read again [OPS-16, PERF-4].
 
-Counterparts: `service.py`, whose reading half it uses as `status` does; `pages.py`, which asks. Only reads, takes no
+Counterparts: `service/`, whose reading half it uses as `status` does; `pages.py`, which asks. Only reads, takes no
 lock, and is used by one thread at a time.
 """
 
@@ -11,14 +11,14 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from executord import journal
-from executord.casebook import Case
+from executord.case.casebook import Case
 from executord.clock import WallClock
-from executord.disk import INBOX, OWN_INBOXES
 from executord.errors import NotOurs
+from executord.files import journal
+from executord.files.disk import INBOX, OWN_INBOXES
+from executord.files.store import HEAD_FILES, TASK_FOLDERS
 from executord.policy import Policy
 from executord.service import Service
-from executord.store import HEAD_FILES, TASK_FOLDERS
 from executord.views import overview, shelves
 
 EVERY_S = 1.0

@@ -14,9 +14,10 @@ from typing import Any
 
 import jinja2
 
-from executord import __version__, journal
-from executord.casebook import Case
+from executord import __version__
+from executord.case.casebook import Case
 from executord.errors import ExecutordError, NotFound, Unreadable
+from executord.files import journal
 from executord.pen import dump
 from executord.rules import incident
 from executord.service import Service

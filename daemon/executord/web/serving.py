@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 import uvicorn
 
-from executord.casebook import Case
+from executord.case.casebook import Case
 from executord.clock import WallClock
 from executord.errors import Locked, UsageError
 from executord.policy import Policy

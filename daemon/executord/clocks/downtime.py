@@ -1,0 +1,45 @@
+"""How long nobody was at work, and how much fell due meanwhile: one event of the log, no journal line [SLA-12].
+
+Down is: killed, stopped, powered off; also a machine that slept, which the two clocks show together. What fell due is
+counted while the first round after it makes up for it. Counterpart: `files/lock.py`, whose text keeps when somebody was
+last at work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from executord.values import read_stamp, stamp
+
+ASLEEP = timedelta(seconds=60)
+"""By how much the time of day must have run ahead of the monotonic clock to be a sleep, and no adjustment."""
+
+
+@dataclass(slots=True)
+class Downtime:
+    """A span in which nobody was at work, and the lines made up for so far."""
+
+    down_from: datetime
+    down_to: datetime
+    n: int = 0
+
+    def noted(self, entry: Mapping[str, Any]) -> None:
+        """A journal line was noted; it counts if it fell due in the span."""
+        due = entry.get("due")
+        if isinstance(due, str) and self.down_from < read_stamp(due) <= self.down_to:
+            self.n += 1
+
+    def event(self) -> dict[str, Any] | None:
+        """The facts of the event `catchup`, None if nothing fell due."""
+        if self.n == 0:
+            return None
+        return {"down_from": stamp(self.down_from), "down_to": stamp(self.down_to), "n": self.n}
+
+
+def slept(before: datetime, now: datetime, waited_s: float) -> Downtime | None:
+    """A sleep of the machine between two instants, of which we waited `waited_s` on the monotonic clock."""
+    ahead = (now - before) - timedelta(seconds=waited_s)
+    return Downtime(before, now) if ahead >= ASLEEP else None

@@ -1,0 +1,145 @@
+"""One look at a case: what lies there, then its letters, then what is due, noted in a batch line by line [MSG-11].
+
+Counterparts: `__init__.py`, which says when and carries the batch out; `allotment.py`, which notes what gives places.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from datetime import datetime
+from functools import partial
+from typing import Protocol
+
+from executord.actions import Move, Reply, Send, Write
+from executord.agenda import LIES, Agenda, Due
+from executord.case.casebook import Case
+from executord.case.sight import see_still_gone
+from executord.errors import CannotStart
+from executord.evolve import replace
+from executord.files.deaths import Deaths
+from executord.files.store import Store
+from executord.hands import Batch, Entry, Hands
+from executord.hush import hushed
+from executord.policy import Policy
+from executord.rules import incident
+from executord.rules.results import set_aside, with_path
+from executord.service.attendance import Attendance
+from executord.service.escort import Escort
+from executord.service.house import House
+from executord.service.patience import Patience
+from executord.service.prompter import Prompter
+
+
+class Room(Protocol):
+    """What is needed of the service."""
+
+    root: str
+    policy: Policy
+    store: Store
+    hands: Hands
+    prompter: Prompter
+    house: House
+    escort: Escort
+    attendance: Attendance
+    patience: Patience
+    deaths: Deaths
+    agendas: dict[str, Agenda]
+
+
+class Looks:
+    """At the cases of one tree. `again`: look at that case again then; `event`: what and of what, for the log."""
+
+    def __init__(
+        self, service: Room, again: Callable[[datetime, str], None], event: Callable[[str, str], None]
+    ) -> None:
+        self._service, self._again, self._event = service, again, event
+
+    def look(self, batch: Batch, now: datetime, room: int) -> None:
+        """One look at a case, within its budget [REL-4]."""
+        case_id, tasks = batch.case.id, len(batch.case.tasks)
+        self._service.deaths.working(case_id)
+        try:
+            room = min(room, self._service.patience.room(case_id, tasks))
+            self._service.patience.within(tasks, partial(self._gather, batch, now, room))
+            self._service.patience.count(case_id, tasks, [n.entry for n in batch.noted])
+            self._service.deaths.survived(case_id)
+        finally:
+            self._service.deaths.working(None)
+
+    def _gather(self, batch: Batch, now: datetime, room: int) -> None:
+        case = batch.case
+        agenda = self._service.agendas[case.id]
+        self._service.escort.before(case, now)
+        for task in [case.tasks[task_id] for task_id in case.clashed]:
+            if self._service.hands.is_free(f"{case.id}/{task.clash}"):
+                case.put(replace(task, clash=None))
+        while room > 0 and ((heard := agenda.heard(now)) is not None or case.letters):
+            if heard is not None and (not case.letters or heard.order <= LIES or heard.at < case.letters[0].at):
+                self.note(batch, heard, now)
+                if isinstance(heard.action, Reply):
+                    room = 0  # what a program said is a letter among the others, once it is in the inbox
+            else:
+                letter = case.letters.pop(0)
+                entry = self.note(batch, self._service.prompter.judged(case, letter, self._service.policy), now)
+                self._service.store.remember(entry["path"], letter.body)
+            room -= 1
+        while room > 0 and (due := agenda.next(now)) is not None:
+            if due.name.startswith("delete ") and due.task is not None and not self._second_look(case, due.task, now):
+                continue
+            if self.clashes(case, due) or self._service.attendance.kept_back(case, due, now):
+                continue
+            room -= 1
+            try:
+                self.note(batch, due, now)
+            except CannotStart as error:
+                room += 1
+                self._service.attendance.not_started(case, due, now, error)
+                self._event("cannot start", f"{case.id}: {due.name}: {error}")
+        agenda.places()
+        self._service.escort.after(case, self._service.policy)
+
+    def note(self, batch: Batch, line: Due, now: datetime) -> Entry:
+        """Note a line in the batch, as it is at this moment; what lies on its name is set aside before [MEM-23]."""
+        case = batch.case
+        line = self._service.prompter.complete(case, self._hushed(case, line, now), self._service.policy, now)
+        if isinstance(line.action, Write):
+            away = self._service.hands.occupant(f"{case.id}/{line.action.path}")
+            if away is not None:
+                away = away.removeprefix(f"{case.id}/")
+                self._service.hands.note(batch, set_aside(case, line, away), now)
+                line = replace(line, action=with_path(line.action, away))
+        line = incident.witness(case, line)
+        entry = self._service.hands.note(batch, line, now)
+        if isinstance(line.action, Send) and entry.get("path") and entry["action"] == "send":
+            name = os.path.basename(entry["path"]).removesuffix(".yaml")
+            copy = incident.copied(case, line, name)
+            if copy is not None:
+                self._service.hands.note(batch, copy, now)
+        return entry
+
+    def clashes(self, case: Case, line: Due) -> bool:
+        """Whether another file lies where this line would move one; then the line waits until that is gone [MEM-14]."""
+        if not isinstance(line.action, Move) or self._service.hands.is_free(f"{case.id}/{line.action.target}"):
+            return False
+        case.put(replace(case.tasks[line.task or ""], clash=line.action.target))
+        return True
+
+    def _second_look(self, case: Case, task_id: str, now: datetime) -> bool:
+        """Whether a file that was missed is still gone at a second look [MEM-25]."""
+        task = case.tasks[task_id]
+        if task.gone_looks:
+            return True
+        later = self._service.store.refresh(case, now)
+        if later is not None:
+            self._again(later, case.id)
+        task = case.tasks[task_id]
+        if task.gone_at is None or not os.path.isdir(f"{self._service.root}/{case.id}/tasks"):
+            return False
+        see_still_gone(case, task_id)
+        return True
+
+    def _hushed(self, case: Case, line: Due, now: datetime) -> Due:
+        """What is muted is noted and not sent."""
+        to = line.action.to if isinstance(line.action, Send) else None
+        return hushed(line, now, (case.head.mute, self._service.house.mutes.get(to or "")))
