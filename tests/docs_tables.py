@@ -383,8 +383,8 @@ def outgoing_table() -> str:
 
 
 def rooms_table() -> str:
-    """Every module with its floor and the first line of its docstring."""
-    lines = _head("floor", "module", "what it is")
+    """Every module with its floor, the first line of its docstring, and the files of a folder."""
+    lines = _head("floor", "module", "what it is", "in it")
     package = Path(executord.__file__).parent
     for line in FLOORS.strip().splitlines():
         for name in (word.strip() for word in line[1:].split("|")):
@@ -393,7 +393,8 @@ def rooms_table() -> str:
             if path.exists():
                 doc = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
                 shown = f"`{name}/`" if path is folder else f"`{name}`"
-                lines.append(_row(line[0], shown, doc.split("\n\n")[0].replace("\n", " ")))
+                files = sorted(each.stem for each in path.parent.glob("*.py") if each != path) if path is folder else []
+                lines.append(_row(line[0], shown, doc.split("\n\n")[0].replace("\n", " "), " ".join(files)))
     return "\n".join(lines)
 
 
