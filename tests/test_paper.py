@@ -407,6 +407,8 @@ def test_without_libyaml_it_is_read_alike(monkeypatch):
         ('a: "x\n  y: z: 1\n  @"\nb: c: d\n', {"a": "x y: z: 1 @", "b": "c: d"}, [4]),
         ("a: [x,\n  'y: z: q']\nb: c: d\n", {"a": ["x", "y: z: q"], "b": "c: d"}, [3]),
         ("a: >\n  folded: b: c\nd: e: f\n", {"a": "folded: b: c\n", "d": "e: f"}, [3]),
+        ("```yaml\na: 1\nb: @x\n```\n", {"a": 1, "b": "@x"}, [1, 3]),
+        ("\n~~~ yml\r\na: |\r\n  ```\r\n  x\r\n  ```\r\n~~~\r\n\r\n", {"a": "```\nx\n```\n"}, [2]),
     ],
 )
 def test_one_repair_quotes_what_was_meant_as_text(text, expected, lines):
@@ -423,6 +425,15 @@ def test_one_repair_quotes_what_was_meant_as_text(text, expected, lines):
 def test_a_file_that_parses_is_never_repaired():
     text = "a: 'x: y'\nb: |\n  > q: r: s\nc: http://x:80/y\nd: [\"@\"]\ne: >2\n"
     assert not parse(text.encode()).repaired
+
+
+@pytest.mark.spec("MEM-6")
+@pytest.mark.parametrize(
+    "text", ["```yaml\na: 1\n", "Here it is:\n```yaml\na: 1\n```\n", "```\n```\n", "```yaml\na: 1\n~~~\n"]
+)
+def test_half_a_fence_or_one_with_words_around_it_is_a_fault(text):
+    """Of what is cut off nobody knows what it was to become."""
+    assert fault(text).code == "MEM-13"
 
 
 @pytest.mark.spec("MEM-6")

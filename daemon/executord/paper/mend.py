@@ -1,4 +1,5 @@
-"""The one repair that is tried on YAML that does not parse: quoting what was meant as text [MEM-6].
+"""The one repair that is tried on YAML that does not parse: quoting what was meant as text [MEM-6], and leaving out
+the Markdown fence that stands around the whole where a model wrote it.
 
 Counterpart: `paper.parse`, which calls it once and uses the result only if that parses.
 Lines stay lines: nothing is joined or split, so line numbers of the mended text are those of the file.
@@ -22,21 +23,22 @@ _COLON = re.compile(r":(?: |$)")
 _STRINGS = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^']|'')*'")
 # the same, but one that is never closed takes the rest: searching again behind each quote would be quadratic
 _SPANS = re.compile(r"\"(?:[^\"\\]|\\.)*(?:\"|\Z)|'(?:[^']|'')*(?:'|\Z)")
+_FENCE = re.compile(r"(`{3,}|~{3,})[ \t]*[\w+.-]*[ \t]*\r?")
 _REPAIRS_LIMIT = 100
 
 
 def mend(raw: bytes) -> tuple[bytes, list[Finding]]:
     """The file with plain scalars quoted that begin with `> % @` or a backtick or hold `: `, and what was repaired.
 
-    Also values with text behind a closing quote, as in `- T2: "…" (backend, pending)`. Each repair is a warning
-    that names the line. Raises UnicodeDecodeError if the file is not text.
+    Also values with text behind a closing quote, as in `- T2: "…" (backend, pending)`. A fence around the whole is left
+    out. Each repair is a warning that names the line. Raises UnicodeDecodeError if the file is not text.
     """
     if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         text = raw.decode("utf-16")
     else:
         text = raw.decode("utf-8-sig")
     lines = text.split("\n")
-    notes: list[Finding] = []
+    notes = [*_unfence(lines)]
     for first, last, start, reason in _faults(lines):
         if len(notes) >= _REPAIRS_LIMIT:
             break
@@ -52,6 +54,19 @@ def mend(raw: bytes) -> tuple[bytes, list[Finding]]:
             )
         )
     return "\n".join(lines).encode("utf-8"), notes
+
+
+def _unfence(lines: list[str]) -> Iterator[Finding]:
+    """Empty the first and the last line that say anything, if they are the fence of a block of code."""
+    said = [number for number, line in enumerate(lines) if line.strip()]
+    if len(said) < 3:
+        return
+    first, last = said[0], said[-1]
+    fence = _FENCE.fullmatch(lines[first])
+    if fence is not None and lines[last].strip() == fence[1]:
+        lines[first] = lines[last] = ""
+        why, fix = "read as if the Markdown fence around it were not there", "write the YAML alone"
+        yield Finding("MEM-6", why, fix, "warning", line=first + 1, column=1)
 
 
 def _faults(lines: list[str]) -> Iterator[tuple[int, int, int, str]]:
