@@ -339,7 +339,7 @@ def test_atheris_finds_nothing_in_the_tolerant_reader() -> None:
     code = (
         "import atheris, sys\n"
         "with atheris.instrument_imports():\n"
-        "    from executord import paper, tree\n"
+        "    from executord import paper\n    from executord.paper import tree\n"
         "    from executord.errors import Unreadable\n"
         "def one(raw):\n"
         "    try:\n"

@@ -234,7 +234,7 @@ def test_a_writer_that_comes_while_the_lease_is_held_does_not_kill_us(x):
     write(x, b"a: 1")
     code = (
         "import fcntl, os, subprocess, sys, time\n"
-        "from executord import gate\n"
+        "from executord.paper import gate\n"
         "real = fcntl.fcntl\n"
         "def slow(fd, command, *rest):\n"
         "    got = real(fd, command, *rest)\n"
