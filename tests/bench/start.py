@@ -129,6 +129,7 @@ def measure(place: Place, *, quick: bool, full: bool = False) -> list[Row]:
     tree.start(patience_s=900)
     took_in = _settled(tree, count // EACH)
     memory = _resident_mib(tree)
+    _cpu(tree, 2 * ROUND_S)  # two rounds find it as it was: from then on it lies still
     idle = _cpu(tree, ROUNDS * ROUND_S) / ROUNDS
     looked = looking(tree.root)
     tree.stop(patience_s=300)
