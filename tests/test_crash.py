@@ -26,7 +26,7 @@ ALL = [pytest.param(each, id=name) for name, each in sorted(STORIES.items())]
 WITHOUT_HANDS = [
     pytest.param(each, id=name) for name, each in sorted(STORIES.items()) if not each.play.__module__.endswith("hands")
 ]
-EVERY = 12  # of a story's operations on each run; which ones differs from story to story
+EVERY = 18  # of a story's operations on each run; which ones differs from story to story
 
 
 @pytest.fixture
