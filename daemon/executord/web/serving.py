@@ -106,10 +106,11 @@ def serve(
         timeout_keep_alive=5, timeout_graceful_shutdown=3, h11_max_incomplete_event_size=16 << 10,
     )  # fmt: skip
     server = uvicorn.Server(config)
+
+    def ended(_number: int, _frame: object) -> None:
+        """One that comes before uvicorn listens for it counts; the one it raises again at its end changes nothing."""
+        server.should_exit = True
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _ended)
+        signal.signal(number, ended)
     server.run(sockets=list(sockets))
-
-
-def _ended(_number: int, _frame: object) -> None:
-    """Uvicorn ends in order and raises the signal once more: that is no reason to die of it."""
