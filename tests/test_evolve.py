@@ -49,6 +49,7 @@ def test_a_value_is_what_it_was_given():
     assert (one.whole, repr(one)) == ("a 3", "Stone(kind='a', new=3, draft=[], none=None)")
     assert type(one) is Stone
     assert one == Stone("a")
+    # what mypy is told to pass over here and below is wrong on purpose: it must be refused at run time too
     with pytest.raises(TypeError):
         Stone()  # type: ignore[call-arg]
     with pytest.raises(TypeError):

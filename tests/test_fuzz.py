@@ -208,6 +208,9 @@ LONG: dict[str, Callable[[int], str]] = {
     "tasks": lambda n: "tasks:\n" + "".join(f"- id: a{k}\n" for k in range(n)),
     "dependencies": lambda n: "dependencies: {hard: [" + ",".join(f"a{k}" for k in range(n)) + "], soft: ["
     + ",".join(f"b{k}" for k in range(n)) + "]}\n",
+    "dependencies in a text": lambda n: "".join(
+        f"{key}: '{item * 4 * n}'\n" for key, item in (("dependencies", "a,"), ("depends_on", '"a,'), ("after", "(a,"))
+    ),
     "names": lambda n: "assigned_to: [" + ",".join(f"a{k}" for k in range(n)) + "]\n",
     "outputs": lambda n: "outputs: [" + ",".join(f"a{k}" for k in range(n)) + "]\n",
     "spans": lambda n: f"sla_resolution: \"{'1h ' * n}\"\nsla_response: \"{'1-' * n}\"\ncreated_at: \"{'1 ' * n}\"\n",

@@ -437,7 +437,7 @@ def test_what_is_read_back_of_a_process_is_an_end_or_none(data: st.DataObject) -
                 watch.close()
 
 
-ORDER = {
+ORDER: dict[str, Any] = {
     "argv": ["/bin/true"], "cwd": "/", "stdin": None, "output_bytes": 1000, "limits": {"run_s": 1, "open_files": 64},
     "turns": {"folder": "turns", "end": {"type": "result"}, "taken": {"type": "user"}},
 }  # fmt: skip
@@ -450,7 +450,7 @@ def test_a_wrapper_comes_to_its_end_whatever_it_is_told(data: st.DataObject) -> 
     """Its order damaged, its names taken by pipes and folders: it ends with its program, and what it wrote can be
     read."""
     with tempfile.TemporaryDirectory() as work:
-        order = data.draw(damaged({**ORDER, "turns": {**ORDER["turns"], "folder": f"{work}/turns"}}) | st.just(ORDER))  # type: ignore[dict-item]
+        order = data.draw(damaged({**ORDER, "turns": {**ORDER["turns"], "folder": f"{work}/turns"}}) | st.just(ORDER))
         Path(work, "start.json").write_text(as_json(order), encoding="utf-8", errors="replace")
         for name in data.draw(
             st.lists(st.sampled_from(("stdout", "stderr", ".exit", "exit.json", "order.yaml")), unique=True)

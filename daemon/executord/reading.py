@@ -69,7 +69,7 @@ _TASK_KEYS = frozenset(name for names in TASK_FIELDS.values() for name in names)
 _INSTRUCTION_KEYS = frozenset(name for names in INSTRUCTION_FIELDS.values() for name in names)
 # "T2: do this (backend)", "T2 (backend)", "T2 - do this": an id and a note
 _NOTED = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)(?:\s*:\s|\s+\(|\s+[-\u2013\u2014]\s)")
-_COMMA = re.compile(r',(?![^()]*\))(?=(?:[^"]*"[^"]*")*[^"]*\Z)')  # in no brackets and in no quotes
+_PIECE = re.compile(r'"[^"]*"|\([^()]*\)|[^,"(]+|[,"(]')  # what stands in quotes or brackets is one, commas and all
 MOST_GATES = 200  # phases or checkpoints of a plan: each names all that stands behind it
 DURATION_FIX = 'use e.g. "4 hours" or a date'
 #: A task cannot be dispatched while one of these is an unfilled template [MEM-10].
@@ -199,7 +199,18 @@ def _ids(value: Any) -> tuple[str, ...]:
     text = written(value).strip()
     if text.lower() in ("", "none", "null", "n/a", "-", "[]", "nothing"):
         return ()
-    return tuple(_without_note(part.strip()) for part in _COMMA.split(text) if part.strip())
+    return tuple(_without_note(part) for part in map(str.strip, _parted(text)) if part)
+
+
+def _parted(text: str) -> list[str]:
+    """What stands between commas, in linear time."""
+    parts: list[list[str]] = [[]]
+    for hit in _PIECE.finditer(text):
+        if hit[0] == ",":
+            parts.append([])
+        else:
+            parts[-1].append(hit[0])
+    return ["".join(part) for part in parts]
 
 
 def _without_note(text: str) -> str:

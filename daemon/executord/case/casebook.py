@@ -13,7 +13,6 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import islice
 from typing import Any
 
 from executord.case import (
@@ -492,9 +491,8 @@ class Case:
         return sorted((d for d in deps if d in self.tasks), key=lambda d: self.tasks[d].key)
 
     def _in_turn(self, start: int = 0) -> Iterator[str]:
-        if self._line:
-            return islice(self._line, start, None)
-        return (key[-1] for key in islice(self._order, start, None))
+        line, order = self._line, self._order
+        return (line[k] if line else order[k][-1] for k in range(start, len(line or order)))
 
     def _move_frontier(self, task: Task) -> None:
         if self.head.tier not in (None, *SEQUENTIAL_TIERS) or self._line_stale:

@@ -396,7 +396,7 @@ def _aimed(kept: Same, span: Span, start: datetime) -> tuple[datetime, datetime]
 
 
 def _same(value: Any, wanted: Any) -> bool:
-    if wanted is None:
+    if wanted is None or wanted == ():
         return True
     options = wanted if isinstance(wanted, list | tuple) else [wanted]
     return str(value).lower() in [str(o).lower() for o in options]

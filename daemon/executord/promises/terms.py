@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from executord.case import Customer, Head, Task
 from executord.clocks import Calendar, next_opening
-from executord.policy import Policy
+from executord.policy import Policy, matches
 from executord.values import Span, read_span
 
 #: Priority → response, resolution, customer update, calendar of the resolution.
@@ -93,7 +93,7 @@ def _made(policy: Policy, head: Head, priority: str) -> Terms:
     calendars = {"response": "24x7", "resolution": name, "update": "24x7"}
     warn, pauses, source = WARN, dict(PAUSES), f"default for {priority}"
     for k, row in enumerate(policy.rows, 1):
-        if not _matches(row.get("match") or {}, head, priority):
+        if not matches(row.get("match") or {}, head, priority):
             continue
         source = f"policies[{k}]"
         response, resolution, update = (
@@ -154,28 +154,6 @@ def _pause(reason: str, row: Any) -> PauseTerm:
 def reason_word(text: Any) -> str:
     """A pause's reason as reasons are compared."""
     return str(text).strip().lower().replace("-", "_").replace(" ", "_")
-
-
-def _matches(match: Mapping[str, Any], head: Head, priority: str) -> bool:
-    customer = head.spec.customer or Customer()
-    have = {
-        "priority": priority,
-        "customer": customer.name,
-        "segment": customer.segment,
-        "tier": head.tier,
-        "domain": head.spec.domain,
-    }
-    tags = match.get("tags")
-    return all(_same(have.get(k), v) for k, v in match.items() if k != "tags") and (
-        not tags or set(map(str, tags if isinstance(tags, list | tuple) else [tags])) <= set(head.spec.tags)
-    )
-
-
-def _same(value: Any, wanted: Any) -> bool:
-    if wanted is None or wanted == ():
-        return True
-    options = wanted if isinstance(wanted, list | tuple) else [wanted]
-    return str(value).lower() in [str(o).lower() for o in options]
 
 
 # --- severity, priority, people --------------------------------------------------------------------------------------
