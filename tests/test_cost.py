@@ -76,6 +76,33 @@ def test_a_letter_costs_the_same_in_a_case_of_any_size(tmp_path: Path) -> None:
         assert large <= 1.2 * small, spent
 
 
+@pytest.mark.spec("PERF-4", "EXE-2", "EXE-5")
+def test_what_is_held_in_a_sequence_makes_no_other_task_dearer(tmp_path: Path) -> None:
+    """One more task in a sequence of 200, whose first needs a task that nobody knows, or needs none."""
+    spent = {}
+    for needs in ("", "depends_on: [T999]\n"):
+        root = tmp_path / f"memory{len(needs)}"
+        trees.inboxes(root)
+        (root / trees.INBOX / "executor").mkdir(parents=True)
+        texts = [(f"T{k}", trees.short_task(f"T{k}", trees.agent_of(k))) for k in range(1, 202)]
+        trees.case(root, "big", [(i, text + needs * (i == "T1")) for i, text in texts[:200]])
+        (root / "big/workflow").mkdir(exist_ok=True)
+        (root / "big/workflow/plan.yaml").write_text("tier: 2\n", encoding="utf-8")
+        service = Service(str(root), make_policy(), durable=False)
+        service.open(NOW)
+        service.everything(NOW)
+        assert service.cases["big"].frontier == ("T2" if needs else "T1")
+        Path(root, "big/tasks/pending/T201.yaml").write_text(texts[200][1], encoding="utf-8")
+        profile = cProfile.Profile()
+        profile.enable()
+        service.turn(NOW + timedelta(seconds=1), Rings(touched={"big": {"tasks/pending/T201.yaml": True}}))
+        profile.disable()
+        assert "T201" in service.cases["big"].tasks
+        spent[needs] = int(pstats.Stats(profile).total_calls)  # type: ignore[attr-defined]
+    plain, held = spent.values()
+    assert held <= 1.5 * plain, spent
+
+
 @pytest.mark.spec("PERF-4", "EXE-21")
 def test_the_view_of_a_large_case_is_made_less_often(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Once a second; with n times as many tasks as are shown in a second, once in n seconds; the last state, always."""

@@ -509,10 +509,17 @@ class Case:
             self.dirty.update(i for i in (old, self._frontier) if i is not None)
 
     def recount_frontier(self) -> None:
-        """Look for the frontier anew; needed when the tier or the order changes."""
+        """Look for the frontier anew; needed when the tier or the plan changes."""
+        self._turn_anew()
+        self.dirty.update(self.tasks)
+
+    def _turn_anew(self) -> None:
+        """Put the tasks in turn again. What a rule reads of that is whose turn it is, and who is the last."""
+        told = {self._frontier, self.last_in_order()}
         self._line_up()
         self._frontier = next((i for i in self._in_turn() if self.tasks[i].ended is None), None)
-        self.dirty.update(self.tasks)
+        told |= {self._frontier, self.last_in_order()}
+        self.dirty.update(i for i in told if i is not None)
 
     def remove(self, task_ids: Collection[str]) -> None:
         """Forget tasks that were only expected and that a new plan no longer names; all at once, for it costs."""
@@ -536,7 +543,7 @@ class Case:
             self._cycles_stale = False
             self._find_cycles()
         if self._line_stale:
-            self.recount_frontier()
+            self._turn_anew()
 
     def _find_cycles(self) -> None:
         """Tasks that wait for themselves, by dependencies and checkpoints [EXE-2]."""
