@@ -215,9 +215,11 @@ class Loop:
         finally:
             self._notify.stopping("stopping")
             bells.stop()
-            self._end_carriage(service)
-            if bells.root_same():  # else what lies there now is not what we know
+            if bells.root_same():
+                self._end_carriage(service)
                 service.finish(self._clock.now())
+            else:
+                self._outbox.stop()  # what lies there now is not what we know: nothing is written
             service.keepsakes.put(service.cases)
             if self._crew is not None:
                 self._crew.close()
