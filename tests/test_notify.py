@@ -1,6 +1,6 @@
 """Notifications of operators, `notify test`, and what `doctor` says of channels [OPS-15, OPS-8].
 
-Counterparts: `executord/loop/notices.py`, `cli/notify.py`, `channels/reach.py`, `crontab.py`.
+Counterparts: `executord/loop/notices.py`, `cli/notify.py`, `channels/reach.py`, `settings/crontab.py`.
 """
 
 from __future__ import annotations

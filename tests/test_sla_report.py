@@ -1,6 +1,7 @@
 """`sla report` and the digests: how promises were kept, the same numbers whenever they are worked out [SLA-19, SLA-18].
 
-Counterparts: `executord/views/sla_report.py`, `cli/sla_report.py`, `digests.py`. The cases are played on a stage.
+Counterparts: `executord/views/sla_report.py`, `cli/sla_report.py`, `service/digests.py`. The cases are played on a
+stage.
 """
 
 from __future__ import annotations

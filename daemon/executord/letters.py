@@ -1,6 +1,6 @@
 """A message in our inbox as a value: what it says of itself, in all its spellings [MSG-1, MSG-10].
 
-Counterpart: `messages.py`, what each type asks for. Pure: a mapping in, a `Letter` out.
+Counterpart: `messages/`, what each type asks for. Pure: a mapping in, a `Letter` out.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The six quality standards that a case passes before it is handed off [QUA-1, QUA-5], and its phase. Pure.
 
-Counterparts: `rules/quality.py`, which makes of each that fails the work that would mend it; `views/gate.py`, which
-shows them. A standard's result follows from what the journal says, never from what time it is.
+Counterparts: `rules/quality.py`, which makes of each that fails the work that would mend it; `views/delivered.py`,
+which shows them. A standard's result follows from what the journal says, never from what time it is.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What `respond` can say: one answer a call, and which options go with it [OPS-4].
 
-Counterpart: `messages.py`, what each type holds.
+Counterpart: `messages/`, what each type holds.
 """
 
 from __future__ import annotations

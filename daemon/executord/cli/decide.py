@@ -2,7 +2,7 @@
 priority, ack, accept-late.
 
 Each drops one message from `--as` (the operator) and waits for its receipt [OPS-4]; what it means, and who may send it,
-stands in `messages.py` [MSG-4, MSG-12].
+stands in `messages/` [MSG-4, MSG-12].
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """What the lines of chapter 6 mean for a case's delivery: aggregated, asked, written, handed off, withdrawn [MEM-17].
 
-Counterparts: `fold.py`, which calls these for its verbs; `rules/delivery.py`, `quality.py`, `closing.py`, which make
-the lines. A product stands in its line as facts: which content, from where, by whom, with what hash; never the content.
+Counterparts: `fold.py`, which calls these for its verbs; `rules/delivery.py`, `rules/quality.py`,
+`rules/closing.py`, which make the lines. A product stands in its line as facts: which content, from where, by whom,
+with what hash; never the content.
 """
 
 from __future__ import annotations

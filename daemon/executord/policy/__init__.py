@@ -1,6 +1,6 @@
 """Roster, desks, authority, SLA targets and attempts as data, with the defaults of the spec; configuration adds to it.
 
-Counterparts: `settings.py` reads the configuration, `rules/` read this. A new agent or authority is one row here or
+Counterparts: `settings/` reads the configuration, `rules/` read this. A new agent or authority is one row here or
 in the user's configuration; no code. Pure: what comes in are plain values.
 """
 

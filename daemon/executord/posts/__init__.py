@@ -1,6 +1,6 @@
 """Every message we send: what stands in it besides the envelope.
 
-Counterpart: `messages.py`, what arrives. Bodies name instants, never spans that depend on now; long texts are
+Counterpart: `messages/`, what arrives. Bodies name instants, never spans that depend on now; long texts are
 embedded from their files when the text is written. The envelope and the file's name are added when the line is noted.
 """
 

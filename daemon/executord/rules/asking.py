@@ -1,6 +1,6 @@
 """One row for each kind of thing that we expect an answer to: what is sent, to whom, how long is waited [MSG-7].
 
-Counterparts: `rules/asks.py`, the table of these rows and the ladder that all of them climb; `asking.py`, what a line
+Counterparts: `asks.py`, the table of these rows and the ladder that all of them climb; `meaning/asking.py`, what a line
 changes. Add a kind of ask: one row beside the rule it belongs to, and its word in the table.
 """
 

@@ -2,7 +2,7 @@
 
 The ladder of all that tells up by asking [EXE-18, EXE-20, EXE-26, EXE-29]: each level gets one message and one
 reminder; after downtime only the highest rung that is due is carried out. Counterparts: `asking.py` beside this file,
-what a kind of ask is; `executord/meaning/asking.py`, what a line changes.
+what a kind of ask is; `meaning/asking.py`, what a line changes.
 """
 
 from __future__ import annotations

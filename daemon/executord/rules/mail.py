@@ -1,6 +1,6 @@
 """Who may say what, and what becomes of a letter: taken, duplicate, late or rejected [MSG-1 … MSG-6, MSG-10].
 
-The one rule that reads letters. It judges; what a taken message changes stands in `messages.py`.
+The one rule that reads letters. It judges; what a taken message changes stands in `messages/`.
 """
 
 from __future__ import annotations

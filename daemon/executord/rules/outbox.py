@@ -1,8 +1,8 @@
 """Customer updates on their way through a channel: sent, delivered, failed, in doubt, and back to the liaison [SLA-16].
 
 What leaves the machine gets two lines: `send update #3 via mail`, with the key by which a repeat is recognised,
-before; `delivered` or `failed` after. Counterparts: `outbox.py`, which carries; `messages/arrived.py`, the liaison's
-answer.
+before; `delivered` or `failed` after. Counterparts: `channels/outbox.py`, which carries; `messages/arrived.py`, the
+liaison's answer.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """An agent who has too much: what he has not accepted goes to a colleague, else support-manager is consulted [EXE-12].
 
 Two causes: he holds more than his capacity, which the service sees across cases, and a task that will miss its limit
-at his pace, an instant that stands here: limit - remaining effort. Counterpart: `service._relieved`, which knows who
+at his pace, an instant that stands here: limit - remaining effort. Counterpart: `service/prompter.py`, which knows who
 has room.
 """
 

@@ -1,6 +1,6 @@
 """Processes of agents that are programs: started, told, ended, and never two at once [OPS-17, OPS-18].
 
-Counterparts: `processes.py`, what the lines mean; `runners/`, which do it. How a process is found stands in
+Counterparts: `meaning/processes.py`, what the lines mean; `runners/`, which do it. How a process is found stands in
 `task.process_seen`; here is only the difference between that and what the journal says.
 """
 

@@ -1,8 +1,8 @@
 """Nobody is waited for in silence for ever: reminder, status check, finalize, closed as timed out [EXE-16].
 
 A ladder that takes away [EXE-26]: a rung is due its gap after the one below was really carried out, so after downtime
-nobody is closed who was not asked. Counterparts: `policy/ladders.py`, the rungs as data; `transitions.signed`, what a
-sign of life does; `fold.py`, what a rung changes.
+nobody is closed who was not asked. Counterparts: `policy/ladders.py`, the rungs as data; `meaning/transitions.py`, what
+a sign of life does; `fold.py`, what a rung changes.
 """
 
 from __future__ import annotations

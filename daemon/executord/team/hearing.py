@@ -1,7 +1,7 @@
 """What is written on `.msg/messages.jsonl`, and what follows from it [SES-13, SES-17, SES-18].
 
 Pure: a line of the file in, lines of the agenda out. A message is known by its byte offset and hash, never by its `id`.
-Counterpart: `sessions/mailroom.py`, which reads the file.
+Counterpart: `sessions/sight.py`, which reads the file.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What stands in a case's way: the oddities found in its files, and the message that would free what stands still.
 
-Counterparts: `case/standing.py` says where a task stands, `messages.py` who may send what. Read by `status` and `why`.
+Counterparts: `case/standing.py` says where a task stands, `messages/` who may send what. Read by `status` and `why`.
 Pure.
 """
 
