@@ -12,9 +12,10 @@ from executord.agenda import Due, only_highest
 from executord.case import Ask, Attempt, Head, InstructionSpec, Task, TaskFile, TaskSpec
 from executord.case.casebook import Case
 from executord.messages.blockers import blocker_kind
-from executord.policy import Policy, escalation_row, make_policy, reaction, response_limit, settlement
+from executord.policy import Policy, escalation_row, make_policy
 from executord.policy.escalations import levels, read_rows
 from executord.policy.ladders import BUILT_IN, read_ladders
+from executord.promises.answers import reaction, response_limit, settlement
 from executord.rules import asks, silence
 from executord.rules.asking import managers
 

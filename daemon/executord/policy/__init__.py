@@ -1,7 +1,7 @@
-"""Roster, desks, authority, SLA targets and attempts as data, with the defaults of the spec; configuration adds to it.
+"""Roster, desks, authority and attempts as data, with the defaults of the spec; configuration adds to it.
 
-Counterparts: `settings/` reads the configuration, `rules/` read this. A new agent or authority is one row here or
-in the user's configuration; no code. Pure: what comes in are plain values.
+Counterparts: `settings/` reads the configuration, `promises/terms.py` holds the targets, `rules/` read both. A new
+agent or authority is one row here or in the user's configuration; no code. Pure: what comes in are plain values.
 """
 
 from __future__ import annotations
@@ -9,19 +9,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta, tzinfo
-from functools import lru_cache
+from datetime import UTC, timedelta, tzinfo
 from typing import Any
 
 from executord.case import Customer, Head, Task
 from executord.case.warroom import WAR_ROOM
-from executord.clocks import BUSINESS, Calendar, amount_due, calendar_from
+from executord.clocks import BUSINESS, Calendar, calendar_from
 from executord.evolve import empty
 from executord.policy.escalations import BUILT_IN, Escalation, read_rows
 from executord.policy.ladders import BUILT_IN as SILENCE
 from executord.policy.ladders import Ladder, from_silence, read_ladders
 from executord.policy.programs import Command, command_of
-from executord.values import Same, Span, agent_name, read_span, read_target, safe_id
+from executord.values import agent_name, safe_id
 
 DEFAULT_CAPACITY = 3
 
@@ -92,14 +91,6 @@ ATTEMPTS = {0: 2, 1: 2, 2: 3, 3: 3, 4: 4}
 REWORKS = 2
 
 PRIORITIES = ("critical", "high", "medium", "low")
-
-#: Priority → response, resolution, calendar of the resolution [chapter 5].
-_TARGETS: dict[str, tuple[str, str, str]] = {
-    "critical": ("15 min - 1 h", "4 h - 24 h", "24x7"),
-    "high": ("2 h - 4 h", "24 h - 48 h", "24x7"),
-    "medium": ("8 h - 24 h", "3 - 5 business days", "business"),
-    "low": ("24 h - 48 h", "1 - 2 weeks", "business"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,25 +284,6 @@ def _hours(agent: str, given: Any, named: Mapping[str, Calendar]) -> Calendar:
     return calendar_from(given, name=f"hours of {agent}")
 
 
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """A promised instant and where it comes from."""
-
-    at: datetime
-    source: str
-
-
-def _row(policy: Policy, head: Head, priority: str) -> tuple[str, str, str]:
-    response, resolution, calendar = _TARGETS[priority]
-    for row in policy.rows:
-        if matches(row.get("match") or {}, head, priority):
-            named = row.get("calendar")
-            if isinstance(named, Mapping):
-                named = named.get("resolution")
-            return str(row.get("response") or response), str(row.get("resolution") or resolution), named or calendar
-    return response, resolution, calendar
-
-
 def matches(match: Mapping[str, Any], head: Head, priority: str) -> bool:
     """Whether a row's `match` is for this case: all that is given must hold, a list is any of it, tags all of them."""
     if not match:
@@ -339,75 +311,11 @@ def escalation_row(policy: Policy, head: Head, priority: str, who: str | None, w
     raise LookupError(f"no escalation for {', '.join(sorted(wanted))}")
 
 
-def reaction(policy: Policy, head: Head, priority: str, start: datetime) -> tuple[datetime, datetime]:
-    """Target and limit of an answer to what was asked at `start`: the priority's response times [MSG-7]."""
-    return _ends(policy, _row(policy, head, priority)[0], _calendar(policy, head, priority, "response"), start)
-
-
-def response_limit(policy: Policy, head: Head, task: Task, start: datetime) -> datetime:
-    """By when a task given at `start` is to be acknowledged: its own response, else its priority's [EXE-16, SLA-6]."""
-    priority = task.field("priority") or head.priority_now
-    own = task.field("response")
-    if own is not None:
-        hours = policy.calendars.get(_calendar(policy, head, priority, "response")) or policy.calendars["24x7"]
-        at = _from(own, start, policy, hours)
-        if at is not None and at > start:
-            return at
-    return reaction(policy, head, priority, start)[1]
-
-
-def settlement(policy: Policy, head: Head, priority: str, start: datetime) -> tuple[datetime, datetime]:
-    """The same with the priority's resolution times: what somebody has who said that he has it."""
-    _, text, name = _row(policy, head, priority)
-    return _ends(policy, text, name, start)
-
-
-def _calendar(policy: Policy, head: Head, priority: str, clock: str) -> str:
-    for row in policy.rows:
-        if matches(row.get("match") or {}, head, priority):
-            named = row.get("calendar")
-            return str((named.get(clock) if isinstance(named, Mapping) else named) or "24x7")
-    return "24x7"
-
-
-@lru_cache(maxsize=256)
-def _span(text: str) -> Span | None:
-    found = read_span(text)
-    return found if isinstance(found, Span) else None
-
-
-def _ends(policy: Policy, text: str, calendar: str, start: datetime) -> tuple[datetime, datetime]:
-    """Where a span from `start` aims and ends; what never comes due has a day."""
-    span = _span(text)
-    hours = policy.calendars.get(calendar) or policy.calendars.get("24x7")
-    if span is None or hours is None:
-        day = start + timedelta(days=1)
-        return day, day
-    return _aimed(Same(hours), span, start)
-
-
-@lru_cache(maxsize=8192)
-def _aimed(kept: Same, span: Span, start: datetime) -> tuple[datetime, datetime]:
-    """Kept, for much begins at one instant."""
-    hours, day = kept.value, start + timedelta(days=1)
-    limit = amount_due(hours, start, span.limit or span.target, ()).due or day
-    target = amount_due(hours, start, span.target, ()).due or limit
-    return min(target, limit), limit
-
-
 def _same(value: Any, wanted: Any) -> bool:
     if wanted is None or wanted == ():
         return True
     options = wanted if isinstance(wanted, list | tuple) else [wanted]
     return str(value).lower() in [str(o).lower() for o in options]
-
-
-def _from(text: Any, start: datetime, policy: Policy, calendar: Calendar) -> datetime | None:
-    """The limit that a span or a moment names."""
-    target = read_target(text, policy.zone, day_end=calendar.day_end)
-    if target is None or isinstance(target, datetime):
-        return target
-    return amount_due(calendar, start, target.limit, ()).due if target.limit is not None else None
 
 
 _WORD = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")

@@ -17,8 +17,8 @@ from executord.case.casebook import Case
 from executord.clocks import LATEST, Calendar, Pauses, active, moment_of
 from executord.clocks.cadence import cadence_due
 from executord.evolve import replace
-from executord.policy import Limit, Policy
-from executord.promises.aims import Aim, aim_of, breach_instant, extended, since_last_change, with_severity
+from executord.policy import Policy
+from executord.promises.aims import Aim, Limit, aim_of, breach_instant, extended, since_last_change, with_severity
 from executord.promises.terms import ASKED_AT, Terms, priority_at, priority_of, terms
 from executord.promises.timepiece import NO_PAUSES, Clock, spans
 from executord.values import Span, read_span

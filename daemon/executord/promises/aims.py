@@ -22,6 +22,14 @@ from executord.values import Amount, Same, Span, read_target
 
 
 @dataclass(frozen=True, slots=True)
+class Limit:
+    """A promised instant and where it comes from."""
+
+    at: datetime
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
 class Aim:
     """What is aimed at and promised, from a start: spans of open time, or a moment."""
 

@@ -13,7 +13,8 @@ from typing import Any
 
 from executord.case import Ask, Task
 from executord.case.casebook import Case
-from executord.policy import Policy, reaction
+from executord.policy import Policy
+from executord.promises.answers import reaction
 
 Body = Callable[[Case, Task | None, Ask, Policy], Mapping[str, Any]]
 Chain = Callable[[Case, Task | None, Ask, Policy], tuple[str, ...]]

@@ -17,10 +17,11 @@ from executord.agenda import Due
 from executord.case import Ask, Task
 from executord.case.casebook import Case
 from executord.evolve import replace
-from executord.policy import Policy, escalation_row, settlement
+from executord.policy import Policy, escalation_row
 from executord.policy.escalations import Escalation, levels
 from executord.posts import impact
 from executord.promises import resolution
+from executord.promises.answers import settlement
 from executord.rules.asking import Asking, priority_of
 from executord.rules.blockers import BLOCKER
 from executord.rules.closing import HALT, VERDICT

@@ -21,9 +21,10 @@ from executord.case.casebook import Case
 from executord.case.products import Product, Source, Survey
 from executord.meaning.deliveries import product_facts, product_of
 from executord.parcel import Part, closing_update_lacks, counted, current, kind_of, last_verified, mark, parts, settled
-from executord.policy import Policy, reaction, suitability
+from executord.policy import Policy, suitability
 from executord.posts import done_attempt, impact
 from executord.promises import promised
+from executord.promises.answers import reaction
 from executord.rules.asking import Asking, managers, priority_of
 from executord.values import stamp
 

@@ -18,7 +18,8 @@ from executord.case.casebook import Case
 from executord.case.warroom import CADENCE_S, CUSTOMER_S, ROLES, Incident, Said
 from executord.evolve import replace
 from executord.meaning.incidents import current, open_facts, outstanding, papers_subject, said, severity_for, shown
-from executord.policy import Policy, reaction
+from executord.policy import Policy
+from executord.promises.answers import reaction
 from executord.rules.asking import Asking, managers, priority_of
 from executord.rules.delivery import demand
 from executord.values import severity as read_severity

@@ -17,9 +17,10 @@ from executord.case import Attempt, Task
 from executord.case.casebook import Case
 from executord.clocks import due as open_due
 from executord.evolve import replace
-from executord.policy import Agent, Policy, response_limit
+from executord.policy import Agent, Policy
 from executord.policy.ladders import Rung, interval_of
 from executord.posts import finalize, silence_reminder, status_check
+from executord.promises.answers import response_limit
 from executord.rules.asking import priority_of
 from executord.values import stamp
 
