@@ -105,9 +105,9 @@ class Scene:
                 shutil.copytree(whole, whole.with_name(".copy"))
                 shutil.rmtree(whole)
                 whole.with_name(".copy").rename(whole)
-            case "link":  # the folder lies elsewhere from now on
+            case "link":  # the folder lies elsewhere from now on; it is one in which we never write [SEC-1]
                 whole = path.parent
-                if not whole.is_symlink():
+                if whole.name in ("pending", "blocked") and not whole.is_symlink():
                     place = self.root / f"_elsewhere-{next(self._numbers)}"
                     whole.rename(place)
                     whole.symlink_to(place)

@@ -102,6 +102,28 @@ def test_a_ring_by_a_phase_is_held_and_a_release_of_the_phase_lets_it_go(act):
     assert state_of(got.root, "T2")["state"] == "held"
 
 
+@pytest.mark.spec("EXE-2", "MEM-18")
+@pytest.mark.parametrize(
+    ("needs", "later", "ring"),
+    [
+        (["T0"], {"T1": {"depends_on": ["T0", "T2"]}}, {"T1", "T2"}),
+        (["T3"], {"T3": {}}, {"T1", "T3"}),
+    ],
+    ids=["an edit", "a new task"],
+)
+def test_a_ring_by_a_checkpoint_that_a_later_file_closes_is_held_at_once(act, needs, later, ring):
+    """T1 comes before the checkpoint and needs, in the end, what this keeps back; no new start is needed to see it."""
+    plan = {"tasks": ["T0", "T1", "T2"], "checkpoints": [{"id": "cp", "after": ["T1"]}]}
+    steps = [
+        {"at": "+10m", "write": f"{PENDING}/{i}.yaml", "content": {"id": i, "assigned_to": WRITER, **task}}
+        for i, task in later.items()
+    ]
+    got = act(case_of(3, plan, T0={}, T1={"depends_on": needs}, T2={}), steps)
+    told = [each for each in got.letters("planner") if "checkpoint cp" in each["text"]]
+    assert {each["task_id"] for each in told} == ring
+    assert {i for i in ring if state_of(got.root, i)["state"] == "held"} == ring
+
+
 @pytest.mark.spec("EXE-2", "EXE-28")
 def test_after_the_phase_is_released_a_ring_goes_on(act):
     """The message that `status` names frees it."""

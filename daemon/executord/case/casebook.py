@@ -384,7 +384,9 @@ class Case:
         if unknown:
             self.unknown_deps[task.id] = unknown
         self._count(task.id, {*task.spec.requires, *known_after})
-        if task.id in self.cycles or (self.dependants.get(task.id) and (task.spec.requires or task.spec.after)):
+        waits = task.spec.requires or task.spec.after or self._gates_before.get(task.id)
+        waited_for = self.dependants.get(task.id) or self._gates_after.get(task.id)
+        if task.id in self.cycles or (waits and waited_for):
             self._cycles_stale = True
 
     def _count(self, task_id: str, deps: Iterable[str]) -> None:
