@@ -247,6 +247,7 @@ def test_a_key_that_is_no_scalar_becomes_text_with_a_warning():
 
 
 @pytest.mark.spec("MEM-5", "MEM-13")
+@pytest.mark.hazard(9)
 def test_of_equal_keys_the_last_wins_with_a_warning_naming_its_place():
     sheet = parse(b"a: 1\nb:\n  c: 1\n  c: 2\na: 3\n", path="T3.yaml")
     assert sheet.data == {"a": 3, "b": {"c": 2}}

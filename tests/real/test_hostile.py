@@ -83,6 +83,7 @@ def _read_only_regular_files(worker: Worker) -> None:
 
 @pytest.mark.spec("REL-4", "SEC-0")
 @pytest.mark.hazard(11)
+@pytest.mark.hazard(30)
 @pytest.mark.parametrize("kind", ["fifo", "folder", "link"])
 def test_a_journal_that_is_no_file_parks_its_case_only(tmp_path: Path, kind: str) -> None:
     """It is said, the other case goes on, and the case too once the way is free."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 from pathlib import Path
@@ -54,6 +55,8 @@ def _poison(inbox: Path) -> dict[bytes, str]:
 
 @pytest.mark.spec("SEC-0", "SEC-1", "MSG-5", "REL-4", "CON-5")
 @pytest.mark.hazard(4)
+@pytest.mark.hazard(13)
+@pytest.mark.hazard(14)
 def test_the_daemon_survives_poison_in_its_inbox_and_says_so(tmp_path: Path) -> None:
     """Every poisoned file is kept with its reason, and a task dropped among them is done."""
     tree = Tree(tmp_path, {"settle": "0.3 seconds", "round": "2 seconds"})
@@ -92,9 +95,11 @@ def test_the_daemon_survives_poison_in_its_inbox_and_says_so(tmp_path: Path) -> 
     assert (rejected / next(iter(os.listdir(rejected))) / "brackets.yaml").read_bytes() == b"[" * 100_000
     status = tree.call("status", "--json")
     assert status.returncode == 0, status.stderr
+    assert json.loads(status.stdout)["left_alone"] == [f"{INBOX}/executor/folder.yaml"]
 
 
 @pytest.mark.spec("MEM-11", "SEC-1", "MEM-10")
+@pytest.mark.hazard(2)
 @pytest.mark.hazard(17)
 def test_poisoned_tasks_are_held_and_the_others_go_on(tmp_path: Path) -> None:
     """A task that cannot be read or names a path as its id is held where it lies, and the planner is told."""
@@ -105,6 +110,7 @@ def test_poisoned_tasks_are_held_and_the_others_go_on(tmp_path: Path) -> None:
         "B": "[" * 100_000,
         "C": BOMB,
         "D": "id: D\ntitle: '{title}'\nassigned_to: <agent>\n",
+        "G": "id: G\n\ttitle: x\n",
         "E": "id: E\ntitle: fine\nassigned_to: technical-support-engineer\n",
     }.items():
         tree.task("acme-2", name, text)
@@ -114,12 +120,14 @@ def test_poisoned_tasks_are_held_and_the_others_go_on(tmp_path: Path) -> None:
     worker.start()
     try:
         tree.until(lambda: tree.completed("acme-2") == {"E"}, "the good task is not done")
-        tree.until(lambda: len(tree.inbox("planner")) >= 4, "the planner is not told")
+        tree.until(lambda: len(tree.inbox("planner")) >= 6, "the planner is not told")
     finally:
         worker.stop()
     assert tree.stop() == 0
+    assert tree.call("run", "--once").returncode == 0
+    assert len(tree.inbox("planner")) == 6, "it is told once per content"
     left = {p.name for p in (tree.root / "acme-2" / "tasks" / "pending").iterdir()}
-    assert left >= {"A.yaml", "B.yaml", "C.yaml", "D.yaml"}
+    assert left >= {"A.yaml", "B.yaml", "C.yaml", "D.yaml", "G.yaml"}
     told = "".join((tree.root / INBOX / "planner" / n).read_text() for n in tree.inbox("planner"))
     assert "template not filled in" in told
     assert "cannot be an id" in told

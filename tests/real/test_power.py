@@ -88,11 +88,13 @@ def image(tmp_path: Path) -> Iterator[Image]:
 class Daemon:
     """One on a mounted image, its state folder on the same disk, with a set clock."""
 
-    def __init__(self, place: Path, now: datetime, before: Callable[[str, str], None] | None = None) -> None:
+    def __init__(
+        self, place: Path, now: datetime, before: Callable[[str, str], None] | None = None, *, durable: bool = True
+    ) -> None:
         self.root, self.now = place / "Agent_Memory", now
         self.noted: dict[str, int] = {}
         self._service = Service(
-            str(self.root), make_policy(), durable=True, marks=Marks(str(place / "state")), before=before,
+            str(self.root), make_policy(), durable=durable, marks=Marks(str(place / "state")), before=before,
             on_entry=self._on_entry,
         )  # fmt: skip
 
@@ -129,7 +131,7 @@ def _noon(root: Path) -> None:
     drop(root / INBOX / "executor/status.yaml", "type: status\nfrom: operator\n")
 
 
-def _cut_at_every(image: Image, now: datetime) -> dict[str, bytes | None]:
+def _cut_at_every(image: Image, now: datetime, *, durable: bool = True) -> dict[str, bytes | None]:
     """A daemon works; the image is copied before each of its disk operations. Answers the tree that it leaves."""
     daemon: Daemon | None = None
 
@@ -137,7 +139,7 @@ def _cut_at_every(image: Image, now: datetime) -> dict[str, bytes | None]:
         if daemon is not None:
             _cut(image, f"{operation} {path}", daemon.noted)
 
-    daemon = Daemon(image.place, now, before)
+    daemon = Daemon(image.place, now, before, durable=durable)
     daemon.work()
     _cut(image, "nothing: it sleeps", daemon.noted)
     return tree_of(str(daemon.root))
@@ -170,6 +172,11 @@ def _recovered(image: Image, cut: Cut, now: datetime, wanted: dict[str, bytes | 
         cut.file.unlink()
 
 
+def _all_recovered(image: Image, now: datetime, wanted: dict[str, bytes | None], places: Path) -> None:
+    for k, cut in enumerate(image.cuts):
+        _recovered(image, cut, now, wanted, places / f"left-{k}")
+
+
 @pytest.mark.spec("REL-3", "REL-2", "MEM-21")
 @pytest.mark.hazard(43)
 def test_the_power_goes_before_every_disk_operation(image: Image, tmp_path: Path) -> None:
@@ -183,8 +190,7 @@ def test_the_power_goes_before_every_disk_operation(image: Image, tmp_path: Path
             os.sync()
         wanted = _cut_at_every(image, now)
         assert len(image.cuts) > 20
-        for k, cut in enumerate(image.cuts):
-            _recovered(image, cut, now, wanted, tmp_path / f"left-{k}")
+        _all_recovered(image, now, wanted, tmp_path)
         image.cuts.clear()
 
 
@@ -216,3 +222,14 @@ def test_what_a_worker_left_without_a_sync_is_taken_whole_or_not_at_all(image: I
         finally:
             left.unmount()
             cut.file.unlink()
+
+
+@pytest.mark.spec("REL-3")
+def test_without_durability_the_power_takes_what_was_noted(image: Image, tmp_path: Path) -> None:
+    """So what the other tests of this file show is shown by them, and not by the disk."""
+    root = image.place / "Agent_Memory"
+    _morning(root)
+    os.sync()
+    wanted = _cut_at_every(image, NOON, durable=False)
+    with pytest.raises(AssertionError, match="are lost"):
+        _all_recovered(image, NOON, wanted, tmp_path)

@@ -21,7 +21,7 @@ from executord.files.disk import INBOX, OWN_INBOXES, is_answer
 from executord.files.store import Store
 from executord.letters import read_letter
 from executord.paper import MESSAGE_ENDINGS, Sheet, is_left_alone, parse
-from executord.paper.gate import Identity, identity_of, moment_of, open_file
+from executord.paper.gate import LEFT_OPEN, Identity, identity_of, moment_of, open_file
 
 
 class Postbox:
@@ -97,7 +97,8 @@ class Postbox:
         sheet: Sheet | None = None
         sha = ""
         try:
-            opened = open_file(f"{self._store.root}/{shown}", limit=self._store.limits.bytes, settled=not told)
+            left_open = now - changed >= LEFT_OPEN
+            opened = open_file(f"{self._store.root}/{shown}", limit=self._store.limits.bytes, settled=left_open)
             sha = hashlib.sha256(opened.raw).hexdigest()  # also of what cannot be read: redo moves no other message
             sheet = parse(opened.raw, path=shown, limits=self._store.limits)
         except FileNotFoundError:

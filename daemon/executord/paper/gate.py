@@ -32,6 +32,9 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 FILE_LIMIT = 256 * 1024
 """Bytes; the default of `limits.file_bytes`."""
 
+LEFT_OPEN = timedelta(minutes=10)
+"""A file that has not changed for so long is read also if it is open for writing: its writer has forgotten it."""
+
 _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _OUR_TROUBLE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 _KINDS = (
@@ -49,17 +52,13 @@ _FIX_KIND = "put a regular file in its place"
 class Opened:
     """A file as it was at one moment: its bytes and what tells it from any other.
 
-    `size` is in bytes, `mtime_ns` in nanoseconds since 1970, `nlink` > 1 means that it has a second name,
-    for which a rename is a silent no-op [MEM-14]; `uid` and `gid` are the owner's [SEC-2].
+    `size` is in bytes; `uid` is its owner's [SEC-2].
     """
 
     raw: bytes
     size: int
-    mtime_ns: int
     identity: Identity
-    nlink: int
     uid: int
-    gid: int
 
 
 def open_file(path: str, *, limit: int = FILE_LIMIT, settled: bool = True) -> Opened:
@@ -123,7 +122,7 @@ def _read(fd: int, path: str, limit: int, settled: bool) -> Opened:
     identity = identity_of(after)
     if identity != identity_of(before) or len(raw) != after.st_size:
         raise NotYetWhole("the file changed while it was read", path=path, code="SEC-0", fix="write aside, then mv")
-    return Opened(raw, after.st_size, after.st_mtime_ns, identity, after.st_nlink, after.st_uid, after.st_gid)
+    return Opened(raw, after.st_size, identity, after.st_uid)
 
 
 def _bytes(fd: int, size: int) -> bytes:

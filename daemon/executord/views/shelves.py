@@ -47,12 +47,13 @@ def mail(root: str, folder: str) -> tuple[int, datetime | None]:
 
 
 def left_alone(root: str) -> list[str]:
-    """Files in our inboxes whose ending says that they are no messages [MEM-3]."""
+    """What lies in our inboxes and is no message: files whose ending says so, and folders [MEM-3]."""
     return [
         f"{INBOX}/{folder}/{entry.name}"
         for folder in OWN_INBOXES
-        for entry, _ in _files(f"{root}/{INBOX}/{folder}")
-        if not entry.name.endswith(MESSAGE_ENDINGS) and not is_left_alone(entry.name)
+        for entry in _entries(f"{root}/{INBOX}/{folder}")
+        if not is_left_alone(entry.name)
+        and (not entry.name.endswith(MESSAGE_ENDINGS) or entry.is_dir(follow_symlinks=False))
     ]
 
 
@@ -123,12 +124,15 @@ def outputs(root: str, case_id: str) -> list[dict[str, Any]]:
     return sorted(found, key=lambda row: str(row["path"]))
 
 
-def _files(path: str) -> Iterator[tuple[os.DirEntry[str], os.stat_result]]:
+def _entries(path: str) -> list[os.DirEntry[str]]:
     try:
-        entries = sorted(os.scandir(path), key=lambda e: e.name)
+        return sorted(os.scandir(path), key=lambda e: e.name)
     except OSError:
-        return
-    for entry in entries:
+        return []
+
+
+def _files(path: str) -> Iterator[tuple[os.DirEntry[str], os.stat_result]]:
+    for entry in _entries(path):
         try:
             if entry.is_file(follow_symlinks=False):
                 yield entry, entry.stat(follow_symlinks=False)

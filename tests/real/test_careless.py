@@ -1,0 +1,99 @@
+"""Who writes in place, goes on writing, or gives one file two names: seen as what it is [MEM-14, MEM-18, MEM-26]."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from executord.files.disk import Disk
+from executord.paper import gate
+from tests.real.kit import INBOX, Tree
+
+AGENT = "technical-support-engineer"
+QUICK = {"settle": "0.2 seconds", "round": "0.5 seconds"}
+
+
+def _in_place(tree: Tree, task_id: str) -> Path:
+    path = tree.root / "acme-1/tasks/pending" / f"{task_id}.yaml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def _leases(path: Path) -> bool:
+    with path.open("ab"):
+        fd = os.open(path, os.O_RDONLY)
+        try:
+            return gate._has_writer(fd)
+        finally:
+            os.close(fd)
+
+
+@pytest.mark.spec("MEM-26", "SEC-0", "MEM-11")
+@pytest.mark.hazard(1)
+def test_half_a_message_that_parses_is_not_taken_for_the_whole(tmp_path: Path) -> None:
+    """While it is written it is not read, however slow its writer is; an empty task is held, and that is told."""
+    tree = Tree(tmp_path, QUICK)
+    tree.case("acme-1", ["T1", "T2"])
+    tree.task("acme-1", "T1")
+    tree.start()
+    box = tree.root / INBOX / "executor"
+    tree.until((tree.root / "acme-1/tasks/in_progress/T1.yaml").exists, "nothing is given out")
+    with (box / "slow.yaml").open("w") as slow:
+        slow.write(f"type: progress\nfrom: {AGENT}\ninstruction_id: acme-1\ntask_id: T1\nnote: found the cau")
+        slow.flush()
+        if not _leases(box / "slow.yaml"):
+            pytest.skip("no leases on this file system")
+        _in_place(tree, "T2").write_text("")
+        tree.until(lambda: any(".T2." in name for name in tree.inbox("planner")), "that T2 is empty is not told")
+        tree.message("other.yaml", {"type": "status", "from": AGENT})
+        tree.until(lambda: any("status_report" in name for name in tree.inbox(AGENT)), "another message waits for it")
+        time.sleep(2)  # ten times the settle time, and four rounds
+        assert (box / "slow.yaml").exists(), "it was taken while it was written"
+        slow.write("se in the pool\n")
+    tree.until(lambda: not (box / "slow.yaml").exists(), "it is not taken when it is whole")
+    assert tree.stop() == 0
+    (filed,) = (e for e in tree.journal("acme-1") if e["name"].startswith("file slow.yaml"))
+    assert yaml.safe_load((tree.root / filed["path"]).read_text())["note"] == "found the cause in the pool"
+    assert _in_place(tree, "T2").exists()
+
+
+@pytest.mark.spec("MEM-18", "MEM-22")
+@pytest.mark.hazard(25)
+def test_what_is_written_again_after_it_was_taken_is_an_edit(tmp_path: Path) -> None:
+    """`>` and later `>>`: noted with its hash, the holder told, and not given out a second time."""
+    tree = Tree(tmp_path, QUICK)
+    tree.case("acme-1", ["T1"])
+    tree.start()
+    _in_place(tree, "T1").write_text(f"id: T1\ntitle: find the cause\nassigned_to: {AGENT}\n")
+    there = tree.root / "acme-1/tasks/in_progress/T1.yaml"
+    tree.until(there.exists, "it is not given out")
+    with there.open("a") as more:
+        more.write("description: since 07:40 UTC\n")
+    tree.until(lambda: any(".notice" in name for name in tree.inbox(AGENT)), "its holder is not told")
+    assert tree.stop() == 0
+    names = [e["name"] for e in tree.journal("acme-1")]
+    (edit,) = (e for e in tree.journal("acme-1") if e["name"].startswith("edit T1.yaml #1 "))
+    assert edit["name"].endswith(edit["facts"]["sha256"][:8])
+    assert len([name for name in names if name.startswith("assign")]) == 1
+    assert len([name for name in tree.inbox(AGENT) if ".delegation" in name]) == 1
+
+
+@pytest.mark.spec("MEM-14")
+@pytest.mark.hazard(16)
+def test_a_move_onto_another_name_of_the_same_file_is_no_silent_success(tmp_path: Path) -> None:
+    """The kernel's plain rename says that it went well, and leaves both."""
+    tree = Tree(tmp_path)
+    one, two = "acme-1/outputs/partial/.x-1", "acme-1/outputs/partial/T1.yaml"
+    (tree.root / one).parent.mkdir(parents=True)
+    (tree.root / one).write_text("a: 1\n")
+    os.link(tree.root / one, tree.root / two)
+    os.rename(tree.root / one, tree.root / two)
+    assert (tree.root / one).exists(), "here a rename is no no-op"
+    assert not Disk(str(tree.root)).publish(one, two)
+    (tree.root / two).unlink()
+    assert Disk(str(tree.root)).publish(one, two)
+    assert not (tree.root / one).exists()
