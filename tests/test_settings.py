@@ -411,11 +411,21 @@ def test_the_sample_loads_as_it_is_and_with_every_example(write, environ):
     assert load(write(text), environ).model_dump() == load(None, environ).model_dump()
     full = re.sub(r"(?m)^#(?=[^ #]|  )", "", text)
     made, notes = check(write(full), environ)
-    assert notes == []
+    assert [note.field for note in notes] == ["metrics"], "nothing but what has no effect yet"
     assert made.model_fields_set == set(Settings.model_fields)
     for name, field in Settings.model_fields.items():
         assert field.description in text
         assert re.search(rf"(?m)^#?{name}:", text)
+
+
+@pytest.mark.spec("OPS-9")
+def test_what_has_no_effect_yet_is_said(write, environ):
+    """Who asks for a ping relies on it: that this version sends none is a warning with its place, no silence."""
+    made, notes = check(write("round: 30 s\nmetrics: {ping: https://ping.example/x}\n"), environ)
+    assert made is not None
+    assert [(n.severity, n.field, n.line) for n in notes] == [("warning", "metrics", 2)]
+    assert "pings nobody" in notes[0].message
+    assert check(write("round: 30 s\n"), environ)[1] == []
 
 
 @pytest.mark.spec("OPS-9", "SEC-3")

@@ -29,7 +29,6 @@ DAY: Final = 86_400
 
 FIX_DURATION: Final = 'use e.g. "4 hours" or a date'
 FIX_MOMENT: Final = 'use e.g. "2026-11-20T10:15:00Z"'
-FIX_PRIORITY: Final = "use critical, high, medium or low"
 
 _MOST_DIGITS: Final = 4000  # Python converts 4300
 

@@ -240,10 +240,6 @@ class Bells:
         except OSError:
             return False
 
-    def accept_root(self) -> None:
-        """The memory that lies there now is the right one, says somebody who knows. Raises OSError if none is there."""
-        self._root_identity = _identity(os.stat(self._root))
-
     def probe(self, write: Callable[[], None]) -> None:
         """Send the canary: `write` writes `PROBE`, which must be seen within `patience_s`. Passes on what it raises."""
         before = self._probe_out

@@ -287,7 +287,7 @@ def _cases(service: Service) -> Iterator[Check]:
     if not service.broken and not parked:
         yield _fine("instructions", f"{len(service.cases)} can be read")
     for path in shelves.left_alone(service.root):
-        yield Check("instructions", "warning", "its ending says that it is no message", "name it .yaml", path)
+        yield Check("instructions", "warning", "it is no message", "name it .yaml; take a folder away", path)
 
 
 def _agents(service: Service, now: datetime) -> Iterator[Check]:

@@ -163,11 +163,6 @@ class Calendar:
         """The dates with a holiday, as ordinals, in order."""
         return sorted(self._names)
 
-    def opening_of(self, day: date) -> tuple[datetime, datetime] | None:
-        """First opening and last closing of a local date, in UTC; None if it is closed or never was."""
-        spans = self.spans(day.toordinal())
-        return (moment_of(spans[0][0]), moment_of(spans[-1][1])) if spans else None
-
     def day_end(self, day: date) -> datetime:
         """The end of a business day in UTC: its last closing; 24:00 if closed, or if it never closes [SLA-4]."""
         return moment_of(self._day_end(day.toordinal()))
@@ -519,18 +514,13 @@ def next_open(calendar: Calendar, at: Micros) -> Micros | None:
 # --- days and weeks --------------------------------------------------------------------------------------------------
 
 
-def days_target(calendar: Calendar, start: datetime, days: Fraction | float) -> float | None:
-    """So many days as seconds of open time, counted once, from the start [SLA-4].
+def _days(calendar: Calendar, at: Micros, days: Fraction) -> Micros | None:
+    """So many days as open time, counted once, from the start [SLA-4].
 
     On a calendar that never closes a day is 24 h. On any other it goes from the start (moved to the next opening if
     closed) to the same local time so many open dates later, clamped into that date's hours; a fraction of a day is
     that share of the hours of the date it begins on. None if there are not so many open dates.
     """
-    span = _days(calendar, micros_of(start), Fraction(days))
-    return None if span is None else seconds_of(span)
-
-
-def _days(calendar: Calendar, at: Micros, days: Fraction) -> Micros | None:
     if calendar.always:
         return round(days * DAY_MICROS)
     begin = next_open(calendar, at)
@@ -570,8 +560,8 @@ def dates_later(calendar: Calendar, at: Micros, count: int) -> Micros | None:
 def amount_seconds(calendar: Calendar, start: datetime, amount: Amount) -> float | None:
     """A written amount as seconds of open time on a calendar, from a start [SLA-4]; None if it has not so many days.
 
-    Hours and minutes are open time as they stand, days and weeks as `days_target` counts them, a week being the open
-    days of the calendar's week.
+    Hours and minutes are open time as they stand, a week is the open days of the calendar's week, and a day goes to the
+    same local time on the next open date.
     """
     span = _amount(calendar, micros_of(start), amount)
     return None if span is None else seconds_of(span)

@@ -10,7 +10,7 @@ import hashlib
 import os
 import re
 import stat
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -440,8 +440,3 @@ def _moment(text: Any) -> datetime | None:
 
 def _said(error: Exception) -> str:
     return str(getattr(error, "message", None) or getattr(error, "strerror", None) or error)
-
-
-def described(sources: Iterable[Source]) -> list[str]:
-    """For people: which components were found where."""
-    return [f"{s.component}: {s.source} of {s.path}" for s in sources]

@@ -6,7 +6,7 @@ nothing but the journal's line.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -50,11 +50,6 @@ def acknowledged(case: Case, task_id: str | None, subject: str, by: str, at: dat
         answered(case, task_id, subject)
     elif ask is not None and ask.acknowledged is None:
         _put(case, task_id, subject, (replace(ask, acknowledged=at, acknowledged_by=by),))
-
-
-def end_asks(asks: Iterable[Ask]) -> tuple[Ask, ...]:
-    """What is still expected when an instruction has ended."""
-    return tuple(a for a in asks if a.lasts)
 
 
 def _put(case: Case, task_id: str | None, subject: str, new: tuple[Ask, ...]) -> None:

@@ -13,7 +13,6 @@ from typing import Any
 
 INBOX = "inbox"
 PARSERS = ("inbox", "response-file", "exit-code", "claude-stream", "codex-jsonl", "gemini-stream", "opencode-json")
-PROMPTS = ("stdin", "file", "argument")
 FOLDERS = ("memory", "instruction", "work")
 LIMITS = ("run_s", "memory_bytes", "file_bytes", "cpu_s", "open_files", "output_bytes")
 

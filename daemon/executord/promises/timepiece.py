@@ -119,17 +119,6 @@ class Clock:
         end = min(until, self.stopped) if self.stopped is not None else until
         return active(self.calendar, self.start, end, spans(self.pauses))
 
-    def paused_s(self, until: datetime) -> dict[str, int]:
-        """Real seconds that it stood still, by reason, up to its end, at most to `until`."""
-        end = min(until, self.stopped) if self.stopped is not None else until
-        found: dict[str, int] = {}
-        for pause in self.pauses:
-            stop = min(p for p in (pause.end, pause.cap, end) if p is not None)
-            seconds = int((stop - max(pause.start, self.start)).total_seconds())
-            if seconds > 0:
-                found[pause.reason] = found.get(pause.reason, 0) + seconds
-        return found
-
 
 def spans(pauses: tuple[Paused, ...]) -> Pauses:
     """Pauses as time is counted with: each to its end, at the latest to its cap."""

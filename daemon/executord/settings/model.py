@@ -129,8 +129,9 @@ class Settings(Strict):
         examples=[{"on-call": {"type": "webhook", "url_file": "/etc/executord/pager", "on": ["parked", "stuck"]}}],
     )  # fmt: skip
     metrics: Metrics = Field(
-        default=Metrics(), description="Where numbers go.", examples=[{"textfile": "/var/lib/x.prom"}]
-    )
+        default=Metrics(), description="Where numbers go. This version writes none yet, and warns of it.",
+        examples=[{"textfile": "/var/lib/x.prom"}],
+    )  # fmt: skip
 
     _source: str | None = PrivateAttr(None)
 

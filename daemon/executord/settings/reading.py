@@ -13,6 +13,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from executord.errors import BadConfiguration, Finding
+from executord.evolve import replace
 from executord.pen import printable
 from executord.settings.document import LARGEST, BadText, Mark, Path, document, scalar
 from executord.settings.faults import noted, unknown_names, words_of
@@ -28,6 +29,7 @@ NOT_KEYS: Final = frozenset(
     ("CONFIG", "AGENT", "SESSION", "TASK", "ATTEMPT", "RESULT", "INBOX", "REASONING_EFFORT", "WORKER", "STATE",
      "LOG_FILE", "LOG_LEVEL")
 )  # fmt: skip
+NO_METRICS: Final = "leave `metrics` out; `executord status --json` and `sla report --json` have the numbers"
 _WORD_GAP: Final = re.compile(r"[\s_-]+")
 
 
@@ -72,6 +74,10 @@ def check(path: str | None, environ: Mapping[str, str]) -> tuple[Settings | None
         made = Settings.model_validate(_overlay(data, environ, notes, said))
         made._source = source
         notes += (noted(at, message, fix, marks, said, source) for at, message, fix in unknown_names(made))
+        if made.metrics.model_fields_set:
+            found = "this version writes no metrics and pings nobody"
+            note = noted(("metrics",), found, NO_METRICS, marks, said, source)
+            notes.append(replace(note, severity="warning"))
     except BadText as fault:
         notes.append(fault.finding.at(source))
     except ValidationError as error:  # never str() of it: it repeats the input

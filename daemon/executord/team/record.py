@@ -17,8 +17,6 @@ from pydantic import TypeAdapter
 from executord.team.plan import Node, Plan, Role
 from executord.values import stamp
 
-OVER = frozenset({"completed", "failed", "skipped", "timed_out", "partial_completion", "revised"})
-
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
