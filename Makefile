@@ -20,7 +20,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 # One list of what `make test` leaves out, also for `make spec`.
 SELECTION = $(shell $(BIN)/python -c 'from tests.spec_report import SELECTION; print(SELECTION)')
-RUNNABLE := slow and not sweep and not systemd and not browser and not engine and not real_cli
+RUNNABLE := slow and not sweep and not systemd and not browser and not real_cli
 
 .DEFAULT_GOAL := test
 .PHONY: demo test slow sweep fuzz soak systemd bare clis browser editors lint types floors spec bench bench-long bench-peers check venv clean

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parent.parent
 IDS = ROOT / "docs" / "spec-ids.txt"
 RESULTS = ROOT / "build" / "spec-results.json"
 # What `make test` leaves out: the Makefile takes it from here.
-SELECTION = "not slow and not systemd and not browser and not engine and not real_cli"
+SELECTION = "not slow and not systemd and not browser and not real_cli"
 WORDS = (("failed", "failed"), ("shown", "passed"), ("skipped", "skipped"))  # verdict, outcome; the first that is seen
 SIGNS = {"shown": "+", "failed": "!", "skipped": "~", "none": "-"}
 

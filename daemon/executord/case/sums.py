@@ -84,7 +84,7 @@ class Sums:
     def changed(self, old: Task | None, new: Task, *, linked: bool) -> None:
         """A task has changed. `linked`: others depend on it."""
         if new.attempts and (old is None or old.attempts is not new.attempts):
-            self._attempts(old, new)
+            self._attempts(new)
         was, now = (old.ended if old is not None else None), new.ended
         if was is not now or old is None:
             self._end_known = False
@@ -103,7 +103,7 @@ class Sums:
             if found:
                 kept[new.id] = found
 
-    def _attempts(self, old: Task | None, new: Task) -> None:
+    def _attempts(self, new: Task) -> None:
         for attempt in new.attempts:
             at = attempt.accepted_at
             if at is not None and (self.first_ack is None or at < self.first_ack):

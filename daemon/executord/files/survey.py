@@ -227,7 +227,7 @@ class Surveyor:
                 )
                 continue
             if path.startswith(f"outputs/partial/{ANSWERS}"):
-                sources += _of_answer(case, kind, path, found, as_file)
+                sources += _of_answer(kind, path, found, as_file)
                 continue
             if found.ours and path.endswith(_YAML):
                 continue
@@ -360,7 +360,7 @@ def _of_result(kind: type[Deliverable], task: Task, path: str, found: _Look, as_
             yield source(name, "key", ("output", *keys), content)
 
 
-def _of_answer(case: Case, kind: type[Deliverable], path: str, found: _Look, as_file: AsFile) -> Iterator[Source]:
+def _of_answer(kind: type[Deliverable], path: str, found: _Look, as_file: AsFile) -> Iterator[Source]:
     """The components of an answer to a `component_request`, kept in a file of ours."""
     data = found.data if isinstance(found.data, dict) else {}
     at = _moment(data.get("at"))

@@ -237,7 +237,7 @@ def reopen(case: Case, at: datetime) -> None:
             case.put(replace(task, ended=None, escalated=None, spent=0, result_owed=False, sealed=False, updates=()))
 
 
-def send_back(case: Case, task: Task, at: datetime, points: tuple[str, ...], why: str) -> Task:
+def send_back(task: Task, points: tuple[str, ...], why: str) -> Task:
     """A verified task that is to be done again by who did it: out of `completed/`, its attempts count on [QUA-4]."""
     done = next((a for a in reversed(task.attempts) if a.state == "done"), None)
     agent = done.agent if done is not None and done.agent != "operator" else None

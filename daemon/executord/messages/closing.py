@@ -213,7 +213,7 @@ def _fixable(case: Case, said: Said) -> None:
     for task_id, points in by_task.items():
         task = case.tasks[task_id]
         if task.ended is not None:
-            case.put(send_back(case, task, said.at, tuple(points), f"the validator's verdict on cycle {said.cycle}"))
+            case.put(send_back(task, tuple(points), f"the validator's verdict on cycle {said.cycle}"))
     if not by_task and not nobodys:
         met(case)
 
