@@ -1,6 +1,6 @@
 """What lies in a case's folder, as plain values.
 
-Counterparts: `reading.py` makes the specs from what people wrote, `fold.py` the rest from the journal; `casebook.py`
+Counterparts: `reading/` makes the specs from what people wrote, `fold.py` the rest from the journal; `casebook.py`
 holds them together. All are frozen.
 """
 

@@ -1,7 +1,7 @@
 """What takes little room where there are 100,000 tasks: long texts packed, and small values that are equal as one.
 
 A task's text is seven times as large as Python values as it is in its file; packed it is half as large, and unpacked
-when somebody asks, which is seldom. Counterpart: `reading.py`, which reads a file once and packs what is rarely asked
+when somebody asks, which is seldom. Counterpart: `reading/`, which reads a file once and packs what is rarely asked
 for again.
 """
 

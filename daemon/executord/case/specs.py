@@ -1,6 +1,6 @@
 """What people wrote, as plain values: a task, its file, the instruction, the plan [MEM-7, CON-2, EXE-1].
 
-Counterparts: `reading.py` makes them; `__init__.py` holds them together with what the journal says, and gives their
+Counterparts: `reading/` makes them; `__init__.py` holds them together with what the journal says, and gives their
 names on. All are frozen.
 """
 

@@ -1,6 +1,6 @@
 """`validate`: everything that can be said about a file before the daemon meets it [CON-10, MEM-13].
 
-Counterparts: `paper/` and `reading.py`, by which the daemon reads the same files; `fsck.py`, which looks at what the
+Counterparts: `paper/` and `reading/`, by which the daemon reads the same files; `fsck.py`, which looks at what the
 daemon has made of them. Only reads, and never stops at the first fault: whatever a file holds becomes findings.
 """
 

@@ -1,6 +1,6 @@
 """The shape of what people and agents write: tasks, instructions, plans, calendars, messages for the executor.
 
-Counterparts: `reading.py` and `messages/`, whose tables of spellings and required fields are used here, so that the two
+Counterparts: `reading/` and `messages/`, whose tables of spellings and required fields are used here, so that the two
 cannot differ. Tolerant, as the reader is: keys that nobody knows are allowed [MEM-7].
 """
 

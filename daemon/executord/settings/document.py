@@ -1,6 +1,6 @@
 """The text of a configuration: a YAML document as plain data, and where each key of it stands.
 
-Counterpart: `executord/reading.py`, which reads what others write, tolerantly; this is ours, and a key that stands
+Counterpart: `executord/reading/`, which reads what others write, tolerantly; this is ours, and a key that stands
 twice is an error.
 
 - Scalars mean what they say: `no` and `2026-12-25` are texts.

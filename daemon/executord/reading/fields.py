@@ -1,0 +1,275 @@
+"""The spellings of what people write, and the values behind them: what tasks, instructions and plans have in common.
+
+Counterparts: `tasks.py`, `instructions.py` and `plans.py`, which read one kind of file each. A new spelling is a word
+in one of the tables here [MEM-7, CON-2].
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import tzinfo
+from typing import Any
+
+from executord.errors import Finding
+from executord.scalars import written
+from executord.values import agent_name, priority, read_moment, read_span, safe_id, tier
+
+Findings = list[Finding]
+
+#: Concept → spellings, first present wins [MEM-7]. A dot goes into a mapping.
+TASK_FIELDS: dict[str, tuple[str, ...]] = {
+    "id": ("id", "task_id", "task.id", "work_item_id"),
+    "title": ("title", "name", "task_title", "task_name"),
+    "description": ("description", "details", "detailed_prompt", "task_details.description", "message"),
+    "assignee": ("assigned_to", "assigned_agent", "assignee", "agent", "owner", "assigned"),
+    "dependencies": ("dependencies", "depends_on", "blocked_by", "blockedBy", "requires", "deps"),
+    "priority": ("priority", "urgency", "severity"),
+    "response": ("sla_response", "response_sla", "response_deadline", "response_needed_by", "sla.response"),
+    "resolution": ("sla_resolution", "resolution_sla", "deadline", "due", "due_date", "due_at", "sla.resolution"),
+    "effort": ("estimated_effort", "estimated_duration", "estimated_time", "duration", "estimated_hours"),
+    "criteria": (
+        "acceptance_criteria",
+        "validation_criteria",
+        "success_criteria",
+        "specification.acceptance_criteria",
+    ),
+    "communication": ("communication_required",),
+    "output_format": (
+        "output_format",
+        "expected_output",
+        "deliverable.format",
+        "outputs",
+        "specification.outputs",
+    ),
+    "component": ("component", "produces"),
+    "workstream": ("workstream",),
+    "tags": ("tags",),
+}
+#: The same for `instruction.yaml` [CON-2].
+INSTRUCTION_FIELDS: dict[str, tuple[str, ...]] = {
+    "title": ("title", "name", "request", "summary"),
+    "description": TASK_FIELDS["description"],
+    "priority": TASK_FIELDS["priority"],
+    "tier": ("tier", "complexity_tier"),
+    "deliverable_type": ("deliverable_type", "template"),
+    "customer": ("customer",),
+    "created": ("created_at", "created", "timestamp", "received_at", "opened_at"),
+    "response": TASK_FIELDS["response"],
+    "resolution": TASK_FIELDS["resolution"],
+    "domain": ("domain",),
+    "tags": ("tags",),
+    "liaison": ("liaison",),
+}
+# "T2: do this (backend)", "T2 (backend)", "T2 - do this": an id and a note
+_NOTED = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)(?:\s*:\s|\s+\(|\s+[-\u2013\u2014]\s)")
+_PIECE = re.compile(r'"[^"]*"|\([^()]*\)|[^,"(]+|[,"(]')  # what stands in quotes or brackets is one, commas and all
+DURATION_FIX = 'use e.g. "4 hours" or a date'
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A value and the spelling under which it was found."""
+
+    value: Any = None
+    key: str | None = None
+
+
+_NOTHING = Field()
+
+
+def find(data: Mapping[str, Any], spellings: Iterable[str]) -> Field:
+    """The first spelling that is present and not null."""
+    outer: Any = data
+    if not isinstance(outer, Mapping):
+        return _NOTHING
+    for key in spellings:
+        here = outer.get(key) if "." not in key else _inside(outer, key)
+        if here is not None:
+            return Field(here, key)
+    return _NOTHING
+
+
+class Spellings:
+    """The spellings of several concepts, looked up by what a file says: it says less than there are spellings."""
+
+    def __init__(self, fields: Mapping[str, tuple[str, ...]]) -> None:
+        self._nothing = dict.fromkeys(fields, _NOTHING)
+        self._plain: dict[str, list[tuple[str, int]]] = {}  # spelling → concepts, each with its place among theirs
+        self._inner: dict[str, list[tuple[str, str, int]]] = {}  # first part → whole spelling, concept, place
+        for concept, spellings in fields.items():
+            for place, spelling in enumerate(spellings):
+                first, dot, _ = spelling.partition(".")
+                if dot:
+                    self._inner.setdefault(first, []).append((spelling, concept, place))
+                else:
+                    self._plain.setdefault(spelling, []).append((concept, place))
+
+    def all_in(self, data: Mapping[str, Any]) -> dict[str, Field]:
+        """Each concept with what `find` would find of it."""
+        found = self._nothing.copy()
+        places: dict[str, int] = {}
+        for key, value in data.items():
+            if value is None:
+                continue
+            for concept, place in self._plain.get(key, ()):
+                if place < places.get(concept, _LAST):
+                    places[concept], found[concept] = place, Field(value, key)
+            for spelling, concept, place in self._inner.get(key, ()):
+                if place < places.get(concept, _LAST) and (inner := _inside(data, spelling)) is not None:
+                    places[concept], found[concept] = place, Field(inner, spelling)
+        return found
+
+
+_LAST = 1 << 30
+
+
+def _inside(data: Mapping[str, Any], path: str) -> Any:
+    here: Any = data
+    for part in path.split("."):
+        if not isinstance(here, Mapping) or part not in here:
+            return None
+        here = here[part]
+    return here
+
+
+def text_of(value: Any) -> str:
+    """What a person meant by this value, as text; lists and mappings line by line."""
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value.strip()
+    if isinstance(value, Mapping):
+        return "\n".join(f"{k}: {text_of(v)}" if v is not None else str(k) for k, v in value.items())
+    if isinstance(value, list | tuple):
+        return "\n".join(text_of(v) for v in value)
+    return written(value)
+
+
+def lines_of(value: Any) -> tuple[str, ...]:
+    """A list of texts: a list, or the lines of a text without their dashes."""
+    if value is None:
+        return ()
+    if isinstance(value, str):
+        return tuple(x.strip("-* \t") for x in value.splitlines() if x.strip("-* \t"))
+    if isinstance(value, list | tuple):
+        return tuple(t for v in value if (t := text_of(v).replace("\n", "; ")))
+    return (text_of(value),)
+
+
+def names_of(value: Any) -> tuple[str, ...]:
+    """Agents by name: text (commas allowed), a list, or `{primary, supporting}`."""
+    if not isinstance(value, str) and isinstance(value, Mapping):
+        first = find(value, ("primary", "name", "agent", "id"))
+        rest = find(value, ("supporting", "support", "secondary"))
+        return (*names_of(first.value), *names_of(rest.value))
+    if isinstance(value, list | tuple):
+        return tuple(n for v in value for n in names_of(v))
+    if value is None:
+        return ()
+    return tuple(n for part in written(value).split(",") if (n := agent_name(part)))
+
+
+def ids_of(value: Any) -> tuple[str, ...]:
+    """Task ids from the many ways in which dependencies are written."""
+    if value is None:
+        return ()
+    if isinstance(value, Mapping):
+        named = find(value, ("task_id", "id", "task"))
+        if named.key is not None:
+            return ids_of(named.value)
+        return tuple(str(k) for k in value)
+    if isinstance(value, list | tuple):
+        return tuple(dict.fromkeys(i for v in value for i in ids_of(v)))
+    text = written(value).strip()
+    if text.lower() in ("", "none", "null", "n/a", "-", "[]", "nothing"):
+        return ()
+    return tuple(without_note(part) for part in map(str.strip, _parted(text)) if part)
+
+
+def _parted(text: str) -> list[str]:
+    """What stands between commas, in linear time."""
+    parts: list[list[str]] = [[]]
+    for hit in _PIECE.finditer(text):
+        if hit[0] == ",":
+            parts.append([])
+        else:
+            parts[-1].append(hit[0])
+    return ["".join(part) for part in parts]
+
+
+def without_note(text: str) -> str:
+    """An id without what is noted behind it: `T2 (backend)` is T2."""
+    noted = _NOTED.match(f"{text} ")
+    return noted[1] if noted else text
+
+
+def priority_of(found: Field, findings: Findings) -> str | None:
+    """The priority that is written, None and a warning for what is none; `severity` may be another thing."""
+    if found.key is None:
+        return None
+    value = priority(found.value)
+    if value is None and found.key != "severity":
+        findings.append(
+            Finding(
+                "MEM-7",
+                f"{text_of(found.value)!r} is not a priority",
+                "use critical, high, medium or low",
+                "warning",
+                found.key,
+            )
+        )
+    return value
+
+
+def deadline_of(found: Field, zone: tzinfo, findings: Findings) -> Any:
+    """The value as written if it is understood as a span or a moment, else None and a warning [MEM-9]."""
+    if found.key is None:
+        return None
+    if read_moment(found.value, zone, bare="end") is not None or read_span(found.value) is not None:
+        return found.value
+    findings.append(Finding("MEM-9", f"{text_of(found.value)!r} is not a duration", DURATION_FIX, "warning", found.key))
+    return None
+
+
+def safe_stem(stem: str) -> str:
+    """A file's stem as an id: what cannot stand in one becomes `-` [SEC-1]."""
+    if safe_id(stem):
+        return stem
+    return re.sub(r"[^A-Za-z0-9._-]+|\.{2,}", "-", stem).strip("-._")[:100] or "task"
+
+
+def nearly(flat: Mapping[str, Any], known: frozenset[str]) -> Iterator[Finding]:
+    """Keys that only capitals, hyphens or blanks keep from being read [MEM-7]."""
+    for key in flat:
+        if key in known or not isinstance(key, str):
+            continue
+        meant = key.strip().lower().replace("-", "_").replace(" ", "_")
+        if meant in known and meant not in flat:
+            yield Finding("MEM-7", f"{key!r} is no key that is read", f"write {meant}", "warning", key)
+
+
+def unwrap(data: Mapping[str, Any], name: str = "task") -> dict[str, Any]:
+    """A task is wrapped (`task: {…}` with siblings) or flat; siblings fill what the inner mapping lacks [MEM-7]."""
+    inner = data.get(name)
+    if not isinstance(inner, Mapping):
+        return dict(data)
+    outer = {k: v for k, v in data.items() if k != name}
+    return {**outer, **inner}
+
+
+def word_of(value: Any) -> str | None:
+    """A value that is one word, as words are compared."""
+    text = text_of(value).splitlines()[0].strip().lower() if text_of(value) else ""
+    return text.replace("-", "_").replace(" ", "_") or None
+
+
+def tier_of(found: Field, findings: Findings) -> int | None:
+    """The tier that is written, None and a warning for what is none."""
+    if found.key is None:
+        return None
+    value = tier(found.value)
+    if value is None:
+        findings.append(Finding("EXE-1", f"{text_of(found.value)!r} is not a tier", "use 0 to 4", "warning", found.key))
+    return value

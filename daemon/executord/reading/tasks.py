@@ -1,0 +1,154 @@
+"""A task as people write it, read into a `TaskSpec` [MEM-7, MEM-9, MEM-10].
+
+Counterparts: `fields.py`, the spellings; `plans.py`, whose entries may be whole tasks.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import tzinfo
+from typing import Any
+
+from executord.case import TaskSpec
+from executord.case.packed import shared
+from executord.case.specs import texts
+from executord.errors import Finding
+from executord.reading.fields import (
+    DURATION_FIX,
+    TASK_FIELDS,
+    Field,
+    Findings,
+    Spellings,
+    deadline_of,
+    find,
+    ids_of,
+    lines_of,
+    names_of,
+    nearly,
+    priority_of,
+    safe_stem,
+    text_of,
+    unwrap,
+)
+from executord.scalars import placeholder, written
+from executord.values import agent_name, effort_seconds, safe_id
+
+#: A task cannot be dispatched while one of these is an unfilled template [MEM-10].
+_CHECKED = ("id", "title", "description", "assignee", "dependencies", "priority", "response", "resolution", "effort",
+            "communication")  # fmt: skip
+#: What a template leaves open beside them: fields that hold one word or one time. A mapping of one empty key is a
+#: placeholder only here; elsewhere, as `inputs: {logs: }`, it may be meant.
+_PLAIN_FIELD = re.compile(r".*(?:_at|_by|_id|_date|_name|timestamp)\Z|created|updated|date|status|type|domain|from|to")
+_KEYS = frozenset(name for names in TASK_FIELDS.values() for name in names)
+_SPELLINGS = Spellings(TASK_FIELDS)
+
+
+def _dependencies(value: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    if isinstance(value, Mapping):
+        hard = find(value, ("hard_dependencies", "requires", "hard", "depends_on", "blocked_by"))
+        soft = find(value, ("soft_dependencies", "soft", "after"))
+        if hard.key is not None or soft.key is not None:
+            hard_ids = ids_of(hard.value)
+            known = set(hard_ids)
+            return hard_ids, tuple(i for i in ids_of(soft.value) if i not in known)
+    return ids_of(value), ()
+
+
+def _effort(found: Field, findings: Findings) -> int | None:
+    if found.key is None:
+        return None
+    seconds = effort_seconds(found.value)
+    if seconds is None:
+        findings.append(
+            Finding("MEM-9", f"{text_of(found.value)!r} is not a duration", DURATION_FIX, "warning", found.key)
+        )
+    return seconds
+
+
+def _left_open(flat: Mapping[str, Any], checked: set[str | None]) -> Findings:
+    """Unfilled places of a template in any other field of its top level [MEM-10]."""
+    findings: Findings = []
+    for key, value in flat.items():
+        if key in checked or not isinstance(value, str | Mapping):
+            continue
+        plain = _PLAIN_FIELD.fullmatch(str(key)) is not None
+        if not plain and (isinstance(value, Mapping) or "|" in value):
+            continue  # a mapping, or what may be done in several ways
+        why = placeholder(value)
+        if why is not None:
+            findings.append(
+                Finding("MEM-10", f"template not filled in: field {key}: {why}", "write the real value", field=str(key))
+            )
+    return findings
+
+
+def read_task(data: Mapping[str, Any], stem: str, zone: tzinfo) -> tuple[TaskSpec, Findings]:
+    """A task from its mapping; `stem` names it where it does not name itself. Errors hold it, warnings do not."""
+    findings: Findings = []
+    flat = unwrap(data)
+    findings.extend(nearly(flat, _KEYS))
+    found = _SPELLINGS.all_in(flat)
+    for concept in _CHECKED:
+        value, key = found[concept].value, found[concept].key
+        if concept == "dependencies" and isinstance(value, Mapping):
+            continue  # `{T3: }` names a task
+        why = placeholder(value, required=concept in ("id", "title", "assignee"))
+        if key is not None and why is not None:
+            findings.append(
+                Finding("MEM-10", f"template not filled in: field {key}: {why}", "write the real value", field=key)
+            )
+    findings.extend(_left_open(flat, {f.key for c, f in found.items() if c in _CHECKED}))
+    task_id = stem = safe_stem(stem)
+    if found["id"].key is not None and not isinstance(found["id"].value, Mapping | list):
+        task_id = written(found["id"].value).strip()
+        if not safe_id(task_id):
+            findings.append(
+                Finding(
+                    "SEC-1",
+                    f"{task_id!r} cannot be an id",
+                    "use letters, digits, '.', '_' and '-', at most 100, beginning with a letter or digit",
+                    field=found["id"].key,
+                )
+            )
+            task_id = stem
+    description = text_of(found["description"].value)
+    title = text_of(found["title"].value).splitlines()[0] if text_of(found["title"].value) else ""
+    names = names_of(found["assignee"].value)
+    hard, soft = _dependencies(found["dependencies"].value)
+    communication = text_of(found["communication"].value).lower() or None
+    if communication is not None and communication not in ("internal", "customer", "both"):
+        said = {"true": "customer", "yes": "customer", "false": "internal", "no": "internal", "none": "internal"}
+        if communication not in said:
+            findings.append(
+                Finding(
+                    "MEM-7",
+                    f"{communication!r} is none of internal, customer, both",
+                    "use internal, customer or both",
+                    "warning",
+                    "communication_required",
+                )
+            )
+        communication = said.get(communication)
+    output_format = found["output_format"].value
+    component = found["component"].value
+    if isinstance(component, list):
+        component = component[0] if component else None
+    return TaskSpec(
+        id=shared(task_id),
+        title=title or (description.splitlines()[0] if description else ""),
+        assignee=shared(names[0]) if names else None,
+        supporting=shared(tuple(dict.fromkeys(names[1:]))),
+        requires=tuple(d for d in hard if d),
+        after=soft,
+        priority=priority_of(found["priority"], findings),
+        response=deadline_of(found["response"], zone, findings),
+        resolution=deadline_of(found["resolution"], zone, findings),
+        effort_s=_effort(found["effort"], findings),
+        communication=shared(communication),
+        output_format=shared(output_format) if isinstance(output_format, str) else output_format,
+        component=text_of(component) or None,
+        workstream=shared(agent_name(text_of(found["workstream"].value)) or None),
+        tags=shared(lines_of(found["tags"].value)),
+        texts=texts(description, lines_of(found["criteria"].value), data),
+    ), findings
