@@ -6,10 +6,12 @@ Counterpart: `docs_tables.py`, which makes the tables. Marks of examples: see `d
 from __future__ import annotations
 
 import ast
+import io
 import os
 import re
 import subprocess
 import sys
+import tokenize
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -41,6 +43,8 @@ from tests.stories.kit import UPDATE
 from tests.teams.kit import Room
 
 ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "daemon" / "executord"
+PLACES = (ROOT, PACKAGE, ROOT / "tests", ROOT / "tests" / "real")  # where a path that a page names may begin
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 NOW = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
 INBOX = "_communication/inbox/executor"
@@ -166,14 +170,32 @@ def test_every_page_is_found():
     assert [name for name in there if name.endswith(".md") and f"(docs/{name})" not in readme] == []
 
 
-def test_every_module_that_the_pages_name_is_there():
-    """`fold.py`, `rules/` … in architecture and developer pages exist."""
-    package = ROOT / "daemon" / "executord"
-    for page in ("architecture.md", "developer.md"):
-        text = (ROOT / "docs" / page).read_text(encoding="utf-8")
-        named = re.findall(r"`((?:[a-z]+/)*[a-z_]+\.py)`", text) + re.findall(r"`([a-z]+)/`", text)
-        gone = [n for n in named if not (ROOT / n).exists() and not list(package.rglob(n))]
-        assert not gone, f"{page} speaks of what is not there"
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "SECURITY.md"], ids=lambda page: page.name)
+def test_every_module_that_the_pages_name_is_there(page):
+    """`fold.py`, `rules/mail.py` …: a file of the checkout, or of the package, under that very path."""
+    text = page.read_text(encoding="utf-8")
+    named = set(re.findall(r"`((?:\w+/)*\w+\.py)`", text))
+    gone = {name for name in named if not any((top / name).is_file() for top in PLACES)}
+    assert not gone, "it speaks of what is not there"
+
+
+@pytest.mark.parametrize("top", ["daemon", "tests"])
+def test_every_module_that_the_code_speaks_of_is_there(top):
+    """A docstring or comment names the counterpart of a file: beside it, or by its path in the package, tests or
+    checkout. What was moved is not spoken of where it was."""
+    gone = []
+    for path in sorted((ROOT / top).rglob("*.py")):
+        source = path.read_text(encoding="utf-8")
+        words = [t.string for t in tokenize.generate_tokens(io.StringIO(source).readline) if t.type == tokenize.COMMENT]
+        words += [
+            ast.get_docstring(node) or "" for node in ast.walk(ast.parse(source))
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        ]  # fmt: skip
+        for name in re.findall(r"`((?:\w+/)*\w+\.py)`", "\n".join(words)):
+            places = (path.parent, PACKAGE, ROOT, ROOT / "tests", PACKAGE.parent)
+            if not any((place / name).is_file() for place in places):
+                gone.append(f"{path.relative_to(ROOT)}: {name}")
+    assert not gone
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -285,7 +285,9 @@ def test_in_a_tree_that_a_group_shares_the_folder_is_shared(still, tmp_path):
         ok(still.call("submit", written(tmp_path / "w.yaml", WORK.replace("instruction:", "instruction:\n  id: acme"))))
     finally:
         os.umask(old)
-    for path in (still.root / "acme").rglob("*"):
+    made = list((still.root / "acme").rglob("*"))
+    assert made
+    for path in made:
         assert path.stat().st_mode & 0o060 == 0o060, path
 
 

@@ -1,4 +1,4 @@
-"""The command line [chapter 8]: one file per group of commands; `frame.py` is what they have in common.
+"""The command line [chapter 8]: one file per group of commands; `cli/frame.py` is what they have in common.
 
 Add a command: a function in the file of its group, and its word in `GROUPS`: by it the file is found, and no other is
 imported, because a person who asks for `status` should not wait for the parts of the daemon. `main` is the entry point;
