@@ -308,6 +308,9 @@ class Desk:
             self._put("acme-42/outputs/partial/retrospective.md", "what happened, and why\n")
         elif state == "closed":
             self.say("cancel", LEAD, task="", reason="withdrawn")
+        elif state == "without-plan":
+            (self.root / "acme-42/workflow/plan.yaml").unlink()
+            self.later()
         else:
             assert state == "", state
 

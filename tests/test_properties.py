@@ -49,7 +49,7 @@ KINDS = (
     "customer_reply", "sla_extension", "expected_late", "customer_update", "promising", "unpriced",
     "whole", "whole", "verdict", "verdict", "fixable", "fixable", "stopped", "waive", "answered", "incident",
     "incident_update",
-    "incident_action", "incident_resolved", "papers",
+    "incident_action", "incident_resolved", "papers", "without_plan", "without_instruction",
 )  # fmt: skip
 BODIES: Mapping[str, Mapping[str, Any]] = {
     "progress": {"percent": 40, "note": "at it"},
@@ -88,6 +88,8 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
     "incident": {"severity": 2, "description": "it burns"},
     "incident_update": {"status": "at it"},
     "incident_action": {"action": "restarted"},
+    "without_plan": {"type": "plan_ready", "without": "plan"},
+    "without_instruction": {"type": "plan_ready", "without": ["instruction.yaml"]},
     "papers": {"type": "incident_update", "retrospective": "why", "prevention_plan": ["a measure"]},
 }
 SPECS: tuple[Mapping[str, Any] | str, ...] = (
@@ -103,6 +105,7 @@ SPECS: tuple[Mapping[str, Any] | str, ...] = (
     {"assigned_to": ENGINEER, "estimated_effort": "20 hours", "workstream": "engineering"},
     {"assigned_to": WRITER, "sla_resolution": "3 hours", "sla_response": "20 min"},
 )
+HEAD = {"instruction": f"{CASE}/instruction.yaml", "plan": f"{CASE}/workflow/plan.yaml"}
 SPANS = ("0s", "1s", "2s", "10m", "40m", "4h", "30h", "73h")
 
 HABITS: Mapping[str, Outcome] = {
@@ -135,6 +138,8 @@ event = st.one_of(
         {"do": st.just("plan"), "tasks": st.permutations(IDS).map(lambda p: list(p[:3])), "tier": st.integers(1, 4),
          "gate": st.booleans()}
     ),
+    st.fixed_dictionaries({"do": st.just("away"), "what": st.sampled_from(sorted(HEAD))}),
+    st.fixed_dictionaries({"do": st.just("spoil"), "what": st.sampled_from(sorted(HEAD))}),
     st.fixed_dictionaries(
         {"do": st.just("carried"), "how": st.sampled_from(("delivered", "failed", "doubtful")),
          "number": st.integers(1, 3)}
@@ -228,6 +233,16 @@ class Chance:
             plan["checkpoints"] = [{"id": "cp1", "after": tasks[:1], "before": tasks[1:], "review": "support-manager"}]
         self.stage.put(f"{CASE}/workflow/plan.yaml", plan)
 
+    def _away(self, what: str) -> None:
+        """Take it away, or put back what was taken away."""
+        here, aside = HEAD[what], f"_aside/{what}.yaml"
+        for source, target in ((here, aside), (aside, here)):
+            if os.path.exists(f"{self.stage.root}/{source}"):
+                return self.stage.move(source, target)
+
+    def _spoil(self, what: str) -> None:
+        self.stage.put(HEAD[what], "title: [open\n")
+
     def _carried(self, how: str, number: int) -> None:
         self.stage.carried(number, how)
 
@@ -292,6 +307,8 @@ class Chance:
         assert service.agendas[CASE].upcoming(5) == placeless[:5]
         if self.case.head.opened_at is None or service.store.seen[CASE].waiting:
             return  # since when it has been quiet, and which file has settled, a daemon started now cannot know
+        if any(not os.path.exists(f"{self.stage.root}/{CASE}/{name}") for name in service.store.seen[CASE].head):
+            return  # nor what is gone and counts until the second look
         fresh = _reader(self.stage).cases[CASE]
         assert json_text(freeze(self.case)) == json_text(freeze(fresh)), (
             "the journal does not say what the daemon knows"
@@ -358,7 +375,8 @@ def timeless(lines: list[Due]) -> list[Due]:
     """The lines, with one time for what is gone: a daemon started now knows only when its folder changed."""
     some = datetime(2026, 1, 1, tzinfo=UTC)
     gone = ("delete ", "park ")
-    return sorted((replace(d, at=some) if d.name.startswith(gone) else d for d in lines), key=lambda d: d.key)
+    missed = [d.name.startswith(gone) or d.name.endswith("-gone") for d in lines]
+    return sorted((replace(d, at=some) if at else d for d, at in zip(lines, missed, strict=True)), key=lambda d: d.key)
 
 
 def _reader(stage: Rehearsal) -> Service:

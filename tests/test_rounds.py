@@ -19,7 +19,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from executord.files import repose
-from executord.files.store import HEAD_FILES, TASK_FOLDERS
+from executord.files.seen import HEAD_FILES
+from executord.files.store import TASK_FOLDERS
 from executord.paper import TASK_ENDINGS, is_left_alone
 from executord.paper.gate import identity_of
 from executord.policy import make_policy

@@ -113,6 +113,7 @@ def _open(case: Case, entry: Entry, at: datetime) -> None:
             deliverable_type=facts["deliverable_type"],
             type_why=facts.get("type_why"),
             plan_sha=facts.get("plan"),
+            instruction=facts.get("instruction"),
         )
     )
     case.recount_frontier()
@@ -132,6 +133,17 @@ def _replan(case: Case, entry: Entry, at: datetime) -> None:
         )
     )
     case.recount_frontier()
+
+
+def _found(case: Case, entry: Entry, at: datetime) -> None:
+    word, head = _facts(entry)["found"], case.head
+    missing = tuple(w for w in head.missing if w != word)
+    case.set_head(replace(head, missing=missing, instruction=True if word == "instruction" else head.instruction))
+
+
+def _noticed(case: Case, entry: Entry, at: datetime) -> None:
+    if "missing" in _facts(entry):
+        case.set_head(replace(case.head, missing=(*case.head.missing, _facts(entry)["missing"])))
 
 
 def _admit(case: Case, entry: Entry, at: datetime) -> None:
@@ -409,6 +421,8 @@ def _nobody(case: Case, entry: Entry, at: datetime) -> None:
 FOLD: dict[str, Callable[[Case, Entry, datetime], None]] = {
     "open": _open,
     "replan": _replan,
+    "found": _found,
+    "notice": _noticed,
     "admit": _admit,
     "edit": _edit,
     "hand-move": _hand_move,

@@ -27,8 +27,13 @@ def nothing_to_execute(case: Case) -> bool:
 
 
 def settled(case: Case) -> bool:
-    """Whether every task has ended, its result is written, and its file lies where it belongs [QUA-3]."""
+    """Whether every task has ended, its result is written, and its file lies where it belongs [QUA-3].
+
+    Never while a plan that may name more, or what the customer is owed, cannot be known [MEM-25].
+    """
     if case.open_tasks or case.counts["pending"] or case.counts["in_progress"] or case.counts["blocked"]:
+        return False
+    if case.head.lacks:
         return False
     if not case.tasks:
         return nothing_to_execute(case)
@@ -73,7 +78,7 @@ def phase_of(case: Case) -> str:
     last = delivery.verdict
     if last is not None and last.result == "FIXABLE" and last.cycle == delivery.cycle:
         return "rework"
-    if case.open_tasks == 0 and (case.tasks or head.tier == 0):
+    if case.open_tasks == 0 and (case.tasks or head.tier == 0) and not head.lacks:
         return "gate"
     return "executing"
 

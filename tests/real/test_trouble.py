@@ -159,6 +159,37 @@ def test_until_idle_ends_by_itself_or_gives_up(tmp_path: Path) -> None:
     assert tree.completed("acme-1") == {"T1"}
 
 
+@pytest.mark.spec("MEM-25", "REL-2", "EXE-28")
+def test_a_plan_that_is_deleted_hides_no_task_that_is_still_to_come(tmp_path: Path) -> None:
+    """Killed before it is missed, or after: T2 was to come, so T1 is not all there is before the planner says so."""
+    tree = Tree(tmp_path, {"settle": "0.3 seconds", "round": "2 seconds"})
+    for case_id in ("acme-1", "acme-2"):
+        tree.case(case_id, ["T1", "T2"], tier=1)
+        tree.task(case_id, "T1")
+    tree.start()
+    tree.until(lambda: len(tree.inbox("technical-support-engineer")) == 2, "nothing is given out")
+    (tree.root / "acme-1/workflow/plan.yaml").unlink()
+    tree.until(lambda: len(tree.inbox("planner")) == 1, "the planner is not told")
+    tree.kill()
+    (tree.root / "acme-2/workflow/plan.yaml").unlink()
+    worker = Worker(tree, "technical-support-engineer")
+    worker.start()
+    tree.start()
+    tree.until(lambda: len(tree.inbox("planner")) == 2, "the planner is not told after a start")
+    tree.until(lambda: tree.completed("acme-1") == tree.completed("acme-2") == {"T1"}, "what is given out goes on")
+    tree.kill()
+    tree.start()
+    told = [each["name"] for case_id in ("acme-1", "acme-2") for each in tree.journal(case_id)]
+    assert [n for n in told if n.endswith("-gone")] == ["notice acme-1 #1 plan-gone", "notice acme-2 #1 plan-gone"]
+    assert not [n for n in told if n.startswith(("aggregate", "replan", "request"))]
+    ready = {"type": "plan_ready", "from": "planner", "instruction_id": "acme-1", "without": "plan"}
+    tree.message("ready.yaml", ready)
+    tree.until(lambda: any(e["name"] == "aggregate #1" for e in tree.journal("acme-1")), "it does not go on without")
+    worker.stop()
+    assert tree.stop() == 0
+    assert not [e for e in tree.journal("acme-2") if e["name"].startswith("aggregate")]
+
+
 @pytest.mark.spec("MEM-1")
 def test_another_domains_instruction_and_its_mail_are_left_alone(tmp_path: Path) -> None:
     """All domains share the executor's inbox: what is not ours is not even filed."""

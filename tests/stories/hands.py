@@ -367,3 +367,172 @@ def what_was_deleted_while_nobody_was_at_work_is_chased_by_nobody(s: Stage) -> N
         14:05 result T1 #1 cancelled
         """
     )
+
+
+PLANNED = {
+    "tasks": ["T1", "T2", "T3"],
+    "checkpoints": [{"id": "cp", "after": ["T1"], "before": ["T2"], "review": "support-manager"}],
+}
+
+
+@story("MEM-25", "EXE-28", "EXE-6", "QUA-3")
+def a_plan_that_is_taken_away_keeps_everything_back(s: Stage) -> None:
+    """A start would know neither its checkpoint nor the task that is still to come: nothing goes past either."""
+    s.case({"T1": {"assigned_to": ENGINEER}, "T2": {"assigned_to": WRITER}}, tier=3, plan=PLANNED)
+    s.skip()
+    s.at("09:10").move("acme-42/workflow/plan.yaml", "acme-42/workflow/plan.txt")
+    s.at("09:20").done(ENGINEER, "T1")
+    s.at("09:30").down("+30m")
+    s.at("10:10")
+    s.has("T1 completed", "T2 waiting")
+    s.expect(
+        """
+        09:10:02 notice acme-42 #1 plan-gone → planner
+        09:20 file 01-completion.yaml #1
+        09:20 result T1 a1
+        09:20 move T1 #2 completed
+        """
+    )
+    s.says(f"{PARTIAL}/progress.yaml", phase="executing")
+    s.move("acme-42/workflow/plan.txt", "acme-42/workflow/plan.yaml")
+    s.at("10:20").drop("release", "support-manager", checkpoint="cp")
+    s.at("10:30").delete("acme-42/workflow/plan.yaml")
+    s.at("10:40").done(WRITER, "T2", components=TICKET)
+    s.at("10:50")
+    s.expect(
+        """
+        10:10 found acme-42 plan #1
+        10:10 checkpoint cp #1 → support-manager
+        10:20 file 02-release.yaml #1
+        10:20 assign T2 a1 → technical-writer
+        10:20 move T2 #1 in_progress
+        10:30:02 notice acme-42 #2 plan-gone → planner
+        10:40 file 03-completion.yaml #1
+        10:40 result T2 a1
+        10:40 move T2 #2 completed
+        """
+    )
+    s.says(f"{PARTIAL}/progress.yaml", phase="executing")
+
+
+@story("MEM-25", "EXE-28", "EXE-23")
+def without_the_plan_that_is_gone(s: Stage) -> None:
+    """With what the planner sends it goes on, and to the gate; not without what lies there."""
+    s.case({"T1": {"assigned_to": ENGINEER}, "T2": {"assigned_to": WRITER}}, tier=3, plan=PLANNED)
+    s.skip()
+    s.at("09:10").drop("plan_ready", "planner", without="plan")
+    s.at("09:20").delete("acme-42/workflow/plan.yaml")
+    s.at("09:30").drop("phase_start", "planner")
+    s.at("09:40").drop("plan_ready", "planner", without="workflow/plan.yaml")
+    s.at("09:50").down("+10m")
+    s.done(ENGINEER, "T1")
+    s.at("10:10").done(WRITER, "T2", components=TICKET)
+    s.at("10:20")
+    s.expect(
+        """
+        09:10 file 01-plan_ready.yaml #1
+        09:10 reason 01-plan_ready.yaml #1
+        09:10 reject 01-plan_ready.yaml #1 → planner
+        09:20:02 notice acme-42 #1 plan-gone → planner
+        09:30 file 02-phase_start.yaml #1
+        09:40 file 03-plan_ready.yaml #1
+        09:40 assign T2 a1 → technical-writer
+        09:40 move T2 #1 in_progress
+        10:00 file 04-completion.yaml #1
+        10:00 result T1 a1
+        10:00 move T1 #2 completed
+        10:10 file 05-completion.yaml #1
+        10:10 result T2 a1
+        10:10 move T2 #2 completed
+        10:10 aggregate #1
+        10:10 write ticket_resolution.yaml #1
+        10:10 write execution_summary.yaml #1
+        10:10 write handoff.yaml #1
+        10:10 hand off #1 → validator
+        """
+    )
+
+
+@story("MEM-25", "SLA-12", "SLA-17")
+def an_instruction_that_is_taken_away_promises_what_it_promised_when_it_is_back(s: Stage) -> None:
+    """Meanwhile nobody knows its customer, its priority or its limits: what fell due is made up for."""
+    customer = {"name": "Acme", "channel": "email"}
+    s.case({"T1": {"assigned_to": ENGINEER}, "T2": {"assigned_to": WRITER}}, tier=2, customer=customer)
+    s.skip()
+    s.at("09:10").move("acme-42/instruction.yaml", "acme-42/aside.txt")
+    s.at("09:15").done(ENGINEER, "T1")
+    s.at("09:20").down("+20m")
+    s.at("14:00")
+    s.has("T1 completed", "T2 waiting")
+    s.expect(
+        """
+        09:10:02 notice acme-42 #1 instruction-gone → planner
+        09:15 file 01-completion.yaml #1
+        09:15 result T1 a1
+        09:15 move T1 #2 completed
+        """
+    )
+    s.at("14:10").move("acme-42/aside.txt", "acme-42/instruction.yaml")
+    s.at("14:20")
+    s.expect(
+        """
+        14:10 found acme-42 instruction #1
+        14:10 warn response #1 50%
+        14:10 warn response #1 75%
+        14:10 warn response #1 75%-manager
+        14:10 warn response #1 90%
+        14:10 warn response #1 90%-manager
+        14:10 breach response #1
+        14:10 ask breach response #1 → support-manager
+        14:10 breach customer_update #1
+        14:10 remind update #1 → customer-success-manager
+        14:10 escalate update #1 level-1 → support-manager
+        14:10 handoff T2 a1 #1 T1 → technical-writer
+        14:10 assign T2 a1 → technical-writer
+        14:10 move T2 #1 in_progress
+        """
+    )
+
+
+@story("MEM-25")
+def instruction_and_plan_count_among_the_files_that_are_gone_at_once(s: Stage) -> None:
+    """Three of five: it is parked, and nobody is asked to go on without them."""
+    s.case({f"T{k}": {"assigned_to": ENGINEER} for k in range(1, 4)}, tier=2)
+    s.skip()
+    s.at("09:10")
+    for path in ("instruction.yaml", "workflow/plan.yaml", "tasks/pending/T3.yaml"):
+        s.move(f"acme-42/{path}", f"_aside/{path}")
+    s.at("09:20")
+    s.expect(
+        """
+        09:10:02 park acme-42 #1
+        09:10:02 notice acme-42 #1 parked → hitl
+        """
+    )
+    for path in ("instruction.yaml", "workflow/plan.yaml", "tasks/pending/T3.yaml"):
+        s.move(f"_aside/{path}", f"acme-42/{path}")
+    s.at("09:30").drop("resume", "operator")
+    s.at("09:40").done(ENGINEER, "T1")
+    s.has("T1 completed", "T2 assigned", "T3 waiting")
+
+
+@story("MEM-25", "MEM-11")
+def a_plan_that_is_spoilt_keeps_everything_back_until_it_is_mended(s: Stage) -> None:
+    """As for one that is gone: a start could not know what it said; what is given out goes on."""
+    s.case({"T1": {"assigned_to": ENGINEER}, "T2": {"assigned_to": WRITER}}, tier=3, plan=PLANNED)
+    s.skip()
+    s.at("09:10").put("acme-42/workflow/plan.yaml", "tasks: [\n")
+    s.at("09:20").done(ENGINEER, "T1")
+    s.at("09:30").down("+10m")
+    s.at("09:50").put("acme-42/workflow/plan.yaml", {**PLANNED, "tier": 3})
+    s.at("10:00")
+    s.expect(
+        """
+        09:10 notice acme-42 unreadable-7d8b1629 → planner
+        09:20 file 01-completion.yaml #1
+        09:20 result T1 a1
+        09:20 move T1 #2 completed
+        09:50 replan acme-42 #1
+        09:50 checkpoint cp #1 → support-manager
+        """
+    )

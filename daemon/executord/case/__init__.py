@@ -395,6 +395,10 @@ class News:
     text: str
 
 
+#: What of an instruction's own files must not go unsaid when it goes: its word, and where it lies [MEM-25].
+PLACES = {"instruction": "instruction.yaml", "plan": "workflow/plan.yaml"}
+
+
 @dataclass(frozen=True, slots=True)
 class Head:
     """An instruction without its tasks."""
@@ -406,6 +410,8 @@ class Head:
     first_seen: datetime | None = None
     quiet_since: datetime | None = None  # when something in the folder changed last [EXE-23]
     ours: bool = True
+    # of "instruction" and "plan" what is not there, and since when; None: it lies there and could not be read yet
+    missed: tuple[tuple[str, datetime | None], ...] = ()
     # from the journal
     opened_at: datetime | None = None
     created: datetime | None = None
@@ -414,6 +420,8 @@ class Head:
     deliverable_type: str | None = None
     type_why: str | None = None
     plan_sha: str | None = None
+    instruction: bool | None = None  # whether there was an instruction.yaml; None: an older journal does not say
+    missing: tuple[str, ...] = ()  # of these files, what the planner was told is gone [MEM-25]
     replans: int = 0
     ready_by: str | None = None  # who sent plan_ready
     hold: Hold | None = None
@@ -463,6 +471,24 @@ class Head:
         if self.priority is not None and self.priority[1] == written:
             return str(self.priority[0])
         return written or "medium"
+
+    @property
+    def lacks(self) -> tuple[str, ...]:
+        """Which of `instruction` and `plan` counted and cannot be known as long as the file is missing [MEM-25].
+
+        Nothing is given out or handed off then: a start does not know what they said.
+        """
+        if not self.missed or self.opened_at is None or self.closed is not None:
+            return ()
+        counted = {"instruction": self.instruction is not False, "plan": self.plan_sha is not None}
+        return tuple(word for word, _ in self.missed if counted[word])
+
+    @property
+    def lacking(self) -> str | None:
+        """The same in words; None: nothing."""
+        gone = dict(self.missed)
+        said = [f"{PLACES[w]} {'is gone' if gone[w] is not None else 'cannot be read'}" for w in self.lacks]
+        return f"{' and '.join(said)}: until it is back nothing is given out or handed off" if said else None
 
     @property
     def title(self) -> str:

@@ -60,7 +60,6 @@ class Case:
     plan_sha: str | None = None
     plan_seen: datetime | None = None
     instruction_mtime: datetime | None = None
-    instruction_gone: datetime | None = None  # since when its file has been missing
     gone: int = 0  # task files that are missing and not yet counted as deleted [MEM-25]
     gone_since: datetime | None = None
     event_at: datetime | None = None  # when what is being folded happened: pauses end then [MSG-10]
@@ -596,5 +595,5 @@ def _seen_by_tasks(head: Head) -> tuple[Any, ...]:
         head.id, head.spec, head.plan, head.ours, head.opened_at, head.created, head.tier, head.deliverable_type,
         head.hold, head.paused, head.closed, head.parked, head.priority, head.released, head.ready_by,
         head.quiet_since if head.plan is None and head.ready_by is None else None,
-        head.updates, head.pauses, head.extensions, tuple((i.severity, i.status) for i in head.incidents),
+        head.lacks, head.updates, head.pauses, head.extensions, tuple((i.severity, i.status) for i in head.incidents),
     )  # fmt: skip

@@ -34,6 +34,13 @@ def see_head(case: Case, spec: InstructionSpec, faults: tuple[Finding, ...], our
     case.set_head(replace(head, spec=spec, faults=faults, ours=ours, first_seen=head.first_seen or first_seen))
 
 
+def see_missed(case: Case, missed: tuple[tuple[str, datetime | None], ...]) -> None:
+    """What of `instruction.yaml` and the plan is not there [MEM-25]."""
+    if case.head.missed != missed:
+        case.set_head(replace(case.head, missed=missed))
+        case.weigh_gone()
+
+
 def see_quiet(case: Case, since: datetime) -> None:
     """When something in the folder changed last; it matters until the case is opened [EXE-23]."""
     if case.head.opened_at is None and case.head.quiet_since != since:
@@ -55,7 +62,10 @@ def see_plan(case: Case, plan: Plan | None) -> None:
         if untouched and not planned and not task.done:
             gone.add(task.id)
         else:
-            spec = expected_spec(plan, task.id) if task.file is None and not task.present else task.spec
+            if task.file is not None:
+                spec = _spec_with_plan(case, task.file.spec)
+            else:
+                spec = task.spec if task.present else expected_spec(plan, task.id)
             if task.key != key or task.planned != planned or task.spec != spec:
                 case.put(replace(task, key=key, planned=planned, spec=spec))
     if gone:

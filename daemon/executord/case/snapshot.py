@@ -20,7 +20,7 @@ from executord.values import stamp
 
 _FROM_FILES = frozenset(
     {"spec", "file", "rivals", "gone_at", "gone_looks", "found", "key", "planned", "plan", "faults", "first_seen",
-     "quiet_since", "ours", "id", "sealed", "clash", "process_seen", "start_after"}
+     "quiet_since", "ours", "missed", "id", "sealed", "clash", "process_seen", "start_after"}
 )  # fmt: skip
 
 

@@ -132,10 +132,12 @@ def standing(case: Case, task: Task) -> Standing:
         if process is not None:
             left = f"the process of its last attempt (pid {process.pid} on {process.host}) is not yet gone"
             return Standing("reassigning", f"{left}: {process.state}", "OPS-18")
-        return Standing("reassigning", "it has no live attempt", "EXE-3")
+        return Standing("reassigning", head.lacking or "it has no live attempt", "MEM-25" if head.lacks else "EXE-3")
     held = held_because(case, task)
     if held:
         return Standing("held", "; ".join(f.message for f in held), held[0].code, held=held)
+    if head.lacking is not None:
+        return Standing("waiting", head.lacking, "MEM-25")
     if waiting(case, task):
         names = waits_for(case, task)
         return Standing("waiting", f"waits for {', '.join(names)}", "EXE-5", names)

@@ -26,7 +26,8 @@ from typing import Any
 from executord.case import Head, Task
 from executord.case.casebook import Case
 from executord.files import journal
-from executord.files.store import HEAD_FILES, TASK_FOLDERS, Seen, Store
+from executord.files.seen import HEAD_FILES, Seen
+from executord.files.store import TASK_FOLDERS, Store
 from executord.paper import TASK_ENDINGS, is_left_alone
 from executord.paper.gate import Identity, identity_of, regular
 
@@ -167,7 +168,7 @@ def _at_rest(case: Case, seen: Seen) -> bool:
     return (
         case.head.opened_at is not None
         and not seen.waiting
-        and not (case.letters or case.outcomes or case.clashed or case.gone or case.instruction_gone or case.running)
+        and not (case.letters or case.outcomes or case.clashed or case.gone or case.head.missed or case.running)
         and not any(file.unread for _, file in seen.files.values())
         and not any(t.rivals or t.process_seen is not None or t.start_after is not None for t in case.tasks.values())
     )

@@ -18,7 +18,8 @@ from dataclasses import dataclass
 
 from executord.case.casebook import Case
 from executord.case.packed import shared
-from executord.files.store import TASK_FOLDERS, Seen, Store
+from executord.files.seen import Seen
+from executord.files.store import TASK_FOLDERS, Store
 from executord.paper.gate import FACTS, identity_of
 
 STEP_S = 3.0  # FAT counts in steps of two seconds, and no file system in longer ones
@@ -127,6 +128,6 @@ def _at_rest(case: Case, seen: Seen) -> bool:
     """Whether reading it again would do nothing: it is open, all of it is read and whole, and nothing is missed."""
     return (
         case.head.opened_at is not None
-        and not (seen.waiting or case.instruction_gone)
+        and not (seen.waiting or case.head.missed)
         and not any(file.unread for _, file in seen.files.values())
     )

@@ -12,20 +12,20 @@ import hashlib
 import os
 from collections import OrderedDict
 from collections.abc import Collection, Container, Iterable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, cast
 
 from executord.case import Folder, HandClaim, InstructionSpec, Task, TaskFile, TaskSpec, expected_spec
 from executord.case.casebook import Case
 from executord.case.packed import shared
-from executord.case.sight import fresh_head, see_gone, see_head, see_plan, see_quiet, see_task
+from executord.case.sight import fresh_head, see_gone, see_head, see_missed, see_plan, see_quiet, see_task
 from executord.case.snapshot import thaw
 from executord.errors import ExecutordError, Finding, NotYetWhole, Unreadable
 from executord.evolve import replace
 from executord.files import journal
 from executord.files.disk import INBOX
 from executord.files.evidence import Evidence
+from executord.files.seen import HEAD_FILES, INSTRUCTION, PLANS, SPELLED, Seen, counting, missing
 from executord.fold import fold
 from executord.paper import TASK_ENDINGS, Limits, Sheet, is_left_alone, locate, open_file, read_sheet
 from executord.paper.gate import Identity, identity_of, moment_of, mtime_of, ours_to_mend, regular, status_of
@@ -34,47 +34,10 @@ from executord.reading import find, read_instruction, read_plan, read_task, safe
 from executord.values import agent_name, read_stamp, whole_number
 from executord.verification import OUTPUT, SUMMARY
 
-HEAD_FILES = ("instruction.yaml", "workflow/plan.yaml", "workflow/plan.yml", "workflow/routing_decision.yaml")
-INSTRUCTION = HEAD_FILES[0]
-SPELLED = {INSTRUCTION: "instruction.yml"}  # read where the first is not there [MEM-3]
 MARKS = ("tasks", INSTRUCTION, "workflow/plan.yaml", SPELLED[INSTRUCTION], "workflow/plan.yml")
 TASK_FOLDERS = ("completed", "in_progress", "blocked", "pending")
-PLAN_FILES = ("plan.yaml", "plan.yml")
 OUR_OWN = Limits(bytes=32 << 20, nodes=5_000_000)  # what we wrote may be longer than what others may send
 RECENT = 1000  # bodies of letters and results kept for the lines that follow from them
-
-
-@dataclass(slots=True)
-class Seen:
-    """What is known of a case's files between looks."""
-
-    files: dict[str, tuple[Identity, TaskFile]] = field(default_factory=dict)  # "folder/name" → …
-    head: dict[str, tuple[Identity, Any]] = field(default_factory=dict)
-    waiting: dict[str, tuple[Identity, datetime]] = field(default_factory=dict)  # not yet settled → first seen so
-    by_id: dict[str, str | tuple[str, ...]] = field(default_factory=dict)  # task → its file; nearly never several
-    unmissed: bool = True  # whether what the journal knows and no file carries has still to be counted as gone
-    journal: journal.Journal | None = None
-    views: dict[str, tuple[bytes, Identity | None]] = field(default_factory=dict)  # path → sha256 as we wrote it
-    root: tuple[int, int] | None = None
-    revision: int = -1  # of the case, when its extras were listed
-
-    def carrying(self, task_id: str) -> tuple[str, ...]:
-        """The files that carry this id."""
-        known = self.by_id.get(task_id, ())
-        return (known,) if isinstance(known, str) else known
-
-    def note(self, task_id: str, key: str) -> None:
-        """A file carries this id."""
-        known = self.carrying(task_id)
-        if key not in known:
-            self.by_id[task_id] = (*known, key) if known else shared(key)
-
-    def forget(self, task_id: str, key: str) -> None:
-        """It does no more."""
-        left = [k for k in self.carrying(task_id) if k != key]
-        self.by_id.pop(task_id, None)
-        for other in left:
-            self.note(task_id, other)
 
 
 class Store:
@@ -206,7 +169,8 @@ class Store:
         seen.unmissed = False
         for task in [t for t in case.tasks.values() if t.present and t.file is None and t.gone_at is None]:
             if task.id not in seen.by_id:
-                see_gone(case, task.id, self._gone_since(case.id, task.folder or "", now))
+                where = f"{case.id}/tasks"
+                see_gone(case, task.id, self._changed_last(now, f"{where}/{task.folder or ''}", where, case.id))
 
     def refresh_paths(self, case: Case, now: datetime, paths: Mapping[str, bool]) -> datetime | None:
         """Read only these paths of a case (path → whether it is known to be whole): the cost follows what rang.
@@ -248,9 +212,10 @@ class Store:
         self._extras(case, seen, [*(p.removeprefix("tasks/") for p in paths), *extras])
         return min(later, default=None)
 
-    def _gone_since(self, case_id: str, folder: str, now: datetime) -> datetime:
-        """Since when a file that is missed at a start is gone: no later than the last change in its folder."""
-        for path in (f"{case_id}/tasks/{folder}", f"{case_id}/tasks", case_id):
+    def _changed_last(self, now: datetime, *folders: str) -> datetime:
+        """Since when a file that is missed at a start is gone: no later than the last change in its folder, the first
+        of these that is there."""
+        for path in folders:
             with contextlib.suppress(OSError):
                 return min(moment_of(os.lstat(f"{self.root}/{path}").st_mtime_ns), now)
         return now
@@ -310,24 +275,17 @@ class Store:
         newest: datetime | None = None
         base = f"{self.root}/{case.id}"
         changed = False
+        absent: set[str] = set()
         for name in HEAD_FILES:
             old = seen.head.get(name)
             file, status = name, status_of(f"{base}/{name}")
             if status is None and name in SPELLED:
                 file, status = SPELLED[name], status_of(f"{base}/{SPELLED[name]}")
             if status is None:
-                if old is not None:
-                    if name == INSTRUCTION and case.instruction_gone is None:
-                        case.instruction_gone = now
-                        case.weigh_gone()
-                    elif name != INSTRUCTION and case.head.opened_at is None:
-                        del seen.head[name]
-                        changed = True
+                absent.add(name)
+                seen.waiting.pop(file, None)
                 continue
             newest = max(filter(None, (newest, self.changed_at(status, now))))
-            if name == INSTRUCTION and case.instruction_gone is not None:
-                case.instruction_gone = None
-                case.weigh_gone()
             if old is not None and old[0] == identity_of(status):
                 continue
             whole = self._settled(seen, file, status, now, told, later)
@@ -337,8 +295,17 @@ class Store:
                 del seen.waiting[file]
             seen.head[name] = (identity_of(status), self._sheet(f"{base}/{file}", f"{case.id}/{file}"))
             changed = True
+        folders = (f"{case.id}/workflow", case.id)
+        missed = missing(case.head, seen, absent, now, lambda word: self._changed_last(now, *folders[word != "plan" :]))
+        for name, until in counting(case.head, seen, absent, missed, self.policy.settle):
+            if until > now:
+                later.append(until)
+            else:
+                del seen.head[name]
+                changed = True
         if changed or (case.head.opened_at is None and not seen.head and case.head.spec.title == ""):
             self._set_head(case, seen, now)
+        see_missed(case, missed)
         return newest
 
     def _sheet(self, path: str, shown: str, limits: Limits | None = None) -> Sheet | Unreadable:
@@ -348,9 +315,9 @@ class Store:
         zone = self.policy.zone
         spec, faults = InstructionSpec(), []
         found = seen.head.get(INSTRUCTION)
+        case.instruction_mtime = moment_of(mtime_of(found[0])) if found is not None else None
         if found is not None:
             sheet = found[1]
-            case.instruction_mtime = moment_of(mtime_of(found[0]))
             if isinstance(sheet, Unreadable):
                 faults = [sheet.finding()]
             else:
@@ -359,20 +326,19 @@ class Store:
                 place = f"{case.id}/{INSTRUCTION if here else SPELLED[INSTRUCTION]}"
                 faults = [*sheet.findings, *(placed(f, sheet, place) for f in faults)]
         ours = spec.domain is None or spec.domain in self.policy.domains
-        plan = None
+        plan = case.plan_sha = None
         routing = seen.head.get("workflow/routing_decision.yaml")
         routed = routing[1].data if routing is not None and isinstance(routing[1], Sheet) else None
-        for name in PLAN_FILES:
-            entry = seen.head.get(f"workflow/{name}")
+        for name in PLANS:
+            entry = seen.head.get(name)
             if entry is None:
                 continue
             sheet = entry[1]
             if isinstance(sheet, Unreadable):
                 faults.append(sheet.finding())
-                plan = case.head.plan  # a plan that cannot be read does not undo the one that could
                 break
             plan, odd = read_plan(sheet.data or {}, zone, routing=routed)
-            faults += [*sheet.findings, *(placed(f, sheet, f"{case.id}/workflow/{name}") for f in odd)]
+            faults += [*sheet.findings, *(placed(f, sheet, f"{case.id}/{name}") for f in odd)]
             case.plan_sha, case.plan_seen = sheet.sha256[:16], min(moment_of(mtime_of(entry[0])), now)
             break
         if plan is None and routed is not None and spec.tier is None:

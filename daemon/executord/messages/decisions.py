@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from executord.case import HOLD_AT_MOST, Claim, Closed, Ended, Hold, Letter, Owed, Repriced, Task, owe
+from executord.case import HOLD_AT_MOST, PLACES, Claim, Closed, Ended, Hold, Letter, Owed, Repriced, Task, owe
 from executord.case.casebook import Case
 from executord.errors import Finding
 from executord.evolve import replace
@@ -403,7 +403,7 @@ class Tell(Incoming):
 
 
 class PlanReady(Incoming):
-    """The plan is (re-)read now."""
+    """The plan is (re-)read now. `without: plan`: it goes on without one that is gone; so for `instruction`."""
 
     type = "plan_ready"
     aliases = ("delegation", "phase_start", "plan")
@@ -411,8 +411,39 @@ class PlanReady(Incoming):
     about = "instruction"
 
     @classmethod
+    def facts(cls, case: Case, task: Task | None, letter: Letter, policy: Policy) -> dict[str, Any]:
+        return {"without": [w for w in PLACES if w in _without(letter)] or None}
+
+    @classmethod
+    def refuse(cls, case: Case, task: Task | None, letter: Letter, policy: Policy) -> Finding | None:
+        """It goes on without what is gone; not without what lies there, or what nobody has heard of."""
+        gone = {word for word, since in case.head.missed if since is not None and word in case.head.lacks}
+        for word in _without(letter):
+            if word not in gone:
+                said = (
+                    f"{PLACES[word]} is not missing"
+                    if word in PLACES
+                    else f"{word!r} is neither of {', '.join(PLACES)}"
+                )
+                return Finding("MEM-25", said, "take `without` out, or take the file away first", field="without")
+        return None
+
+    @classmethod
     def take(cls, case: Case, task: Task | None, taken: Taken) -> None:
-        case.set_head(replace(case.head, ready_by=taken.sender))
+        head, without = replace(case.head, ready_by=taken.sender), taken.facts.get("without") or ()
+        head = replace(head, missing=tuple(w for w in head.missing if w not in without))
+        if "plan" in without:
+            why = f"kept: {taken.sender} goes on without {PLACES['plan']}, which is gone; before, from {head.tier_why}"
+            head = replace(head, plan_sha=None, tier_why=why)
+        case.set_head(replace(head, instruction=False) if "instruction" in without else head)
+
+
+def _without(letter: Letter) -> list[str]:
+    """The words of what a `plan_ready` goes on without; a place stands for its word."""
+    given = find(letter.body, ("without",)).value
+    words = {place: word for word, place in PLACES.items()}
+    found = [scalar(each) or text_of(each) for each in (given if isinstance(given, list) else [given]) if each]
+    return [words.get(each, each) for each in found]
 
 
 class Pause(Incoming):

@@ -19,7 +19,7 @@ from executord.clocks.cadence import cadence_due
 from executord.evolve import replace
 from executord.policy import Policy
 from executord.promises.aims import Aim, Limit, aim_of, breach_instant, extended, since_last_change, with_severity
-from executord.promises.terms import ASKED_AT, Terms, priority_at, priority_of, terms
+from executord.promises.terms import ASKED_AT, Terms, priority_at, priority_of, terms, unreckoned
 from executord.promises.timepiece import NO_PAUSES, Clock, spans
 from executord.values import Span, read_span
 
@@ -110,9 +110,9 @@ def _closed_as(case: Case) -> str | None:
 
 
 def resolution(case: Case, policy: Policy) -> Clock | None:
-    """The instruction's resolution clock; None before it is opened."""
+    """The instruction's resolution clock; None before it is opened, and as long as what it promises is missing."""
     head = case.head
-    if head.created is None:
+    if unreckoned(head):
         return None
     facts = (head, policy, case.sums.still, case.resolved_at)
     clock: Clock | None = _unmoved(case, "resolution now", facts)
@@ -277,7 +277,7 @@ def response(case: Case, policy: Policy) -> Clock | None:
     """The instruction's response clock: to the first complete update, without a customer to the first
     acknowledgement of one of its delegations [SLA-2]."""
     head = case.head
-    if head.created is None:
+    if unreckoned(head):
         return None
     met = head.first_counted if head.spec.customer is not None else case.sums.first_ack
     facts = (head, policy, met, case.resolved_at)
@@ -318,6 +318,8 @@ def _responding(case: Case, policy: Policy, start: datetime, priority: str, own:
 def next_responses(case: Case, policy: Policy, *, past: bool = True) -> Iterator[Clock]:
     """The clocks that the customer's replies started; the last ones only, unless all past ones are asked for."""
     head = case.head
+    if unreckoned(head):
+        return
     for reply in head.replies if past else head.replies[-3:]:
         ends = [at for at in (reply.answered, _closed_at(case)) if at is not None]
         stopped = min(ends) if ends else None
@@ -357,7 +359,7 @@ class Cadence:
 def cadence(case: Case, policy: Policy) -> Cadence | None:
     """The next customer update of a case; None: no customer, not opened, or closed."""
     head = case.head
-    if head.created is None or head.opened_at is None or head.spec.customer is None:
+    if unreckoned(head) or head.opened_at is None or head.spec.customer is None:
         return None
     key = (
         tuple((i.severity, i.status, i.open_since) for i in head.incidents), head.liaison,
@@ -471,7 +473,7 @@ def task_resolution(case: Case, task: Task, policy: Policy) -> Clock | None:
     """The task's resolution clock: from its first dispatch to the completion that was accepted; capped by the
     instruction's limit [SLA-2, SLA-6]. None before it was given out."""
     head = case.head
-    if not task.attempts or head.created is None:
+    if not task.attempts or unreckoned(head):
         return None
     key = (
         task.attempts[0].at, holder_of(case, task), task.ended, task.pauses, task.extensions, task.repriced,
@@ -573,7 +575,7 @@ def clocks_of(case: Case, policy: Policy, *, past: bool = False) -> list[Clock]:
     """All clocks of a case, the instruction's first; with `past` also those of former attempts and replies."""
     found = [c for c in (response(case, policy), resolution(case, policy), update_clock(case, policy)) if c is not None]
     found[1:1] = next_responses(case, policy, past=past)
-    for task in case.in_order():
+    for task in case.in_order() if not unreckoned(case.head) else ():
         for attempt in task.attempts if past else task.attempts[-1:]:
             found.append(task_response(case, task, attempt, policy))
         clock = task_resolution(case, task, policy)

@@ -201,3 +201,9 @@ def at_work(policy: Policy, agent: str, at: datetime) -> datetime:
     """The instant, or the agent's next opening after it."""
     hours = hours_of(policy, agent)
     return at if hours is None else next_opening(hours, at) or at
+
+
+def unreckoned(head: Head) -> bool:
+    """Whether nothing can be reckoned: it is not opened, or nobody knows what was promised to whom. What falls due
+    meanwhile is written when it is back, each at its instant [SLA-12, MEM-25]."""
+    return head.created is None or "instruction" in head.lacks

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 
-from executord.actions import Record
+from executord.actions import Record, Send
 from executord.agenda import GONE, LIES, Due
-from executord.case import Task
+from executord.case import PLACES, Head, Task
 from executord.case.casebook import Case
 from executord.case.specs import TaskFile
 from executord.pen import printable
@@ -101,22 +102,71 @@ def _hand_move(case: Case, task: Task, policy: Policy) -> Due:
 
 def mass_deletion(case: Case) -> bool:
     """More than half of the files that were there are gone at once [MEM-25]."""
-    gone = case.gone + (1 if case.instruction_gone else 0)
-    present = sum(case.counts.values()) + (1 if case.instruction_gone or case.instruction_mtime else 0)
-    return gone > 1 and gone * 2 > present
+    gone, there = _counts(case)
+    return gone > 1 and gone * 2 > there
+
+
+def _counts(case: Case) -> tuple[int, int]:
+    """How many of instruction, plan and tasks are gone, and how many there were."""
+    head = case.head
+    instruction = head.instruction or case.instruction_mtime is not None or "instruction" in head.lacks
+    there = sum(case.counts.values()) + bool(instruction) + (head.plan_sha is not None)
+    return case.gone + len(_gone(head)), there
+
+
+def _gone(head: Head) -> dict[str, datetime]:
+    """Of instruction and plan what counted and is gone, since when; what only cannot be read is there."""
+    return {word: at for word, at in head.missed if at is not None and word in head.lacks}
 
 
 def case_lines(case: Case, policy: Policy) -> Iterator[Due]:
-    """Park a case most of whose files are gone: that is no wish to cancel them."""
+    """What becomes of the instruction and its plan; a case most of whose files are gone is parked, for that is no wish
+    to cancel them."""
     head = case.head
-    if head.opened_at is None or head.parked is not None or head.closed is not None or case.gone_since is None:
+    if head.opened_at is None or head.parked is not None or head.closed is not None or not head.ours:
         return
+    yield from _back(case, head.opened_at)
+    gone = _gone(head)
     if mass_deletion(case):
+        missing, there = _counts(case)
         yield Due(
-            case.gone_since + policy.settle,
+            max(filter(None, (case.gone_since, *gone.values()))) + policy.settle,
             f"park {case.id} #{head.parks + 1}",
             "MEM-25",
             Record(),
-            why=f"{case.gone} of its {sum(case.counts.values())} task files are gone at once; nothing is cancelled",
+            why=f"{missing} of its {there} files (instruction, plan, tasks) are gone at once; nothing is cancelled",
             order=GONE_ORDER,
         )
+        return
+    for word, since in gone.items():
+        if word not in head.missing:
+            yield _told(case, word, since + policy.settle)
+
+
+def _told(case: Case, word: str, at: datetime) -> Due:
+    """Tell the planner, each time that it goes: nothing is given out or handed off until somebody decides."""
+    k = 1 + sum(name.endswith(f" {word}-gone") for name in case.head.done)
+    text = (
+        f"{case.id}/{PLACES[word]} was deleted. As long as it is missing nothing is given out or handed off, for what "
+        f"it said is not known; what is given out goes on. Put it back; or send plan_ready with `without: {word}`, and "
+        "it goes on without it; or cancel"
+    )
+    body = {"text": text, "file": f"{case.id}/{PLACES[word]}"}
+    return Due(
+        at, f"notice {case.id} #{k} {word}-gone", "MEM-25", Send("planner", "notice", body),
+        why=f"{PLACES[word]} is gone, also at a second look", facts={"missing": word}, order=GONE_ORDER,
+    )  # fmt: skip
+
+
+def _back(case: Case, opened: datetime) -> Iterator[Due]:
+    """What was missing is there again; and an instruction.yaml that came after the start."""
+    head = case.head
+    away = {word for word, _ in head.missed}
+    back = [word for word in head.missing if word not in away]
+    late = head.instruction is False and case.instruction_mtime is not None and "instruction" not in away
+    for word in dict.fromkeys((*back, *(("instruction",) if late else ()))):
+        k = 1 + sum(name.startswith(f"found {case.id} {word} ") for name in head.done)
+        yield Due(
+            opened, f"found {case.id} {word} #{k}", "MEM-18", Record(), why=f"{PLACES[word]} is there",
+            facts={"found": word}, order=ORDER,
+        )  # fmt: skip

@@ -25,6 +25,8 @@ def lines(case: Case, task: Task, policy: Policy) -> Iterator[Due]:
     head = case.head
     if head.opened_at is None or not head.ours or head.paused or head.parked or head.closed or task.ended:
         return
+    if head.lacks:
+        return  # what it would be told, or what goes before it, is not known [MEM-25]
     if not task.present or task.live is not None or task.file is None or task.file.folder != task.folder:
         return
     if task.owed or task.gone_at is not None or waits_for_process(task, policy):

@@ -71,11 +71,12 @@ def lines(case: Case, policy: Policy) -> Iterator[Due]:
     if head.opened_at is None:
         at = starts_at(case, policy)
         if at is not None:
-            yield Due(at, f"open {case.id}", "EXE-23", Record(), why=_why(case), facts=_facts(case), order=ORDER)
+            facts = {**_facts(case), "instruction": case.instruction_mtime is not None}
+            yield Due(at, f"open {case.id}", "EXE-23", Record(), why=_why(case), facts=facts, order=ORDER)
         return
     if head.parked is not None or head.closed is not None:
         return
-    if plan_hash(case) != head.plan_sha:
+    if plan_hash(case) not in (None, head.plan_sha):  # one that is gone re-plans nothing: plan_ready does [MEM-25]
         k = head.replans + 1
         at = case.plan_seen or head.opened_at
         yield Due(

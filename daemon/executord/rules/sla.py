@@ -20,7 +20,7 @@ from executord.evolve import replace
 from executord.policy import Policy
 from executord.posts.tidings import breach, cause_of, late_by, local_words, noted_at, subject_words, warning
 from executord.promises import next_responses, resolution, response, task_resolution, task_response
-from executord.promises.terms import at_work, hours_of, terms
+from executord.promises.terms import at_work, hours_of, terms, unreckoned
 from executord.promises.timepiece import Clock, marks, share_at
 from executord.rules.asking import Asking
 from executord.values import Same, stamp
@@ -32,7 +32,7 @@ TO_MANAGER_FROM = 75  # per cent of the limit [SLA-8]
 def task_lines(case: Case, task: Task, policy: Policy) -> Iterator[Due]:
     """Of a task that was given out: its response and its resolution clock."""
     head = case.head
-    if not task.attempts or head.opened_at is None or head.parked is not None:
+    if not task.attempts or head.opened_at is None or head.parked is not None or unreckoned(head):
         return
     last = task.attempts[-1]
     if last.accepted_at is None or not any(b.clock == f"response a{last.n}#1" for b in task.breaches):

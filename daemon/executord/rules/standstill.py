@@ -7,13 +7,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from executord.actions import Record, Send
-from executord.agenda import GONE, Due
+from executord.agenda import Due
 from executord.case import Ask, Task
 from executord.case.casebook import Case
 from executord.case.standing import standing
 from executord.policy import Policy
 from executord.posts import checkpoint
-from executord.rules.arrival import mass_deletion
 from executord.rules.asking import Asking
 
 ORDER = 50
@@ -63,7 +62,6 @@ def case_lines(case: Case, policy: Policy) -> Iterator[Due]:
     if head.opened_at is None or head.closed is not None:
         return
     yield from _unreadable(case)
-    yield from _instruction_gone(case, policy)
     if head.parked is not None:
         name = f"notice {case.id} #{head.parked.n} parked"
         if name not in head.done:
@@ -102,16 +100,6 @@ def _reached(case: Case, task: Task | None, ask: Ask) -> bool:
 CHECKPOINT = Asking("EXE-6", "checkpoint", _body, stands=_reached)
 
 
-def _instruction_gone(case: Case, policy: Policy) -> Iterator[Due]:
-    """Tell the planner that `instruction.yaml` was taken away: a new start would know neither priority nor customer."""
-    name = f"notice {case.id} instruction-gone"
-    if case.instruction_gone is None or name in case.head.done or mass_deletion(case):
-        return
-    text = f"{case.id}/instruction.yaml was deleted; what it said counts until the next start. Put it back, or cancel"
-    at = case.instruction_gone + policy.settle
-    yield Due(at, name, "MEM-11", Send("planner", "notice", {"text": text}), why=text, order=GONE)
-
-
 def _unreadable(case: Case) -> Iterator[Due]:
     """Tell the planner, once per content, that the plan or the instruction itself cannot be read [MEM-11, MEM-13]."""
     head = case.head
@@ -122,8 +110,9 @@ def _unreadable(case: Case) -> Iterator[Due]:
     name = f"notice {case.id} unreadable-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
     if name in head.done:
         return
+    meanwhile = "nothing new is given out" if "plan" in head.lacks else "the case goes on without it"
     body = {
-        "text": f"{text}; until it is mended the case goes on without it",
+        "text": f"{text}; until it is mended {meanwhile}",
         "faults": [
             {"code": f.code, "path": f.path, "line": f.line, "column": f.column, "field": f.field,
              "reason": f.message, "fix": f.fix}

@@ -161,12 +161,19 @@ class HeldRow(Ours):
     fix: str | None
 
 
+class FaultRow(HeldRow):
+    """The same of a file of the instruction's own."""
+
+    path: str | None
+
+
 class Notice(Sent):
     """What its reader must know and need not answer."""
 
     text: str
     file: str | None = None
     held_because: list[HeldRow] | None = None
+    faults: list[FaultRow] | None = None  # of the plan or the instruction itself
 
 
 class ClockAtRisk(Ours):

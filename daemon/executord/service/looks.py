@@ -87,6 +87,8 @@ class Looks:
         while room > 0 and (due := agenda.next(now)) is not None:
             if due.name.startswith("delete ") and due.task is not None and not self._second_look(case, due.task, now):
                 continue
+            if "missing" in due.facts and not self._still_missing(case, due.facts["missing"], now):
+                continue
             if self.clashes(case, due) or self._service.attendance.kept_back(case, due, now):
                 continue
             room -= 1
@@ -138,6 +140,13 @@ class Looks:
             return False
         see_still_gone(case, task_id)
         return True
+
+    def _still_missing(self, case: Case, word: str, now: datetime) -> bool:
+        """The same for a file of the instruction's own."""
+        later = self._service.store.refresh(case, now)
+        if later is not None:
+            self._again(later, case.id)
+        return dict(case.head.missed).get(word) is not None
 
     def _hushed(self, case: Case, line: Due, now: datetime) -> Due:
         """What is muted is noted and not sent."""

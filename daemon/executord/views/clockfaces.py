@@ -29,6 +29,7 @@ from executord.promises import (
     task_response,
     update_clock,
 )
+from executord.promises.terms import unreckoned
 from executord.promises.timepiece import Clock, spans
 from executord.values import read_target, stamp
 
@@ -65,7 +66,7 @@ def own_clocks(case: Case, policy: Policy) -> list[Clock]:
 
 def task_clocks(case: Case, task: Task, policy: Policy) -> list[Clock]:
     """The clocks of a task that was given out: its last attempt's response, and its resolution."""
-    if not task.attempts:
+    if not task.attempts or unreckoned(case.head):
         return []
     clock = task_resolution(case, task, policy)
     found = [task_response(case, task, task.attempts[-1], policy)]

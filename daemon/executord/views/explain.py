@@ -307,7 +307,8 @@ def _deadline(case: Case, task: Task, policy: Policy, book: Book) -> Answer:
         "effort_s": task.spec.effort_s,
     }
     if limit is None:
-        return _say("what is its deadline", "none yet: the instruction is not opened", "SLA-2", line, **inputs)
+        text = head.lacking or "none yet: the instruction is not opened"
+        return _say("what is its deadline", text, "SLA-2", line, **inputs)
     return _say("what is its deadline", f"{stamp(limit.at)}, from the {_source(limit.source)}", "SLA-6", line, **inputs)
 
 
@@ -357,7 +358,7 @@ def case_answers(case: Case, entries: Sequence[Entry], policy: Policy) -> list[A
 
 def _from(why: str | None) -> str:
     """Where a value comes from; a guess says so itself."""
-    return why if why is not None and why.startswith("guessed") else f"from {why or 'nowhere'}"
+    return why if why is not None and why.startswith(("guessed", "kept")) else f"from {why or 'nowhere'}"
 
 
 def _phase(case: Case, book: Book) -> Answer:
@@ -404,6 +405,8 @@ def _failing(case: Case, policy: Policy, book: Book) -> Iterator[Answer]:
 
 def _priority(case: Case, book: Book) -> Answer:
     head = case.head
+    if "instruction" in head.lacks:
+        return _say("why this priority", f"nobody knows it: {head.lacking}", "MEM-25", None)
     line = book.last("file", types=("priority_change",))
     if head.priority is not None and head.priority[1] == head.spec.priority:
         by = (line.get("facts") or {}).get("from") if line is not None else None
@@ -426,6 +429,9 @@ def _case_stands(case: Case, question: str, book: Book) -> Iterator[Answer]:
         yield _say(question, text, "EXE-23", None, plan=head.plan is not None, unchanged_since=quiet)
     if head.parked is not None:
         yield _say(question, f"the case is parked: {head.parked.reason}", "MEM-25", book.last("park"))
+    elif head.lacking is not None:
+        line = book.last("notice", has={"missing": head.lacks[0]})
+        yield _say(question, head.lacking, "MEM-25", line, lacks=list(head.lacks))
     if head.paused is not None:
         line = book.last("file", types=("pause",))
         yield _say(question, f"the case is paused by {head.paused}", "EXE-25", line, by=head.paused)

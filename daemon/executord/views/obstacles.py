@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from executord.case import Task
+from executord.case import PLACES, Task
 from executord.case.casebook import Case
 from executord.case.standing import Standing, held_because
 from executord.errors import Finding
@@ -39,9 +39,11 @@ def problems(case: Case, policy: Policy) -> list[dict[str, Any]]:
 
 def _found(case: Case) -> Iterator[Finding]:
     yield from (f.at(case.id) if f.path is None else f for f in case.head.faults)
-    if case.instruction_mtime is None and f"notice {case.id} instruction-gone" in case.head.done:
-        path = f"{case.id}/instruction.yaml"
-        yield Finding("MEM-11", "it was deleted", "put it back, or cancel the instruction", "warning", path=path)
+    for word, since in case.head.missed:
+        if since is not None and word in case.head.lacks:
+            fix = f"put it back, or send plan_ready with `without: {word}`, or cancel the instruction"
+            message = "it was deleted: until it is back nothing is given out or handed off"
+            yield Finding("MEM-25", message, fix, path=f"{case.id}/{PLACES[word]}")
     for task in case.tasks.values():
         if task.clash is not None and task.file is not None:
             message = f"{task.id} belongs to {task.clash}, where another file lies: it stays where it is"
@@ -120,6 +122,8 @@ def freed_by(
         return [_row(case, policy, *row) for row in rows]
     if head.parked is not None:
         rows += [(None, "resume", ()), (None, "cancel", ())]
+    elif head.lacks:
+        rows += [(None, "plan_ready", ()), (None, "cancel", ())]
     if head.hold is not None:
         rows.append((None, "release", ()))
     if (head.paused is not None or all_paused) and head.parked is None:

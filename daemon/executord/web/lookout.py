@@ -16,7 +16,8 @@ from executord.clock import WallClock
 from executord.errors import NotOurs
 from executord.files import journal
 from executord.files.disk import INBOX, OWN_INBOXES
-from executord.files.store import HEAD_FILES, TASK_FOLDERS
+from executord.files.seen import HEAD_FILES
+from executord.files.store import TASK_FOLDERS
 from executord.policy import Policy
 from executord.service import Service
 from executord.views import overview, shelves

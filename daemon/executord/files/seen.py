@@ -1,0 +1,93 @@
+"""What is known of a case's files between looks, and what of the instruction's own files is missing [MEM-25].
+
+Counterpart: `store.py`, which reads them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from executord.case import Head, TaskFile
+from executord.case.packed import shared
+from executord.errors import Unreadable
+from executord.files import journal
+from executord.paper.gate import Identity
+
+PLANS = ("workflow/plan.yaml", "workflow/plan.yml")
+HEAD_FILES = ("instruction.yaml", *PLANS, "workflow/routing_decision.yaml")
+INSTRUCTION = HEAD_FILES[0]
+SPELLED = {INSTRUCTION: "instruction.yml"}  # read where the first is not there [MEM-3]
+
+#: Of "instruction" and "plan" what is missing, and since when; None: it lies there and is not read.
+Missed = tuple[tuple[str, datetime | None], ...]
+
+
+@dataclass(slots=True)
+class Seen:
+    """What is known of a case's files between looks."""
+
+    files: dict[str, tuple[Identity, TaskFile]] = field(default_factory=dict)  # "folder/name" → …
+    head: dict[str, tuple[Identity, Any]] = field(default_factory=dict)
+    waiting: dict[str, tuple[Identity, datetime]] = field(default_factory=dict)  # not yet settled → first seen so
+    by_id: dict[str, str | tuple[str, ...]] = field(default_factory=dict)  # task → its file; nearly never several
+    unmissed: bool = True  # whether what the journal knows and no file carries has still to be counted as gone
+    journal: journal.Journal | None = None
+    views: dict[str, tuple[bytes, Identity | None]] = field(default_factory=dict)  # path → sha256 as we wrote it
+    root: tuple[int, int] | None = None
+    revision: int = -1  # of the case, when its extras were listed
+
+    def carrying(self, task_id: str) -> tuple[str, ...]:
+        """The files that carry this id."""
+        known = self.by_id.get(task_id, ())
+        return (known,) if isinstance(known, str) else known
+
+    def note(self, task_id: str, key: str) -> None:
+        """A file carries this id."""
+        known = self.carrying(task_id)
+        if key not in known:
+            self.by_id[task_id] = (*known, key) if known else shared(key)
+
+    def forget(self, task_id: str, key: str) -> None:
+        """It does no more."""
+        left = [k for k in self.carrying(task_id) if k != key]
+        self.by_id.pop(task_id, None)
+        for other in left:
+            self.note(task_id, other)
+
+
+def missing(head: Head, seen: Seen, absent: Collection[str], now: datetime, left: Callable[[str], datetime]) -> Missed:
+    """What counted, as the journal says or as it was read here, and is not there; `absent` are the head files that are
+    not. `left`: since when one is gone that was not there at the start either."""
+    before = dict(head.missed)
+    found: list[tuple[str, datetime | None]] = []
+    for word, names, counted in (
+        ("instruction", (INSTRUCTION,), bool(head.instruction)),
+        ("plan", PLANS, head.plan_sha is not None),
+    ):
+        known = [name for name in names if name in seen.head]
+        if any(name not in absent for name in names):
+            # an instruction that cannot be read is one of which nothing is known [MEM-11]
+            read = [n for n in known if word == "instruction" or not isinstance(seen.head[n][1], Unreadable)]
+            if counted and not any(name not in absent for name in read):
+                found.append((word, None))
+        elif (since := before.get(word)) is not None:
+            found.append((word, since))
+        elif known or counted:
+            found.append((word, now if known else left(word)))
+    return tuple(found)
+
+
+def counting(
+    head: Head, seen: Seen, absent: Collection[str], missed: Missed, settle: timedelta
+) -> Iterator[tuple[str, datetime]]:
+    """What is gone and still counts, and until when: for `settle`, and then it is as for a daemon that starts now."""
+    since = dict(missed)
+    for name in [n for n in HEAD_FILES if n in absent and n in seen.head]:
+        gone = since.get("instruction" if name == INSTRUCTION else "plan")
+        if head.opened_at is not None and gone is not None:
+            yield name, gone + settle
+        elif name != INSTRUCTION:  # whose an instruction is that nobody opened must not be guessed from its tasks
+            yield name, datetime.min.replace(tzinfo=UTC)  # there is another one, or nothing was done by it
