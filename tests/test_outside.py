@@ -6,6 +6,8 @@ import hashlib
 import json
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -84,19 +86,41 @@ def one(**task: Any) -> dict[str, Any]:
     }
 
 
-def state_of(root: Path, task: str) -> dict[str, Any]:
-    """What `status --json` says of a task."""
-    import os
-    import subprocess
-    import sys
-
+def status_of(root: Path) -> dict[str, Any]:
+    """What `status --json` says of the first instruction."""
     env = {k: v for k, v in os.environ.items() if not k.startswith("EXECUTORD_")}
     env["PYTHONPATH"] = str(Path(__file__).parent.parent / "daemon")
     done = subprocess.run(
         [sys.executable, "-m", "executord", "--memory", str(root), "--json", "status"],
         capture_output=True, env=env, timeout=60, check=True,
     )  # fmt: skip
-    return next(t for t in json.loads(done.stdout)["instructions"][0]["tasks"] if t["id"] == task)
+    instruction: dict[str, Any] = json.loads(done.stdout)["instructions"][0]
+    return instruction
+
+
+def state_of(root: Path, task: str) -> dict[str, Any]:
+    """What it says of a task."""
+    return next(t for t in status_of(root)["tasks"] if t["id"] == task)
+
+
+@pytest.mark.spec("SLA-6")
+@pytest.mark.parametrize(
+    ("limit", "words"),
+    [
+        ("5 days", "T1's limit of 5 days lies after its instruction's, 2026-11-21T08:00:00Z, however soon it begins"),
+        ("2026-11-23T08:00:00Z", "T1's deadline 2026-11-23T08:00:00Z lies after its instruction's"),
+        ("2026-11-19T08:00:00Z", "T1's deadline 2026-11-19T08:00:00Z was past when it came"),
+        ("1 hour", None),
+        ("2026-11-21T07:00:00Z", None),
+    ],
+)
+def test_a_limit_that_cannot_be_kept_is_reported(act, limit, words):
+    """By the status, beside the file that says so; the instruction's limit counts."""
+    files = one(sla_resolution=limit)
+    files["a/instruction.yaml"]["deadline"] = "2026-11-21T08:00:00Z"
+    found = [p for p in status_of(act(files).root)["problems"] if p["code"] == "SLA-6"]
+    assert [p["path"] for p in found] == (["a/tasks/in_progress/T1.yaml"] if words else [])
+    assert all(p["message"].startswith(words) for p in found)
 
 
 @pytest.mark.spec("EXE-10", "MSG-6", "MEM-2")

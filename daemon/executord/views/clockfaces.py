@@ -25,6 +25,7 @@ from executord.promises import (
     promised,
     resolution,
     response,
+    soonest_limit,
     task_resolution,
     task_response,
     update_clock,
@@ -150,13 +151,15 @@ def impossible(case: Case, policy: Policy) -> Iterator[Finding]:
         if own is None or task.file is None or task.ended is not None:
             continue
         moment = read_target(own, policy.zone, day_end=whole.calendar.day_end)
-        if not isinstance(moment, datetime):
-            continue
+        soonest = soonest_limit(case, task, policy)
         path = f"{case.id}/tasks/{task.file.folder}/{task.file.name}"
-        if whole.due is not None and moment > whole.due:
-            message = f"{task.id}'s deadline {stamp(moment)} lies after its instruction's, {stamp(whole.due)}"
+        if whole.due is not None and soonest is not None and soonest > whole.due:
+            what = f"deadline {stamp(soonest)}" if isinstance(moment, datetime) else f"limit of {own}"
+            message = f"{task.id}'s {what} lies after its instruction's, {stamp(whole.due)}"
+            if not isinstance(moment, datetime):
+                message += ", however soon it begins"
             yield Finding("SLA-6", message, "the instruction's counts", "warning", path=path)
-        elif moment <= (task.born or head.created):
+        elif isinstance(moment, datetime) and moment <= (task.born or head.created):
             yield Finding("SLA-6", f"{task.id}'s deadline {stamp(moment)} was past when it came", "write a later one",
                           "warning", path=path)  # fmt: skip
 
