@@ -12,6 +12,8 @@
 #   lint  types  floors  spec   and   check = all four and test        venv  clean
 
 SHELL := /bin/bash
+# Tests start hundreds of processes: what these import is compiled once, also where an image says otherwise.
+unexport PYTHONDONTWRITEBYTECODE
 BIN := .venv/bin
 STAMP := .venv/.executord-stamp
 UV := $(shell command -v uv 2>/dev/null)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from executord.channels import KINDS, NotCarried, Parcel, open_channel
+from executord.channels import NotCarried, Parcel, kind_of, open_channel
 from executord.channels.library import HOW, MISSING
 from executord.channels.secrets import place_of, read_secret
 from executord.channels.templates import body, subject
@@ -49,7 +49,7 @@ def obstacles(row: ChannelRow, environ: Mapping[str, str]) -> Iterator[Obstacle]
         body(parcel, template)
     except NotCarried as error:
         yield Obstacle("template", error.message, error.fix or "mend the template")
-    kind = KINDS[row.type.lower()].__name__ if row.type.lower() in KINDS else "Library"
+    kind = kind_of(row)
     if kind == "Library" and importlib.util.find_spec("apprise") is None:
         yield Obstacle("type", MISSING, HOW)
     if kind == "Command":

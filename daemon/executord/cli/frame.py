@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
@@ -22,8 +22,10 @@ from executord.errors import ExecutordError, NotFound, NotOurs
 from executord.files.disk import INBOX
 from executord.pen import printable
 from executord.policy import Policy
-from executord.service import Service
 from executord.settings import Settings
+
+if TYPE_CHECKING:  # most commands drop a message and need no more of the daemon
+    from executord.service import Service
 
 SCHEMA_VERSION = 1
 
@@ -67,6 +69,8 @@ class Frame:
 
     def peek(self, now: datetime | None = None, ids: Collection[str] | None = None) -> Service:
         """All cases (or these) as they lie there, loaded without changing anything; for reading commands."""
+        from executord.service import Service
+
         service = Service(self.memory, self.policy, durable=False, before=_never)
         service.store.expect_settled = True
         service.load_all(now or self.now(), ids)
