@@ -516,17 +516,6 @@ def _task_resolution(case: Case, task: Task, policy: Policy) -> Clock:
     )  # fmt: skip
 
 
-def soonest_limit(case: Case, task: Task, policy: Policy) -> datetime | None:
-    """When the limit that a task's file gives would end, had the task been given out as its instruction began; what the
-    instruction allows does not cap it [SLA-6]. None where the file gives none, or it stands still."""
-    head, own = case.head, task.spec.resolution
-    if own is None or head.created is None:
-        return None
-    row = terms(policy, head, priority_of(head, task))
-    aim = aim_of(policy, row.on_resolution, head.created, own, row.resolution, "the task's own", row.source)
-    return aim.limit(spans((*head.pauses, *task.pauses)))
-
-
 def _given_up(task: Task) -> str | None:
     return task.ended.state if task.ended is not None and task.ended.state != "completed" else None
 
