@@ -29,9 +29,8 @@ from executord.promises import (
     task_response,
     update_clock,
 )
-from executord.promises.terms import unreckoned
 from executord.promises.aims import aim_of
-from executord.promises.terms import priority_of, terms
+from executord.promises.terms import priority_of, terms, unreckoned
 from executord.promises.timepiece import Clock, spans
 from executord.values import read_target, stamp
 
