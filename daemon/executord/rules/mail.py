@@ -64,7 +64,6 @@ def line(case: Case, letter: Letter, policy: Policy, sender_known: bool) -> Due:
     judged = judge(case, letter, policy)
     shown = printable(letter.name)
     count = case.mail.get(shown, (0, frozenset()))[0]
-    rejected = judged.outcome == "rejected"
     facts: dict[str, Any] = {
         "file": shown,
         "sha256": letter.sha256[:16],
@@ -77,57 +76,66 @@ def line(case: Case, letter: Letter, policy: Policy, sender_known: bool) -> Due:
     facts |= times_apart(letter)
     if letter.warnings:
         facts["warnings"] = [w.text() for w in letter.warnings][:5]
-    if rejected:
-        finding = judged.finding
-        assert finding is not None
-        facts |= {
-            "code": finding.code,
-            "reason": finding.message,
-            "expected": judged.why or None,
-            "fix": finding.fix,
-            "received_at": stamp(letter.file_at),
-            "line": finding.line,
-            "column": finding.column,
-        }
-        if sender_known:
-            facts["reply"] = judged.reply or "rejection"
-        if judged.fits:
-            facts["fits"] = list(judged.fits)
+    if judged.outcome == "rejected":
+        facts |= _refused(letter, judged, sender_known)
     elif judged.outcome in ("taken", "late"):
-        assert judged.kind is not None
-        start = _start(case, judged)
-        at = event_time(letter, start)
-        facts["at"] = stamp(at)
-        identity = _identity(case, letter, judged)
-        if identity is not None:
-            facts["id"] = identity
-        if judged.outcome == "late":
-            facts["late"] = True
-            facts["summary"] = (scalar(letter.body.get("summary")) or "")[:500]
-            facts["files"] = [
-                {"path": f.path, "size": f.size, "sha256": f.sha256} for f in letter.files if f.fault is None
-            ]
-        else:
-            if judged.answers is not None:
-                facts["answers"] = judged.answers.subject
-            facts |= judged.kind.facts(case, judged.task, letter, policy)
-            pause = pause_facts(case, judged.task, judged.kind.type, letter, facts, policy)
-            if pause is not None:
-                facts["pause"] = pause
-            workaround = note_of(letter.body, "workaround")
-            if workaround is not None:
-                facts["workaround"] = workaround
+        facts |= _counted(case, letter, judged, policy)
     return Due(
         letter.at,
         f"file {shown} #{count + 1}",
         judged.rule,
-        File(letter.name, letter.folder, rejected),
+        File(letter.name, letter.folder, judged.outcome == "rejected"),
         judged.task.id if judged.task is not None else None,
         judged.attempt,
         why=judged.finding.message if judged.finding is not None else judged.why,
         facts=facts,
         order=ORDER,
     )
+
+
+def _refused(letter: Letter, judged: Judgement, sender_known: bool) -> dict[str, Any]:
+    """Why, and what was expected: for the reason file, and for the reply where its sender is known."""
+    finding = judged.finding
+    assert finding is not None
+    found: dict[str, Any] = {
+        "code": finding.code,
+        "reason": finding.message,
+        "expected": judged.why or None,
+        "fix": finding.fix,
+        "received_at": stamp(letter.file_at),
+        "line": finding.line,
+        "column": finding.column,
+    }
+    if sender_known:
+        found["reply"] = judged.reply or "rejection"
+    if judged.fits:
+        found["fits"] = list(judged.fits)
+    return found
+
+
+def _counted(case: Case, letter: Letter, judged: Judgement, policy: Policy) -> dict[str, Any]:
+    """From when on it counts, and what it says; of what came too late only its summary and files."""
+    kind = judged.kind
+    assert kind is not None
+    found: dict[str, Any] = {"at": stamp(event_time(letter, _start(case, judged)))}
+    identity = _identity(case, letter, judged)
+    if identity is not None:
+        found["id"] = identity
+    if judged.outcome == "late":
+        found["late"] = True
+        found["summary"] = (scalar(letter.body.get("summary")) or "")[:500]
+        found["files"] = [{"path": f.path, "size": f.size, "sha256": f.sha256} for f in letter.files if f.fault is None]
+        return found
+    if judged.answers is not None:
+        found["answers"] = judged.answers.subject
+    found |= kind.facts(case, judged.task, letter, policy)
+    pause = pause_facts(case, judged.task, kind.type, letter, found, policy)
+    if pause is not None:
+        found["pause"] = pause
+    workaround = note_of(letter.body, "workaround")
+    if workaround is not None:
+        found["workaround"] = workaround
+    return found
 
 
 def _start(case: Case, judged: Judgement) -> Any:
