@@ -28,6 +28,7 @@ from executord.team.board import board_rows
 from executord.team.record import Law
 from executord.values import cli_span, read_stamp, stamp
 from tests.stories.kit import Died
+from tests.stories.kit import tree_of as whole_tree
 
 START = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 SESSION = "TC-checkout"
@@ -434,13 +435,7 @@ _ROOTS = re.compile(rb"/[\w./-]*?/(?:stage|undisturbed|copy-\d+|restless)[\w-]*/
 
 def tree_of(root: str) -> dict[str, bytes | None]:
     """Every path and every byte of the session and the memory, wherever they lie."""
-    found: dict[str, bytes | None] = {}
-    for folder, folders, files in os.walk(root):
-        base = os.path.relpath(folder, root)
-        found.update(dict.fromkeys(os.path.normpath(f"{base}/{name}") for name in folders))
-        for name in files:
-            path = os.path.normpath(f"{base}/{name}")
-            if not path.endswith(".executord/lock"):
-                with open(f"{folder}/{name}", "rb") as file:
-                    found[path] = _ROOTS.sub(b"/ROOT/", file.read())
-    return found
+    return {
+        path: _ROOTS.sub(b"/ROOT/", raw) if raw is not None else None
+        for path, raw in whole_tree(root).items() if not path.endswith(".executord/lock")
+    }  # fmt: skip

@@ -33,7 +33,7 @@ from executord.case import (
 from executord.case.packed import shared
 from executord.case.products import Survey
 from executord.case.sums import NOBODY, Sums, among, run_out
-from executord.case.waits import Gate, Ring, in_turn, rings
+from executord.case.waits import Cycle, Gate, cycles, in_turn
 from executord.evolve import empty, replace
 
 
@@ -96,7 +96,7 @@ class Case:
     open_deps: dict[str, int] = field(default_factory=dict)
     dead_deps: dict[str, frozenset[str]] = field(default_factory=dict)
     unknown_deps: dict[str, frozenset[str]] = field(default_factory=dict)
-    cycles: dict[str, Ring] = field(default_factory=dict)
+    cycles: dict[str, Cycle] = field(default_factory=dict)
     casefold: dict[str, tuple[str, ...]] = field(default_factory=dict)
     _cycles_stale: bool = False
     _gates: list[Gate] = field(default_factory=list)
@@ -548,13 +548,13 @@ class Case:
 
     def _find_cycles(self) -> None:
         """Tasks that wait for themselves, by dependencies and checkpoints [EXE-2]."""
-        found: dict[str, Ring] = {}
-        # a ring goes against plan order somewhere
+        found: dict[str, Cycle] = {}
+        # a cycle goes against plan order somewhere
         nodes: list[str | int] = [*self.tasks] if self._contrary or self._contrary_gates else []
-        for group in rings(nodes, self._waits_for):
+        for group in cycles(nodes, self._waits_for):
             members = tuple(sorted((i for i in group if isinstance(i, str)), key=natural))
             gates = tuple(self._gates[i].name for i in sorted(i for i in group if isinstance(i, int)))
-            found.update(dict.fromkeys(members, Ring(members, gates)))
+            found.update(dict.fromkeys(members, Cycle(members, gates)))
         changed = {i for i in {*found, *self.cycles} if found.get(i) != self.cycles.get(i)}
         self.cycles = found
         self.dirty.update(changed)

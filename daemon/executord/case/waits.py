@@ -1,4 +1,4 @@
-"""Who waits for whom, as a graph: the rings in it, and the order of a sequence [EXE-2, EXE-5]. Pure.
+"""Who waits for whom, as a graph: the cycles in it, and the order of a sequence [EXE-2, EXE-5]. Pure.
 
 Counterpart: `casebook.py`, which says what each task and each checkpoint waits for.
 """
@@ -14,7 +14,7 @@ K = TypeVar("K", bound=Hashable)
 
 
 @dataclass(frozen=True, slots=True)
-class Ring:
+class Cycle:
     """Tasks that wait for each other, in natural order, and the checkpoints by which they do."""
 
     tasks: tuple[str, ...]
@@ -43,8 +43,8 @@ class Gate:
         return f"{'phase' if self.phase else 'checkpoint'} {self.id}"
 
 
-def rings(nodes: Iterable[K], needs: Callable[[K], Sequence[K]]) -> list[list[K]]:
-    """The nodes that wait for themselves, ring by ring: strongly connected components by Tarjan, without recursion."""
+def cycles(nodes: Iterable[K], needs: Callable[[K], Sequence[K]]) -> list[list[K]]:
+    """The nodes that wait for themselves: strongly connected components by Tarjan, without recursion."""
     index: dict[K, int] = {}
     low: dict[K, int] = {}
     on_stack: set[K] = set()
@@ -85,7 +85,7 @@ def rings(nodes: Iterable[K], needs: Callable[[K], Sequence[K]]) -> list[list[K]
 
 
 def in_turn(order: Iterable[K], needs: Callable[[K], Iterable[K]]) -> list[K]:
-    """This order, but each after what it needs, which goes right before it; a ring is cut where it is met again."""
+    """This order, but each after what it needs, which goes right before it; a cycle is cut where it is met again."""
     line: list[K] = []
     seen: set[K] = set()
     for root in order:
