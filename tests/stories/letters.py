@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.stories.delivery import TICKET
 from tests.stories.kit import CASE, ENGINEER, WRITER, Stage, story
 
 INBOX = "_communication/inbox"
@@ -56,6 +57,32 @@ def event_times_are_cut_to_what_can_be(s: Stage) -> None:
         """
     )
     s.says(f"{CASE}/outputs/partial/T1.yaml", accepted_at="2026-11-20T09:10:00Z", claimed_at="2026-11-20T09:12:00Z")
+
+
+@story("MSG-11", "MSG-10")
+def who_writes_from_before_he_was_asked_comes_in_his_turn(s: Stage) -> None:
+    """Whose clock is behind, or who backdates, overtakes nobody: his letter counts from when its file was written."""
+    s.case({"T1": {"assigned_to": ENGINEER}}, tier=1)
+    s.skip()
+    s.at("09:10").down("+1h")
+    s.at("09:20").drop("blocked", ENGINEER, "T1", description="the account number is missing")
+    s.at("09:30").done(ENGINEER, "T1", timestamp="2026-11-20T08:55:00Z", components=TICKET)
+    s.drop("release", "support-manager", "T1", timestamp="2026-11-20T09:25:00Z", reason="no need to wait")
+    s.at("10:20")
+    s.expect(
+        """
+        10:10 file 01-blocked.yaml #1
+        10:10 file 03-release.yaml #1
+        10:10 file 02-completion.yaml #1
+        10:10 result T1 a1
+        10:10 move T1 #2 completed
+        10:10 aggregate #1
+        10:10 write ticket_resolution.yaml #1
+        10:10 write execution_summary.yaml #1
+        10:10 write handoff.yaml #1
+        10:10 hand off #1 → validator
+        """
+    )
 
 
 @story("MSG-11", "SLA-12")

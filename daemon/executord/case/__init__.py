@@ -540,7 +540,7 @@ class Letter:
 
     @property
     def order(self) -> tuple[datetime, str, str]:
-        """The order in which letters are settled [MSG-11]."""
+        """The order in which letters are settled, as far as it can be told without their subjects [MSG-11]."""
         return (self.at, self.name, self.folder)
 
 

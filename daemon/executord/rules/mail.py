@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from executord.actions import File
@@ -136,6 +137,22 @@ def _counted(case: Case, letter: Letter, judged: Judgement, policy: Policy) -> d
     if workaround is not None:
         found["workaround"] = workaround
     return found
+
+
+def counts_from(case: Case, letter: Letter, policy: Policy) -> datetime:
+    """From when on a letter counts, as its case stands: by this they are settled in order [MSG-10, MSG-11].
+
+    Never earlier than `letter.at`, which knows nothing of its subject.
+    """
+    head, task = case.head, case.tasks.get(letter.task or "")
+    if head.created is None:
+        return letter.at  # since when we know the case is not in its journal yet
+    asks = head.asks or case.asked.get(letter.sender or "") or letter.body.get("in_reply_to")
+    if task is not None and not asks and not task.asks:
+        latest = task.attempts[-1].at if task.attempts else head.created
+        if letter.at >= latest:
+            return letter.at  # whatever it is about had begun: nearly always, and told at a glance
+    return event_time(letter, _start(case, judge(case, letter, policy)))
 
 
 def _start(case: Case, judged: Judgement) -> Any:

@@ -5,14 +5,17 @@ Counterparts: `__init__.py`, which says when and carries the batch out; `allotme
 
 from __future__ import annotations
 
+import heapq
 import os
 from collections.abc import Callable
+from contextlib import closing
 from datetime import datetime
 from functools import partial
 from typing import Protocol
 
 from executord.actions import Move, Reply, Send, Write
 from executord.agenda import LIES, Agenda, Due
+from executord.case import Letter
 from executord.case.casebook import Case
 from executord.case.sight import see_still_gone
 from executord.errors import CannotStart
@@ -23,6 +26,7 @@ from executord.hands import Batch, Entry, Hands
 from executord.hush import hushed
 from executord.policy import Policy
 from executord.rules import incident
+from executord.rules.mail import counts_from
 from executord.rules.results import set_aside, with_path
 from executord.service.attendance import Attendance
 from executord.service.escort import Escort
@@ -45,6 +49,35 @@ class Room(Protocol):
     patience: Patience
     deaths: Deaths
     agendas: dict[str, Agenda]
+
+
+class _Post:
+    """The letters that wait for a case, by when each counts for its subject [MSG-11]. That is asked when its turn may
+    have come, and again at each look, so that a daemon that died between two looks goes on in the same order."""
+
+    def __init__(self, case: Case, policy: Policy) -> None:
+        self._case, self._policy = case, policy
+        self._next = 0  # from here on only `at` is known of them; none counts earlier
+        self._known: list[tuple[datetime, str, str, int]] = []
+        self._letters = case.letters
+
+    def first_at(self) -> datetime | None:
+        """When the first counts; None: there is none."""
+        letters, known = self._letters, self._known
+        while self._next < len(letters) and (not known or letters[self._next].order < known[0][:3]):
+            letter = letters[self._next]
+            at = counts_from(self._case, letter, self._policy)
+            heapq.heappush(known, (at, letter.name, letter.folder, self._next))
+            self._next += 1
+        return known[0][0] if known else None
+
+    def take(self) -> Letter:
+        """The first, which is asked for by `first_at` before; it waits no longer."""
+        return self._letters[heapq.heappop(self._known)[3]]
+
+    def close(self) -> None:
+        """What is left waits on."""
+        self._letters[: self._next] = [self._letters[k] for k in sorted(k for *_, k in self._known)]
 
 
 class Looks:
@@ -74,16 +107,18 @@ class Looks:
         for task in [case.tasks[task_id] for task_id in case.clashed]:
             if self._service.hands.is_free(f"{case.id}/{task.clash}"):
                 case.put(replace(task, clash=None))
-        while room > 0 and ((heard := agenda.heard(now)) is not None or case.letters):
-            if heard is not None and (not case.letters or heard.order <= LIES or heard.at < case.letters[0].at):
-                self.note(batch, heard, now)
-                if isinstance(heard.action, Reply):
-                    room = 0  # what a program said is a letter among the others, once it is in the inbox
-            else:
-                letter = case.letters.pop(0)
-                entry = self.note(batch, self._service.prompter.judged(case, letter, self._service.policy), now)
-                self._service.store.remember(entry["path"], letter.body)
-            room -= 1
+        with closing(_Post(case, self._service.policy)) as post:
+            while room > 0 and ((heard := agenda.heard(now)) is not None or post.first_at() is not None):
+                at = post.first_at()
+                if heard is not None and (at is None or heard.order <= LIES or heard.at < at):
+                    self.note(batch, heard, now)
+                    if isinstance(heard.action, Reply):
+                        room = 0  # what a program said is a letter among the others, once it is in the inbox
+                else:
+                    letter = post.take()
+                    entry = self.note(batch, self._service.prompter.judged(case, letter, self._service.policy), now)
+                    self._service.store.remember(entry["path"], letter.body)
+                room -= 1
         while room > 0 and (due := agenda.next(now)) is not None:
             if due.name.startswith("delete ") and due.task is not None and not self._second_look(case, due.task, now):
                 continue
