@@ -82,6 +82,18 @@ def test_what_a_plan_expects_is_not_forgotten_with_it(act, restarts):
 
 
 @RESTARTS
+@pytest.mark.spec("MEM-25", "MEM-11")
+def test_nor_with_its_contents(act, restarts):
+    """An editor, or a full disk, has left nothing in it: that is no plan without tasks."""
+    emptied = {"at": "+1h", "write": PLAN, "text": ""}
+    got = act(files({"tasks": ["T1", "T2"]}), stirred([emptied, done("+2h")], restarts))
+    assert got.end["cases"][0]["phase"] == "executing"
+    (told,) = notices(got)
+    assert told == "a/workflow/plan.yaml the file is empty; list the tasks; until it is mended nothing new is given out"
+    assert not got.names("replan")
+
+
+@RESTARTS
 @pytest.mark.spec("MEM-25", "EXE-6")
 def test_nothing_goes_past_a_checkpoint_that_is_gone_with_its_plan(act, restarts):
     """The reviewer never let T2 go; with the plan back he is asked."""

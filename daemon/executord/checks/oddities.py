@@ -46,7 +46,7 @@ def in_instruction(data: Data | None, case_id: str, zone: tzinfo) -> list[Findin
 def in_plan(data: Data | None, zone: tzinfo) -> list[Finding]:
     """`workflow/plan.yaml`."""
     if not data:
-        return [Finding("EXE-1", "the file is empty", "list the tasks", "warning")]
+        return [Finding("MEM-11", "the file is empty", "list the tasks")]
     plan, found = read_plan(data, zone)
     return _strictly((*found, *_checkpoints(plan.checkpoints, set(plan.tasks))))
 

@@ -293,7 +293,13 @@ class Store:
                 if old is not None or not self._noted(f"{base}/{file}", status, {case.head.plan_sha}):
                     continue
                 del seen.waiting[file]
-            seen.head[name] = (identity_of(status), self._sheet(f"{base}/{file}", f"{case.id}/{file}"))
+            sheet = self._sheet(f"{base}/{file}", f"{case.id}/{file}")
+            if isinstance(sheet, Unreadable) and isinstance(sheet.__cause__, FileNotFoundError):
+                absent.add(name)
+                continue
+            if name in PLANS and isinstance(sheet, Sheet) and sheet.data is None:  # emptied, it asks for nothing to do
+                sheet = Unreadable("the file is empty", path=f"{case.id}/{file}", code="MEM-11", fix="list the tasks")
+            seen.head[name] = (identity_of(status), sheet)
             changed = True
         folders = (f"{case.id}/workflow", case.id)
         missed = missing(case.head, seen, absent, now, lambda word: self._changed_last(now, *folders[word != "plan" :]))
