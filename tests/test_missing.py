@@ -79,6 +79,8 @@ def test_what_a_plan_expects_is_not_forgotten_with_it(act, restarts):
     assert {(row["type"], "planner" in row["from"]) for row in shown["freed_by"]} >= {("plan_ready", True)}
     why = asked(got, "why", "a")
     assert any("workflow/plan.yaml is gone" in each["answer"] for each in why["answers"])
+    first = asked(got, "gate", "a")["gate"][0]
+    assert (first["result"], "workflow/plan.yaml is gone" in first["evidence"][0]) == ("fail", True)
 
 
 @RESTARTS
@@ -176,6 +178,15 @@ def test_an_instruction_that_comes_late_is_noted_and_missed_like_any(act):
     got = act(given, [late, {"at": "+2h", "delete": INSTRUCTION}, {"at": "+3h", "restart": True}])
     assert got.names("found") == ["found a instruction #1"]
     assert "a/instruction.yaml was deleted" in notices(got)[0]
+
+
+@pytest.mark.spec("MEM-25", "OPS-8")
+@pytest.mark.parametrize("place", [PLAN, INSTRUCTION])
+def test_fsck_finds_nothing_wrong_with_what_the_daemon_has_not_seen_go(act, place):
+    """It was taken away while the daemon was down: its next look says so."""
+    got = act(files({"tasks": ["T1", "T2"]}))
+    (got.root / place).unlink()
+    assert asked(got, "fsck")["findings"] == []
 
 
 @pytest.mark.spec("MEM-25", "REL-11")

@@ -111,10 +111,14 @@ def _tasks(case: Case) -> Standard:
             passes.append(f"{task.id} {ended.state} by {ended.by}: {ended.reason}")
     if not case.tasks and not nothing_to_execute(case):
         fails.append("there is no task yet")
+    if case.head.lacking is not None:
+        fails.append(case.head.lacking)
     return _result(1, fails, passes or ["nothing to execute"])
 
 
 def _customer(case: Case, policy: Policy) -> Standard:
+    if "instruction" in case.head.lacks:
+        return Standard(2, "fail", (f"nobody knows of a customer: {case.head.lacking}",))
     if case.head.spec.customer is None:
         return Standard(2, "pass", ("there is no customer",))
     fails, passes = [], []

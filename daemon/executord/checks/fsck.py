@@ -290,7 +290,7 @@ def _case_faults(service: Service, case: Case, now: datetime) -> Iterator[Fault]
     unseen = any(
         line.at <= now and line.order <= GONE_ORDER for line in lines
     )  # what is due besides changes no view yet
-    if case.n and not unseen and not any(_pending(task) for task in case.tasks.values()):
+    if case.n and not unseen and not case.head.lacks and not any(_pending(task) for task in case.tasks.values()):
         yield from _view_fault(service, case)
 
 
