@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from executord.views.overview import case_view
+from tests.calls import say
 from tests.stories.kit import CASE, ENGINEER, WRITER, Stage
 
 ROOT = Path(__file__).parent.parent
@@ -64,12 +62,9 @@ def test_status_says_who_is_asked_at_which_level(stage: Stage):
 def test_why_says_what_is_awaited_and_what_silence_brings(stage: Stage):
     """Of whom, since when, when it climbs and to whom, with the journal's line; when the silent holder is reminded."""
     stage.end()
-    env = {**os.environ, "PYTHONPATH": str(ROOT / "daemon")}
 
     def why(task: str) -> list[dict[str, Any]]:
-        command = [sys.executable, "-m", "executord", "--memory", stage.root, "why", f"{CASE}/{task}", "--json"]
-        done = subprocess.run(command, capture_output=True, text=True, check=True, env=env)
-        return json.loads(done.stdout)["answers"]
+        return json.loads(say("--memory", stage.root, "why", f"{CASE}/{task}", "--json").stdout)["answers"]
 
     awaited = next(a for a in why("T1") if a["question"] == "what is awaited")
     assert awaited["answer"] == (

@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from textwrap import dedent
@@ -26,6 +25,7 @@ from executord.files import lock
 from executord.policy import make_policy
 from executord.settings import Settings
 from executord.settings import check as check_settings
+from tests.calls import say
 from tests.teams.kit import Room
 
 ROOT = Path(__file__).parent.parent
@@ -50,10 +50,7 @@ class Memory:
     def run(self, *args: str, given: str = "", **env: str) -> subprocess.CompletedProcess[str]:
         """A command, in the folder that holds the memory."""
         base = {"PATH": os.environ["PATH"], "HOME": str(self.folder), "PYTHONPATH": str(ROOT / "daemon")}
-        command = [sys.executable, "-m", "executord", *args]
-        return subprocess.run(
-            command, cwd=self.folder, input=given, capture_output=True, text=True, check=False, env={**base, **env}
-        )  # fmt: skip
+        return say(*args, stdin=given, cwd=self.folder, env={**base, **env})
 
     def json(self, *args: str, **more: str) -> tuple[int, Any]:
         """Exit code and the one object that is printed."""

@@ -11,8 +11,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -25,6 +23,7 @@ from executord.cli import main
 from executord.completeness import judge
 from executord.deliverables import TYPES, Deliverable, a_date, of, per_severity
 from executord.files.store import Store
+from tests.calls import say
 from tests.stories.delivery import LEAD, LIAISON, TICKET, finished, ticket
 from tests.stories.kit import CASE, ENGINEER, STORIES, UPDATE, WRITER, Stage, play
 
@@ -58,11 +57,7 @@ COMPONENTS = samples()
 
 def executord(*args: object, code: int = 0) -> str:
     """`executord …`: its stdout."""
-    known = {key: value for key, value in os.environ.items() if not key.startswith("EXECUTORD_")}
-    done = subprocess.run(
-        [sys.executable, "-m", "executord", *map(str, args)], capture_output=True, text=True, timeout=120, check=False,
-        env={**known, "PYTHONPATH": str(ROOT / "daemon")},
-    )  # fmt: skip
+    done = say(*args)
     assert done.returncode == code, done.stdout + done.stderr
     return done.stdout
 

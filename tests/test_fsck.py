@@ -8,8 +8,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
-import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -24,6 +22,7 @@ from executord.hands import dot_name
 from executord.paper import parse
 from executord.policy import make_policy
 from executord.service import Service
+from tests.calls import say
 from tests.stories.kit import CASE, ENGINEER, STORIES, Stage, play, tree_of
 
 ROOT = Path(__file__).parent.parent
@@ -53,11 +52,8 @@ class Tree:
 
     def fsck(self, *args: str) -> tuple[int, dict[str, Any]]:
         """Exit code and what is printed as JSON."""
-        command = [sys.executable, "-m", "executord", "--memory", str(self.root), "--state", str(self.state)]
         env = {"PATH": os.environ["PATH"], "HOME": str(self.state), "PYTHONPATH": str(ROOT / "daemon")}
-        done = subprocess.run(
-            [*command, "fsck", "--json", *args], capture_output=True, text=True, check=False, env=env
-        )  # fmt: skip
+        done = say("--memory", self.root, "--state", self.state, "fsck", "--json", *args, env=env)
         assert done.stdout, done.stderr
         return done.returncode, json.loads(done.stdout)
 

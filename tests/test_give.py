@@ -121,7 +121,7 @@ def test_one_file_becomes_a_folder_as_the_planner_would_make_it(still, tmp_path)
 def test_it_may_come_as_json_on_standard_input(still):
     """`-`, JSON, with an id; `--json` answers with an object. Tasks without an id get one."""
     asked = {"instruction": {"id": "acme-42", "title": "x"}, "tasks": [{"title": "a"}, {"id": "T1", "title": "b"}]}
-    out = ok(still.call("submit", "-", "--json", input=json.dumps(asked, indent="\t")))
+    out = ok(still.call("submit", "-", "--json", stdin=json.dumps(asked, indent="\t")))
     assert json.loads(out) == {"schema_version": 1, "id": "acme-42"}
     pending = still.root / "acme-42/tasks/pending"
     assert {p.stem: yaml.safe_load(p.read_text())["title"] for p in pending.iterdir()} == {"T1": "b", "T2": "a"}
@@ -299,20 +299,20 @@ def test_a_message_to_the_executor_is_waited_for(tree):
     """Its bytes go as they are; one without a sender is the operator's."""
     case = held(tree, "send-1", "S1")
     text = f"type: hold   # a comment\nfrom: support-manager\ninstruction_id: {case}\ntask_id: S1\nreason: wait\n"
-    out = json.loads(ok(tree.call("--json", "send", "-", input=text)))["messages"][0]
+    out = json.loads(ok(tree.call("--json", "send", "-", stdin=text)))["messages"][0]
     assert (tree.root / out["path"]).read_text() == text
     assert (out["outcome"], out["instruction_id"], out["task_id"]) == ("taken", case, "S1")
-    ok(tree.call("send", "-", input=json.dumps({"type": "release", "instruction_id": case, "task_id": "S1"})))
+    ok(tree.call("send", "-", stdin=json.dumps({"type": "release", "instruction_id": case, "task_id": "S1"})))
     assert facts(tree, case, "release")[0]["from"] == "operator"
 
 
 @pytest.mark.spec("OPS-4", "OPS-5")
 def test_a_message_that_is_refused_is_65_with_the_reason(tree):
     """Of an unknown type, or about nothing that is there."""
-    refused = tree.call("send", "-", input="type: praise\nfrom: operator\n")
+    refused = tree.call("send", "-", stdin="type: praise\nfrom: operator\n")
     assert refused.returncode == 65
     assert "'praise' is not a type of message" in refused.stderr
-    refused = tree.call("send", "-", input="type: cancel\nfrom: operator\ninstruction_id: nobody\nreason: x\n")
+    refused = tree.call("send", "-", stdin="type: cancel\nfrom: operator\ninstruction_id: nobody\nreason: x\n")
     assert refused.returncode == 65
     assert "there is no instruction 'nobody' here" in refused.stderr
 
@@ -320,12 +320,12 @@ def test_a_message_that_is_refused_is_65_with_the_reason(tree):
 @pytest.mark.spec("OPS-4")
 def test_a_message_to_an_agent_is_left_in_his_inbox(still, capsys):
     """No receipt is waited for, and the daemon need not run; a known agent's folder is made."""
-    out = ok(still.call("send", "-", "--to", "Technical Writer", "--as", "support-manager", input='{"type": "notice"}'))
+    out = ok(still.call("send", "-", "--to", "Technical Writer", "--as", "support-manager", stdin='{"type": "notice"}'))
     path = still.root / out.strip()
     assert path.parent == still.root / INBOX / "technical-writer"
     assert yaml.safe_load(path.read_text()) == {"type": "notice", "from": "support-manager"}
     assert not path.read_text().startswith("{")
-    assert still.call("send", "-", "--to", "nobody", input="type: notice\n").returncode == 66
+    assert still.call("send", "-", "--to", "nobody", stdin="type: notice\n").returncode == 66
     assert not (still.root / INBOX / "nobody").exists()
 
 

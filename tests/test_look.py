@@ -33,6 +33,7 @@ from executord.pen import dump
 from executord.policy import make_policy
 from executord.service import Rings, Service
 from executord.views import chronicle, overview
+from tests.calls import say
 
 ROOT = Path(__file__).parent.parent
 START = datetime(2025, 3, 3, 9, 0, tzinfo=UTC)
@@ -81,10 +82,7 @@ class Memory:
 
 def run(root: Path, *args: str, **env: str) -> subprocess.CompletedProcess[str]:
     """`executord --memory ROOT …` as a program."""
-    return subprocess.run(
-        [sys.executable, "-m", "executord", "--memory", str(root), *args],
-        capture_output=True, text=True, timeout=60, check=False, env=environment(root, **env), encoding="utf-8",
-    )  # fmt: skip
+    return say("--memory", root, *args, env=environment(root, **env))
 
 
 def environment(root: Path, **env: str) -> dict[str, str]:

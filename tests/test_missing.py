@@ -6,17 +6,14 @@ Acted out from outside; `stories/hands.py` has the same with a daemon that is ki
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
 from executord.files import journal
+from tests.calls import say
 from tests.stories.delivery import TICKET
 from tests.stories.dying import unlike
 from tests.stories.kit import tree_of
@@ -47,10 +44,7 @@ def done(at: str, task: str = "T1") -> dict[str, Any]:
 
 def asked(got: Outcome, *words: str) -> Any:
     """What a command that only looks answers."""
-    env = {k: v for k, v in os.environ.items() if not k.startswith("EXECUTORD_")}
-    env["PYTHONPATH"] = str(Path(__file__).parent.parent / "daemon")
-    command = [sys.executable, "-m", "executord", "--memory", str(got.root), "--json", *words]
-    return json.loads(subprocess.run(command, capture_output=True, env=env, timeout=60, check=False).stdout)
+    return json.loads(say("--memory", got.root, "--json", *words).stdout)
 
 
 def notices(got: Outcome) -> list[str]:

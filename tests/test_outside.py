@@ -6,8 +6,6 @@ import hashlib
 import json
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -20,6 +18,7 @@ import yaml
 
 from executord.policy import make_policy
 from executord.service import Service
+from tests.calls import say
 from tests.stories.kit import CASE, Stage
 from tests.test_simulate import START, lay, simulate
 from tests.test_simulate import lines as noted_lines
@@ -88,12 +87,7 @@ def one(**task: Any) -> dict[str, Any]:
 
 def status_of(root: Path) -> dict[str, Any]:
     """What `status --json` says of the first instruction."""
-    env = {k: v for k, v in os.environ.items() if not k.startswith("EXECUTORD_")}
-    env["PYTHONPATH"] = str(Path(__file__).parent.parent / "daemon")
-    done = subprocess.run(
-        [sys.executable, "-m", "executord", "--memory", str(root), "--json", "status"],
-        capture_output=True, env=env, timeout=60, check=True,
-    )  # fmt: skip
+    done = say("--memory", root, "--json", "status")
     instruction: dict[str, Any] = json.loads(done.stdout)["instructions"][0]
     return instruction
 

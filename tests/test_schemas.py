@@ -6,7 +6,6 @@ import importlib
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -22,6 +21,7 @@ from executord.messages import MESSAGES
 from executord.paper import parse, read_journal
 from executord.posts import KINDS
 from executord.schemas.given import example_of
+from tests.calls import say
 from tests.stories import FILES
 from tests.stories.kit import CASE, ENGINEER, STORIES, UPDATE, WRITER, Stage, Story, play
 from tests.teams import stories as _stories  # noqa: F401
@@ -238,9 +238,7 @@ def test_the_command_prints_a_schema_or_the_list():
     """`schema KIND` prints JSON; `schema` the list; a kind that is none is a wrong call."""
 
     def run(*args: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "executord", "schema", *args]
-        env = {**os.environ, "PYTHONPATH": str(ROOT / "daemon")}
-        return subprocess.run(command, capture_output=True, text=True, check=False, env=env)
+        return say("schema", *args)
 
     printed = json.loads(run("delegation").stdout)
     assert printed == schemas.schema_of("delegation")

@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import pytest
 
 from executord.sessions.folder import find_session, verdict
+from tests.calls import say
 from tests.teams.kit import SPEC, Room, tree_of
 
 ENVIRON = {**os.environ, "EXECUTORD_WORKER": "true", "NO_COLOR": "1"}
@@ -22,10 +22,7 @@ ENVIRON.pop("EXECUTORD_SESSION", None)
 
 def call(*args: str, **more: Any) -> subprocess.CompletedProcess[str]:
     """`executord session …`."""
-    command = [sys.executable, "-m", "executord", "session", *args]
-    return subprocess.run(
-        command, capture_output=True, text=True, timeout=60, check=False, **{"env": ENVIRON, **more}
-    )  # fmt: skip
+    return say("session", *args, **{"env": ENVIRON, **more})
 
 
 @pytest.fixture

@@ -130,7 +130,7 @@ def test_what_the_readme_says_works(tmp_path):
     answers = [b for b in blocks if b.startswith("type:")]
     assert [yaml.safe_load(a)["type"] for a in answers] == ["acknowledgement", "progress", "completion"]
     work = work.replace("T1", "T3").replace("{title: Checkout", "{id: acme-42, title: Checkout")
-    submitted = tree.call("submit", "-", input=work)
+    submitted = tree.call("submit", "-", stdin=work)
     assert submitted.returncode == 0, submitted.stderr
     tree.start()
     tree.until(lambda: "acme-42.T3.a1.delegation.yaml" in tree.inbox("technical-support-engineer"), "not dispatched")

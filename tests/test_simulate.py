@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests import calls
 from tests.stories.dying import unlike
 from tests.stories.kit import tree_of
 
@@ -25,10 +26,11 @@ ENGINEER = "technical-support-engineer"
 def simulate(
     memory: Path, *args: str, stdin: str = "", env: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[bytes]:
-    """One call of the command line."""
+    """One call of the command line; by a new interpreter where its environment is what is tried."""
+    if env is None:
+        return calls.call("simulate", memory, *args, stdin=stdin)
     command = [sys.executable, "-m", "executord", "simulate", str(memory), *args]
-    environ = {k: v for k, v in os.environ.items() if not k.startswith("EXECUTORD_")}
-    environ |= {"PYTHONPATH": str(Path(__file__).parent.parent / "daemon"), **(env or {})}
+    environ = {**calls.clean(), **env}
     return subprocess.run(command, input=stdin.encode(), capture_output=True, env=environ, timeout=120, check=False)
 
 

@@ -17,6 +17,8 @@ from typing import Any
 
 import yaml
 
+from tests.calls import say
+
 INBOX = "_communication/inbox"
 STARTED: list[subprocess.Popen[bytes]] = []  # ended by `conftest.py` if a test leaves them
 
@@ -80,10 +82,11 @@ class Tree:
 
     def command(self, *args: str) -> list[str]:
         """A command line of executord on this tree."""
-        return [
-            sys.executable, "-m", "executord", "--memory", str(self.root), "--state", str(self.state),
-            "--config", str(self.config), *args,
-        ]  # fmt: skip
+        return [sys.executable, "-m", "executord", *self.options(), *args]
+
+    def options(self) -> list[str]:
+        """Which tree, which configuration."""
+        return ["--memory", str(self.root), "--state", str(self.state), "--config", str(self.config)]
 
     def start(self, *args: str, patience_s: float = 30) -> None:
         """Start the daemon and wait until it watches."""
@@ -119,10 +122,9 @@ class Tree:
         assert code is not None, f"the daemon does not end\n{self.tail()}"
         return code
 
-    def call(self, *args: str, **more: Any) -> subprocess.CompletedProcess[str]:
+    def call(self, *args: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """Run one command."""
-        given = {"capture_output": True, "text": True, "timeout": 600, "check": False, "env": environ()}
-        return subprocess.run(self.command(*args), **{**given, **more})
+        return say(*self.options(), *args, stdin=stdin, env=environ(), timeout=600)
 
     def until(self, condition: Any, why: str, timeout: float = 30.0) -> None:
         """Wait for something that the tree shows."""

@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.calls import say
 from tests.real.kit import Patience, Tree
 from tests.teams.kit import SPEC
 
@@ -54,17 +55,17 @@ class Session:
         self.root = root
 
     def command(self, *args: str) -> list[str]:
-        words = [sys.executable, "-m", "executord", "--config", str(self.config), "session", *args]
-        return [*words, f"--session={self.path}"]
+        return [sys.executable, "-m", "executord", *self.words(*args)]
+
+    def words(self, *args: str) -> list[str]:
+        return ["--config", str(self.config), "session", *args, f"--session={self.path}"]
 
     @staticmethod
     def environ() -> dict[str, str]:
         return {k: v for k, v in os.environ.items() if not k.startswith("EXECUTORD_")}
 
-    def call(self, *args: str, **more: Any) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            self.command(*args), capture_output=True, text=True, timeout=600, check=False, env=self.environ(), **more
-        )  # fmt: skip
+    def call(self, *args: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        return say(*self.words(*args), stdin=stdin, env=self.environ(), timeout=600)
 
     def run(self, *behaviour: str, **more: Any) -> subprocess.CompletedProcess[str]:
         return self.call("run", "--worker", worker(*behaviour), **more)
@@ -312,7 +313,7 @@ def test_the_lock_and_who_speaks_to_whoever_holds_it(room: Path):
     said = session.call("tell", "DEV-002", "hello")
     assert said.returncode == 65
     assert "DEV-002 is not running: it is pending" in said.stderr
-    said = session.call("tell", "DEV-001", "-", input="use the new gateway\n")
+    said = session.call("tell", "DEV-001", "-", stdin="use the new gateway\n")
     assert said.returncode == 0, said
     assert run.wait(30) == 0
     assert "use the new gateway" in (session.path / "context.DEV-001").read_text()
