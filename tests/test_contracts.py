@@ -19,6 +19,7 @@ import typer
 import yaml
 
 from executord.cli import GROUPS, app, load
+from tests.calls import say
 from tests.real.kit import Tree
 
 ROOT = Path(__file__).parent.parent
@@ -56,6 +57,8 @@ def environment(home: Path, **more: str) -> dict[str, str]:
 
 def call(root: Path, *args: str, redirect: str = "", stdin: str = "", **env: str) -> subprocess.CompletedProcess[str]:
     """`executord …` beside the memory, its streams redirected as the shell does it."""
+    if not redirect:
+        return say(*args, stdin=stdin, cwd=root.parent, env=environment(root.parent, **env))
     script = f'exec "$0" -m executord "$@" {redirect}'
     return subprocess.run(
         ["/bin/bash", "-c", script, sys.executable, *args], capture_output=True, text=True, timeout=60, check=False,

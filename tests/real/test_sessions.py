@@ -67,8 +67,11 @@ class Session:
     def call(self, *args: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         return say(*self.words(*args), stdin=stdin, env=self.environ(), timeout=600)
 
-    def run(self, *behaviour: str, **more: Any) -> subprocess.CompletedProcess[str]:
-        return self.call("run", "--worker", worker(*behaviour), **more)
+    def run(self, *behaviour: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            self.command("run", "--worker", worker(*behaviour)),
+            capture_output=True, text=True, timeout=600, check=False, env=self.environ(),
+        )  # fmt: skip
 
     def start(self, *behaviour: str) -> subprocess.Popen[str]:
         with (self.root / "run.log").open("a") as log:
@@ -340,7 +343,7 @@ def test_who_only_says_something_starts_nobody(room: Path):
 @pytest.mark.spec("SES-8", "CON-16")
 def test_an_inner_loop_with_a_real_worker(room: Path):
     """The second task is a follow-up of the first one's worker."""
-    session = Session(room, {"DEV-001": [], "DEV-002": ["DEV-001"]}, inner=("dev",))
+    session = Session(room, {"DEV-001": [], "DEV-002": ["DEV-001"]}, inner=("dev",), config={"work_s": 60})
     done = session.run("mark:x,finish,next,sleep:600")
     assert done.returncode == 0, done
     assert len((session.path / "marks.x").read_text().splitlines()) == 1
