@@ -61,6 +61,33 @@ def test_half_a_message_that_parses_is_not_taken_for_the_whole(tmp_path: Path) -
     assert _in_place(tree, "T2").exists()
 
 
+@pytest.mark.spec("MEM-26", "SEC-0")
+@pytest.mark.hazard(23)
+def test_a_task_is_given_out_when_its_writer_has_closed_it(tmp_path: Path) -> None:
+    """Somebody types it line by line: what he has by then would parse, and would be half of it."""
+    tree = Tree(tmp_path, QUICK)
+    tree.case("acme-1", ["T1", "T2"])
+    tree.start()
+    there = tree.root / "acme-1/tasks/in_progress"
+    with _in_place(tree, "T1").open("w") as slow:
+        slow.write("id: T1\ntitle: find out why")
+        slow.flush()
+        if not _leases(_in_place(tree, "T1")):
+            pytest.skip("no leases on this file system")
+        tree.task("acme-1", "T2")
+        tree.until((there / "T2.yaml").exists, "the other task waits for it")
+        time.sleep(1)
+        slow.write(" the checkout fails\n")
+        slow.flush()
+        time.sleep(1)  # five times the settle time
+        assert not (there / "T1.yaml").exists(), "it was read while it was written"
+        slow.write(f"assigned_to: {AGENT}\n")
+    tree.until((there / "T1.yaml").exists, "it is not given out when it is whole")
+    assert tree.stop() == 0
+    told = next((tree.root / INBOX / AGENT).glob("acme-1.T1.a1.delegation.yaml"))
+    assert yaml.safe_load(told.read_text())["task"]["title"] == "find out why the checkout fails"
+
+
 @pytest.mark.spec("MEM-18", "MEM-22")
 @pytest.mark.hazard(25)
 def test_what_is_written_again_after_it_was_taken_is_an_edit(tmp_path: Path) -> None:

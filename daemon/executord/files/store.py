@@ -28,7 +28,17 @@ from executord.files.evidence import Evidence
 from executord.files.seen import HEAD_FILES, INSTRUCTION, PLANS, SPELLED, Seen, counting, missing
 from executord.fold import fold
 from executord.paper import TASK_ENDINGS, Limits, Sheet, is_left_alone, locate, open_file, read_sheet
-from executord.paper.gate import Identity, identity_of, moment_of, mtime_of, ours_to_mend, regular, status_of
+from executord.paper.gate import (
+    LEFT_OPEN,
+    Identity,
+    being_written,
+    identity_of,
+    moment_of,
+    mtime_of,
+    ours_to_mend,
+    regular,
+    status_of,
+)
 from executord.policy import Policy
 from executord.reading import find, read_instruction, read_plan, read_task, safe_stem, text_of
 from executord.values import agent_name, read_stamp, whole_number
@@ -200,7 +210,7 @@ class Store:
             known = seen.files.get(key)
             if known is not None and known[0] == identity_of(status):
                 continue
-            if not self._settled(seen, path, status, now, told, later):
+            if not self._settled(case.id, seen, path, status, now, told, later):
                 continue
             file = self._task_file(case, folder, name, status, now)
             if file is not None:
@@ -231,13 +241,17 @@ class Store:
         return whole_number(last.decode(errors="replace").strip())
 
     def _settled(
-        self, seen: Seen, path: str, status: os.stat_result, now: datetime, told: frozenset[str], later: list[datetime]
-    ) -> bool:
+        self, case_id: str, seen: Seen, path: str, status: os.stat_result, now: datetime, told: frozenset[str],
+        later: list[datetime],
+    ) -> bool:  # fmt: skip
+        """Whether a file is whole: announced so, or unchanged for the settle time; one that was seen to come, only when
+        nobody has it open for writing. What lay there unchanged before is not asked for: a start has many of them."""
         if self.expect_settled or path in told:
             seen.waiting.pop(path, None)
             return True
         identity = identity_of(status)
         first = seen.waiting.get(path)
+        came = first is not None
         if first is None or first[0] != identity:
             seen.waiting[path] = (identity, now)
             since = now
@@ -245,6 +259,8 @@ class Store:
             since = first[1]
         changed = self.changed_at(status, now)
         whole_at = min(since, changed if changed <= now else since) + self.policy.settle
+        if came and whole_at <= now and now - changed < LEFT_OPEN and being_written(f"{self.root}/{case_id}/{path}"):
+            whole_at = now + self.policy.settle
         if whole_at <= now:
             seen.waiting.pop(path, None)
             return True
@@ -288,7 +304,7 @@ class Store:
             newest = max(filter(None, (newest, self.changed_at(status, now))))
             if old is not None and old[0] == identity_of(status):
                 continue
-            whole = self._settled(seen, file, status, now, told, later)
+            whole = self._settled(case.id, seen, file, status, now, told, later)
             if not whole:
                 if old is not None or not self._noted(f"{base}/{file}", status, {case.head.plan_sha}):
                     continue
@@ -382,7 +398,7 @@ class Store:
                     newest = changed if newest is None or changed > newest else newest
                 if old is not None and old[0] == identity_of(status) and not old[1].unread:
                     continue
-                whole = self._settled(seen, f"tasks/{key}", status, now, told, later)
+                whole = self._settled(case.id, seen, f"tasks/{key}", status, now, told, later)
                 if not whole:
                     if old is not None or not self._noted(f"{base}/{key}", status, known):
                         continue

@@ -154,6 +154,18 @@ def _has_writer(fd: int) -> bool:
     return False
 
 
+def being_written(path: str) -> bool:
+    """Whether somebody has the file open for writing, as far as the kernel will say; not of what cannot be opened."""
+    try:
+        fd = os.open(path, _FLAGS)
+    except OSError:
+        return False
+    try:
+        return _has_writer(fd)
+    finally:
+        os.close(fd)
+
+
 def status_of(path: str) -> os.stat_result | None:
     """What lies there, links not followed; None if nothing can be told."""
     try:
