@@ -47,10 +47,11 @@ class Fault(Exception):
 
 
 class Trip:
-    """Raises once, in the `k`-th function that a turn of the daemon calls."""
+    """Raises once, in the `k`-th call of a function by a turn of the daemon; 0: never, and remembers who was called."""
 
     def __init__(self, k: int = 0) -> None:
         self.k, self.calls, self.hit, self.armed = k, 0, "", False
+        self.calls_of: dict[str, list[int]] = {}  # function → its calls, by number
 
     def __call__(self, frame: Any, event: str, _: object) -> None:
         """As `sys.setprofile` calls it."""
@@ -61,6 +62,8 @@ class Trip:
         if name in NOT_IN or "<" in code.co_name or (name == "service/__init__.py" and code.co_name in NOT_OF):
             return
         self.calls += 1
+        if not self.k:
+            self.calls_of.setdefault(f"{name} {code.co_qualname}", []).append(self.calls)
         if self.calls == self.k:
             self.hit, self.armed = f"{name}:{frame.f_lineno} {code.co_name}", False
             raise Fault(self.hit)
@@ -118,10 +121,12 @@ def test_a_fault_in_any_function_costs_nothing(memory: Path, monkeypatch: pytest
     wanted, left = _day(memory / "calm", trip, monkeypatch)
     assert not left
     assert trip.calls > 10_000
+    functions = sorted(trip.calls_of)  # drawn by function, else those that are called most are nearly all
+    assert len(functions) > 500
     dice = random.Random(SEED)
     hit = 0
     for n in range(int(os.environ.get("EXECUTORD_FAULTS", "20"))):
-        each = Trip(dice.randint(1, trip.calls))
+        each = Trip(dice.choice(trip.calls_of[dice.choice(functions)]))
         found, left = _day(memory / str(n), each, monkeypatch)
         said = f"{each.hit} (seed {SEED}, fault {n})"
         for case_id, names in found.items():
@@ -309,6 +314,55 @@ def test_a_letter_that_we_trip_over_keeps_no_other_waiting(memory: Path, monkeyp
         assert [what for what, _ in stage.events] == ["fault"]
     stage.at("+1m")
     stage.holds(f"{INBOX}/executor")
+
+
+@pytest.mark.spec("REL-4", "MSG-11")
+def test_letters_behind_one_that_broke_their_case_wait_for_it(memory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those behind it are not taken before it: that the task is unblocked would be refused while it is not blocked."""
+    stage = Watched(memory / "tree")
+    _two(stage)
+    real, tripped = service.Prompter.informed, []
+
+    def informed(self: Any, case: Any, letter: Any) -> Any:
+        if letter.type == "blocked" and not tripped:
+            tripped.append(letter.name)
+            raise Fault("of ours")
+        return real(self, case, letter)
+
+    monkeypatch.setattr(service.Prompter, "informed", informed)
+    stage.drop("blocked", ENGINEER, "T1", case="acme-1", description="waiting for the customer")
+    stage.at("+1s")
+    stage.drop("unblocked", ENGINEER, "T1", case="acme-1")
+    stage.drop("progress", ENGINEER, "T1", case="acme-2", percent=50)
+    stage.at("+1m")
+    assert tripped
+    filed = [e["facts"]["type"] for e in journal.read(str(memory / "tree/acme-1")).entries if e.get("action") == "file"]
+    assert filed == ["blocked", "unblocked"]
+    assert not list((memory / "tree" / INBOX / "executor").glob("*.yaml"))
+
+
+@pytest.mark.spec("REL-4", "REL-6")
+def test_a_fault_of_a_round_with_one_case_parks_that_case(memory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is said, and looked at again; the round goes on with the others."""
+    stage = Watched(memory / "tree")
+    _two(stage)
+    real, tripped = service.Display.check, []
+
+    def check(self: Any, case_id: str, now: Any) -> None:
+        if case_id == "acme-1" and not tripped:
+            tripped.append(case_id)
+            raise Fault("of ours")
+        real(self, case_id, now)
+
+    monkeypatch.setattr(service.Display, "check", check)
+    stage.rings.everything = True
+    stage.look()
+    assert tripped
+    assert any("acme-1" in said for _, said in stage.events)
+    _other_is_done(stage)
+    stage.done(ENGINEER, "T1", case="acme-1")
+    stage.at("+1m")
+    assert (memory / "tree/acme-1/tasks/completed/T1.yaml").exists()
 
 
 @pytest.mark.spec("REL-4", "MEM-17", "CON-6")

@@ -115,9 +115,10 @@ class Service:
         self._only_looks = False
         self._later: list[tuple[datetime, str]] = []  # when to look at a case again for its files
         self._mail_later: datetime | None = None
+        self._round_again: datetime | None = None  # where one could not be begun, or gone on with
         self._deadlines: list[tuple[datetime, str]] = []
         self._deadline: dict[str, datetime] = {}
-        self.rounds = Rounds(self, self._refresh, self._deadline.get, self._progress)
+        self.rounds = Rounds(self, self._refresh, self._deadline.get, self._progress, self._guarded)
         self._waiting_letters: dict[str, str | None] = {}  # "folder/name" → case
 
     # -- start ---------------------------------------------------------------------------------------------
@@ -208,10 +209,13 @@ class Service:
         """Do what is due now. True: it stopped at its budget of lines and wants to go on at once."""
         processes: set[str] = set()
         self._guarded(None, now, lambda: processes.update(self.attendance.look(now, all_of_them=rings.everything)))
-        if rings.everything:
-            self._guarded(None, now, self.rounds.begin)
+        if rings.everything or (self._round_again is not None and self._round_again <= now):
+            self._round_again = None if self._guarded(None, now, self.rounds.begin) else now + RETRY
             rings.mail = True
-        looked = self.rounds.go_on(now, ROUND_CASES if budget < 1 << 30 else len(self.rounds.left))
+        looked: set[str] = set()
+        if not self._guarded(None, now, partial(self._go_on_round, now, budget, looked)):
+            self.rounds.left.clear()
+            self._round_again = now + RETRY
         for at, case_id in self._due(self._later, now):
             if self.cases.get(case_id) is not None and at <= now:
                 rings.cases.add(case_id)
@@ -243,6 +247,9 @@ class Service:
             self.desk.turn(now)
         self._guarded(None, now, partial(self.digests.turn, now))
         return unfinished or bool(self.rounds.left) or self.digests.busy(now)
+
+    def _go_on_round(self, now: datetime, budget: int, looked: set[str]) -> None:
+        looked |= self.rounds.go_on(now, ROUND_CASES if budget < 1 << 30 else len(self.rounds.left))
 
     def _take_ended(self, carriage: Carriage, touched: set[str]) -> None:
         touched |= carriage.take(self.cases)
@@ -314,10 +321,12 @@ class Service:
     def _sort(self, letter: Letter, now: datetime, touched: set[str]) -> None:
         if self.house.is_of_session(letter):
             return self.house.take_of_session(letter, now)
+        if letter.instruction in self.broken:
+            return  # it waits in the inbox until its case can be executed again, and is then read in its order
         if letter.instruction is not None and letter.instruction not in self.cases:
             self._refresh(letter.instruction, now, ())
         if letter.instruction in self.broken:
-            return  # it waits in the inbox until its case can be executed again
+            return
         if letter.instruction in self.cases and not self.cases[letter.instruction].head.ours:
             return  # all domains share the inbox: it is for another executor [MEM-1]
         case_id, letter = self.house.route(letter)
@@ -357,7 +366,8 @@ class Service:
             if room > 0 and not rest and not answers and not self.allotment.give(batches, now, room):
                 self._guarded(None, now, partial(self.allotment.relieve, batches, now))
             noted = {c: b for c, b in batches.items() if b.noted}
-            moved = self.escort.moved() & self.cases.keys()
+            moved: set[str] = set()
+            self._guarded(None, now, partial(self._take_moved, moved))
             if not noted and not rest and not moved:
                 break
             self._commit(list(noted.values()), now)
@@ -373,6 +383,9 @@ class Service:
                 return True
         self._arm(touched, now)
         return False
+
+    def _take_moved(self, moved: set[str]) -> None:
+        moved |= self.escort.moved() & self.cases.keys()
 
     def _guarded(self, case_id: str | None, now: datetime, work: Callable[[], None]) -> bool:
         """Do it; whatever goes wrong in one case stays there [REL-4]."""
@@ -509,7 +522,7 @@ class Service:
     def next_at(self) -> datetime | None:
         """When something can happen next, if nothing changes before."""
         times = [h[0][0] for h in (self._later, self._deadlines) if h]
-        times += [t for t in (self._mail_later, self.lineup.next_slack()) if t is not None]
+        times += [t for t in (self._mail_later, self._round_again, self.lineup.next_slack()) if t is not None]
         times += self.display.times()
         times += [again for _, again in self.broken.values()]
         if self.desk is not None and (at := self.desk.next_at()) is not None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from typing import Protocol
 
 from executord.case.casebook import Case
@@ -28,7 +29,8 @@ class Looked(Protocol):
 
 
 class Rounds:
-    """Of one tree. `refresh` reads a case again; `due` says when its first line comes due; `progress`: it goes on."""
+    """Of one tree. `refresh` reads a case again; `due` says when its first line comes due; `progress`: it goes on;
+    `guarded` keeps what goes wrong with one case from the others [REL-4]."""
 
     def __init__(
         self,
@@ -36,8 +38,10 @@ class Rounds:
         refresh: Callable[[str, datetime, set[str]], None],
         due: Callable[[str], datetime | None],
         progress: Callable[[], None],
+        guarded: Callable[[str, datetime, Callable[[], None]], bool],
     ) -> None:
         self._service, self._refresh, self._due, self._progress = service, refresh, due, progress
+        self._guarded = guarded
         self.left: list[str] = []  # of the round that goes on, the last first
 
     def begin(self) -> None:
@@ -53,13 +57,16 @@ class Rounds:
             while self.left and looked < most:
                 case_id = self.left.pop()
                 looked += 1
-                case = self._service.cases.get(case_id)
-                if case is None or not self._service.watch.unchanged(case):
-                    self._read(case_id, now)
-                if self._stirs(case_id, now):
-                    stirred.add(case_id)
+                self._guarded(case_id, now, partial(self._visit, case_id, now, stirred))
         self._progress()
         return stirred
+
+    def _visit(self, case_id: str, now: datetime, stirred: set[str]) -> None:
+        case = self._service.cases.get(case_id)
+        if case is None or not self._service.watch.unchanged(case):
+            self._read(case_id, now)
+        if self._stirs(case_id, now):
+            stirred.add(case_id)
 
     def _read(self, case_id: str, now: datetime) -> None:
         before = self._service.watch.folders(case_id)
