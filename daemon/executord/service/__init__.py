@@ -245,8 +245,13 @@ class Service:
         self.display.turn(now)
         if self.desk is not None:
             self.desk.turn(now)
-        self._guarded(None, now, partial(self.digests.turn, now))
-        return unfinished or bool(self.rounds.left) or self.digests.busy(now)
+        goes_on = [unfinished, bool(self.rounds.left)]
+        self._guarded(None, now, partial(self._digest, now, goes_on))
+        return any(goes_on)
+
+    def _digest(self, now: datetime, goes_on: list[bool]) -> None:
+        self.digests.turn(now)
+        goes_on.append(self.digests.busy(now))
 
     def _go_on_round(self, now: datetime, budget: int, looked: set[str]) -> None:
         looked |= self.rounds.go_on(now, ROUND_CASES if budget < 1 << 30 else len(self.rounds.left))
