@@ -365,6 +365,25 @@ def test_a_fault_of_a_round_with_one_case_parks_that_case(memory: Path, monkeypa
     assert (memory / "tree/acme-1/tasks/completed/T1.yaml").exists()
 
 
+@pytest.mark.spec("REL-4")
+@pytest.mark.parametrize("step", ["Treasury.check", "Attendance.opened", "House.recover"])
+def test_a_fault_at_a_start_ends_no_start(step: str, memory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever goes wrong beside the cases when the daemon starts, they go on."""
+    stage = Watched(memory / "tree")
+    _two(stage)
+    (kind, name), tripped = step.split("."), []
+
+    def failing(*_: Any) -> None:
+        tripped.append(step)
+        raise Fault("of ours")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(getattr(service, kind), name, failing)
+        stage.restart()
+    assert tripped
+    _other_is_done(stage)
+
+
 @pytest.mark.spec("REL-4", "MEM-17", "CON-6")
 @pytest.mark.parametrize("how", ["removed", "cut"])
 def test_a_journal_that_somebody_shortens_is_not_written_behind_a_hole(how: str, memory: Path) -> None:

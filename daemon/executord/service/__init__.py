@@ -132,10 +132,10 @@ class Service:
         self._guarded(None, now, self.house.recover)
         if self.desk is not None:
             self.desk.open(now)
-        self.attendance.opened()
-        self.treasury.check(now)
+        self._guarded(None, now, self.attendance.opened)
+        self._guarded(None, now, partial(self.treasury.check, now))
         if self.carriage is not None:
-            self.carriage.sweep(self.cases, self.broken)
+            self._guarded(None, now, partial(self.carriage.sweep, self.cases, self.broken))
 
     def load_all(self, now: datetime, ids: Collection[str] | None = None) -> None:
         """Every case (or these) as it lies there, without changing anything; for those who only look."""
@@ -164,8 +164,9 @@ class Service:
         finally:
             self.deaths.working(None)
         self.broken.pop(case_id, None)
-        if self.carriage is not None and not self._only_looks:
-            self.carriage.recover(case, now)
+        recover = None if self.carriage is None or self._only_looks else partial(self.carriage.recover, case, now)
+        if recover is not None and not self._guarded(case_id, now, recover):
+            return None
         if first and case.n and self.store.progress_event(case_id) != case.n:
             self.display.owe(case_id, now)  # it died between the lines and their view
         return case
