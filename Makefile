@@ -104,10 +104,10 @@ floors: $(STAMP)
 spec: $(STAMP)
 	$(BIN)/python -m tests.spec_report
 
-# So many seconds of CPU for each reader, with ever new examples.
+# So many seconds of CPU for each reader, with ever new examples. EXECUTORD_FUZZ=3/17 tries every 17th from the third on.
 FUZZ_S ?= 10
 fuzz: $(STAMP)
-	EXECUTORD_FUZZ_S=$(FUZZ_S) $(BIN)/python -m pytest -rP tests/test_fuzz.py tests/test_readers_fuzz.py \
+	EXECUTORD_FUZZ_S=$(FUZZ_S) $(BIN)/python -m pytest -n 2 -rP tests/test_fuzz.py tests/test_readers_fuzz.py \
 		tests/test_session_fuzz.py tests/test_kept_fuzz.py
 
 # Seconds of load and faults; then everything has to come to its end.

@@ -54,10 +54,12 @@ ALONE = {
 }  # fmt: skip
 #: `3/10`: of the sweep over all deaths of all stories the third tenth; nothing: all of it.
 PART = os.environ.get("EXECUTORD_SWEEP", "")
+#: `3/17`: of the properties that are tried for so many seconds every 17th, from the third on.
+FUZZ_PART = os.environ.get("EXECUTORD_FUZZ", "")
 
 
 def pytest_collection_modifyitems(config, items):
-    """Leave out what is not of this part of the sweep; keep what mounts, and what measures, to one process.
+    """Leave out what is not of this part of the sweep, or of the fuzzing; what mounts or measures goes to one process.
 
     And hand the spec ids of each test to its reports, which is how they come back from xdist's workers.
     """
@@ -66,10 +68,20 @@ def pytest_collection_modifyitems(config, items):
         out = [i for i in items if i.get_closest_marker("sweep") and zlib.crc32(i.nodeid.encode()) % of != k % of]
         config.hook.pytest_deselected(items=out)
         items[:] = [item for item in items if item not in set(out)]
+    if FUZZ_PART:
+        k, of = (int(number) for number in FUZZ_PART.split("/"))
+        tried = sorted((i for i in items if _is_tried(i)), key=lambda item: item.nodeid)[k % of :: of]
+        config.hook.pytest_deselected(items=[item for item in items if item not in tried])
+        items[:] = tried
     for item in items:
         if item.path.name in ALONE:
             item.add_marker(pytest.mark.xdist_group(ALONE[item.path.name]))
         item.user_properties += [("spec", spec_id) for mark in item.iter_markers("spec") for spec_id in mark.args]
+
+
+def _is_tried(item):
+    """Whether it lasts as long as `EXECUTORD_FUZZ_S` says: a property, and what hands that on to a fuzzer."""
+    return getattr(item.obj, "is_hypothesis_test", False) or "atheris" in item.name
 
 
 class SpecResults:

@@ -32,7 +32,7 @@ def drop(path: Path, text: str | bytes) -> None:
 
 
 #: What steers the tests themselves.
-STEERING = {f"EXECUTORD_{name}" for name in ("SEED", "FUZZ_S", "FAULTS", "KILLS", "REFUSALS", "ORDER")}
+STEERING = {f"EXECUTORD_{name}" for name in ("SEED", "FUZZ", "FUZZ_S", "SWEEP", "FAULTS", "KILLS", "REFUSALS", "ORDER")}
 
 
 def environ() -> dict[str, str]:
