@@ -1,5 +1,5 @@
 # Everything a fresh clone needs: `make demo` and `make test`. The first call builds .venv, later ones find the stamp.
-#   demo  the real daemon on a copy of sample_memory/     test  the tests (a few minutes at most)
+#   demo  the real daemon on a copy of sample_memory/     test  the tests, some ten minutes on two cores
 #   slow  the tests that take longer                      bench the table of measures
 #   sweep every death in every story, 40 minutes
 #   systemd  the service in booted Debians (root, debootstrap and systemd-nspawn; else it says what is missing)
