@@ -76,6 +76,32 @@ def test_a_letter_costs_the_same_in_a_case_of_any_size(tmp_path: Path) -> None:
         assert large <= 1.2 * small, spent
 
 
+@pytest.mark.spec("PERF-4")
+def test_a_turn_that_goes_on_at_its_budget_does_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All is given out by many small turns; the folders of tasks are listed by the first, and by none that goes on."""
+    root = tmp_path / "memory"
+    (root / trees.INBOX / "executor").mkdir(parents=True)
+    trees.inboxes(root)
+    trees.case(root, "big", ((f"T{k}", trees.short_task(f"T{k}", trees.agent_of(k))) for k in range(60)))
+    service = Service(str(root), make_policy(roster={name: {"capacity": 0} for name in trees.AGENTS}), durable=False)
+    service.open(NOW)
+    listed = list[str]()
+    real = os.scandir
+    monkeypatch.setattr("executord.service.BATCH_LINES", 20)
+    monkeypatch.setattr(os, "scandir", lambda path: (listed.append(str(path)), real(path))[1])
+    assert service.turn(NOW, Rings(everything=True), budget=20)
+    assert any(path.endswith("/tasks/pending") for path in listed)
+    listed.clear()
+    assert (service.next_at() or NOW + timedelta(1)) <= NOW, "a loop that slept now would sleep too long"
+    assert not service.idle()
+    turns = 1
+    while service.turn(NOW, Rings(), budget=20):
+        turns += 1
+    assert turns > 5
+    assert not [path for path in listed if "/tasks" in path]
+    assert service.cases["big"].counts["in_progress"] == 60
+
+
 @pytest.mark.spec("PERF-4", "EXE-2", "EXE-5")
 def test_what_is_held_in_a_sequence_makes_no_other_task_dearer(tmp_path: Path) -> None:
     """One more task in a sequence of 200, whose first needs a task that nobody knows, or needs none."""

@@ -114,6 +114,9 @@ class Service:
         self._progress = on_progress or (lambda: None)
         self._only_looks = False
         self._later: list[tuple[datetime, str]] = []  # when to look at a case again for its files
+        self._unfinished: dict[
+            str, datetime
+        ] = {}  # where a turn stopped at its budget: there is more to do, not to read
         self._mail_later: datetime | None = None
         self._round_again: datetime | None = None  # where one could not be begun, or gone on with
         self._deadlines: list[tuple[datetime, str]] = []
@@ -229,7 +232,8 @@ class Service:
         for case_id, paths in sorted(rings.touched.items()):
             if case_id not in rings.cases:
                 self._refresh(case_id, now, (), paths)
-        touched = {*rings.cases, *rings.touched, *processes}
+        touched = {*rings.cases, *rings.touched, *processes, *self._unfinished}
+        self._unfinished.clear()
         due = self._mail_later is not None and self._mail_later <= now
         if rings.mail or due or (rings.named and self._troubles):
             told = {*self.hands.answers, *rings.letters, *(n for n, whole in rings.named.items() if whole)}
@@ -383,8 +387,7 @@ class Service:
             touched |= again
             self._progress()
             if done >= budget:
-                for case_id in again:
-                    heapq.heappush(self._later, (now, case_id))
+                self._unfinished = dict.fromkeys(again, now)
                 self._arm(touched | again, now)
                 return True
         self._arm(touched, now)
@@ -531,6 +534,7 @@ class Service:
         times += [t for t in (self._mail_later, self._round_again, self.lineup.next_slack()) if t is not None]
         times += self.display.times()
         times += [again for _, again in self.broken.values()]
+        times += self._unfinished.values()
         if self.desk is not None and (at := self.desk.next_at()) is not None:
             times.append(at)
         times += [at for at in (self.digests.next_at(),) if at is not None]
@@ -538,11 +542,11 @@ class Service:
 
     def settling(self) -> bool:
         """Whether something that lies there is not yet known to be whole."""
-        return bool(self._later) or self._mail_later is not None
+        return bool(self._later or self._unfinished) or self._mail_later is not None
 
     def idle(self) -> bool:
         """Whether nothing is in progress and nothing is on its way in [OPS-6]."""
-        if self._later or self._mail_later is not None or self._waiting_letters:
+        if self._later or self._unfinished or self._mail_later is not None or self._waiting_letters:
             return False
         if self.desk is not None and not self.desk.idle():
             return False
