@@ -28,7 +28,6 @@ from executord.service import Service
 from executord.service.rings import Rings
 from tests.bench import trees
 
-NOW = datetime.now(UTC) + timedelta(days=1)  # later than every file that is made: all are whole
 PAUSED = "all: {by: operator, at: '2026-01-01T00:00:00Z', reason: so that nothing moves by itself}\n"
 Kept = tuple[dict[str, bytes], dict[str, bytes]]
 
@@ -38,6 +37,9 @@ class Scene:
 
     def __init__(self, root: Path, cases: int = 1) -> None:
         self.seconds = 0.0
+        self.began = datetime.now(UTC) + timedelta(
+            hours=2
+        )  # later than every file that is made, and no warning is near
         self.root, self._numbers = root, itertools.count(1)
         trees.inboxes(root)
         trees.write(root / trees.INBOX / "executor" / ".paused.yaml", PAUSED)
@@ -46,13 +48,13 @@ class Scene:
             trees.case(root, f"case-{k}", tasks)
         roster = {name: {"capacity": 0} for name in trees.AGENTS}
         self.service = Service(str(root), make_policy(roster=roster), durable=False, monotonic=lambda: self.seconds)
-        self.service.open(NOW)
-        self.service.everything(NOW)
+        self.service.open(self.began)
+        self.service.everything(self.began)
 
     def round(self, after_s: float = 10.0) -> None:
         """A round of the daemon, so much later."""
         self.seconds += after_s
-        now = NOW + timedelta(seconds=self.seconds)
+        now = self.began + timedelta(seconds=self.seconds)
         while self.service.turn(now, Rings(everything=True)):
             pass
 
