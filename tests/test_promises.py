@@ -19,9 +19,11 @@ from executord.files import journal
 from executord.meaning.transitions import count_update
 from executord.messages.customer import approved
 from executord.policy import make_policy
-from executord.promises import cadence, clocks_of, resolution, response, wrongful
+from executord.promises import clocks_of, wrongful
+from executord.promises.instruction import resolution, response
 from executord.promises.terms import terms
 from executord.promises.timepiece import marks
+from executord.promises.updates import cadence
 from executord.schemas.sent import SHAPES, model_of
 from executord.views import explain
 from tests.stories.kit import CASE, ENGINEER, INBOX, UPDATE, Stage

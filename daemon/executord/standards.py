@@ -17,8 +17,9 @@ from executord.case.casebook import Case
 from executord.case.products import Product, Waiver
 from executord.parcel import closing_update_lacks, counted, nothing_to_execute, parts
 from executord.policy import Policy
-from executord.promises import clocks_of, update_clock
+from executord.promises import clocks_of
 from executord.promises.timepiece import Clock
+from executord.promises.updates import update_clock
 from executord.values import stamp
 
 NAMES: Mapping[int, str] = {

@@ -15,7 +15,7 @@ from executord.case.standing import communication_of as communication_of
 from executord.deliverables import components_of, file_named
 from executord.letters import note_of, word
 from executord.policy import REWORKS, Policy
-from executord.promises import cadence
+from executord.promises.updates import cadence
 from executord.reading import find, text_of
 from executord.routes import way_of
 from executord.scalars import placeholder

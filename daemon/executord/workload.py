@@ -12,7 +12,7 @@ from datetime import datetime
 
 from executord.case.casebook import Case
 from executord.policy import Policy
-from executord.promises import promised_task
+from executord.promises.tasks import promised_task
 
 Piece = tuple[datetime, int]  # when a task is promised, and the seconds of effort it still needs
 

@@ -21,8 +21,8 @@ from executord.meaning.transitions import record_update, with_attempt
 from executord.messages.answering import answer_blockers
 from executord.messages.base import TYPE_WORDS, Incoming, Taken
 from executord.policy import Policy
-from executord.promises import cadence
 from executord.promises.terms import priority_of, terms
+from executord.promises.updates import cadence
 from executord.reading import find, text_of
 from executord.routes import way_of
 from executord.updates import missing_contents, promised_in

@@ -16,8 +16,9 @@ from executord.case import Attempt, Customer, Task
 from executord.case.casebook import Case
 from executord.case.standing import standing
 from executord.policy import ATTEMPTS, REWORKS, Policy
-from executord.promises import promised, promised_task
 from executord.promises.aims import Limit
+from executord.promises.instruction import promised
+from executord.promises.tasks import promised_task
 from executord.updates import UPDATE_CONTENTS
 from executord.values import stamp
 from executord.verification import communication_of

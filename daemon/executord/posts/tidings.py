@@ -15,8 +15,9 @@ from executord.case import Task
 from executord.case.casebook import Case
 from executord.clocks import Calendar, active
 from executord.policy import Policy
-from executord.promises import Cadence, cadence, task_resolution
+from executord.promises.tasks import task_resolution
 from executord.promises.timepiece import Clock
+from executord.promises.updates import Cadence, cadence
 from executord.routes import route_of
 from executord.updates import UPDATE_CONTENTS
 from executord.values import stamp

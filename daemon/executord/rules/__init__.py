@@ -13,7 +13,7 @@ from executord.agenda import Agenda, CaseRule, Due, TaskRule, only_highest
 from executord.case.casebook import Case
 from executord.evolve import replace
 from executord.policy import Policy
-from executord.promises import cap_facts
+from executord.promises.instruction import cap_facts
 from executord.rules import (
     arrival,
     asks,

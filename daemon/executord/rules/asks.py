@@ -20,8 +20,8 @@ from executord.evolve import replace
 from executord.policy import Policy, escalation_row
 from executord.policy.escalations import Escalation, levels
 from executord.posts import impact
-from executord.promises import resolution
 from executord.promises.answers import settlement
+from executord.promises.instruction import resolution
 from executord.rules.asking import Asking, priority_of
 from executord.rules.blockers import BLOCKER
 from executord.rules.closing import HALT, VERDICT

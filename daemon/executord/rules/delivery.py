@@ -23,8 +23,8 @@ from executord.meaning.deliveries import product_facts, product_of
 from executord.parcel import Part, closing_update_lacks, counted, current, kind_of, last_verified, mark, parts, settled
 from executord.policy import Policy, suitability
 from executord.posts import done_attempt, impact
-from executord.promises import promised
 from executord.promises.answers import reaction
+from executord.promises.instruction import promised
 from executord.rules.asking import Asking, managers, priority_of
 from executord.values import stamp
 

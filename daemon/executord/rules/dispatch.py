@@ -14,7 +14,7 @@ from executord.case.standing import freed_at, standing
 from executord.places import Choice
 from executord.policy import PRIORITIES, Policy
 from executord.posts import delegation, handoff, stem, upstream_of
-from executord.promises import promised_task
+from executord.promises.tasks import promised_task
 from executord.rules.processes import waits_for_process
 
 ORDER = 60

@@ -16,7 +16,7 @@ from executord.case.standing import standing
 from executord.evolve import replace
 from executord.meaning.blocking import open_blockers
 from executord.policy import Policy, escalation_row
-from executord.promises import promised
+from executord.promises.instruction import promised
 from executord.values import stamp
 
 ORDER = 58

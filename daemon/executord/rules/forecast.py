@@ -21,7 +21,9 @@ from executord.clocks import due
 from executord.clocks.cadence import before
 from executord.policy import Policy
 from executord.posts.tidings import expedite, proactive, workaround_request
-from executord.promises import NOBODY, resolution, task_resolution
+from executord.promises.instruction import resolution
+from executord.promises.making import NOBODY
+from executord.promises.tasks import task_resolution
 from executord.promises.timepiece import Clock, share_at
 from executord.rules.asking import Asking
 from executord.values import stamp

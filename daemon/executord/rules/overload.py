@@ -18,7 +18,7 @@ from executord.case.casebook import Case
 from executord.evolve import replace
 from executord.policy import Policy
 from executord.posts import attempts_so_far, impact
-from executord.promises import promised_task
+from executord.promises.tasks import promised_task
 from executord.rules.asking import Asking, managers
 from executord.values import stamp
 

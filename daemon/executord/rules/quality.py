@@ -17,8 +17,8 @@ from executord.case.casebook import Case
 from executord.parcel import closing_update_lacks, closing_update_leaves, current, nothing_to_execute, settled
 from executord.policy import Policy
 from executord.posts.tidings import asked_for, local_words
-from executord.promises import cadence
 from executord.promises.answers import reaction
+from executord.promises.updates import cadence
 from executord.rules.asking import Asking, managers
 from executord.rules.delivery import demand, last_end, works
 from executord.standards import NAMES, gate

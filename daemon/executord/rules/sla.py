@@ -19,7 +19,8 @@ from executord.case.casebook import Case
 from executord.evolve import replace
 from executord.policy import Policy
 from executord.posts.tidings import breach, cause_of, late_by, local_words, noted_at, subject_words, warning
-from executord.promises import next_responses, resolution, response, task_resolution, task_response
+from executord.promises.instruction import next_responses, resolution, response
+from executord.promises.tasks import task_resolution, task_response
 from executord.promises.terms import at_work, hours_of, terms, unreckoned
 from executord.promises.timepiece import Clock, marks, share_at
 from executord.rules.asking import Asking

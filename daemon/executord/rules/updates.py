@@ -14,8 +14,8 @@ from executord.agenda import Due
 from executord.case.casebook import Case
 from executord.policy import Policy
 from executord.posts.tidings import cause_of, late_by, local_words, noted_at, overdue, quarter, silence, update_request
-from executord.promises import Cadence, cadence
 from executord.promises.terms import at_work
+from executord.promises.updates import Cadence, cadence
 from executord.values import stamp
 
 ORDER = 82

@@ -19,19 +19,11 @@ from executord.errors import Finding
 from executord.pen import dump
 from executord.policy import Policy
 from executord.posts.tidings import local_words, span_words
-from executord.promises import (
-    cadence,
-    next_responses,
-    promised,
-    resolution,
-    response,
-    task_resolution,
-    task_response,
-    update_clock,
-)
-from executord.promises.aims import aim_of
-from executord.promises.terms import priority_of, terms, unreckoned
+from executord.promises.instruction import next_responses, promised, resolution, response
+from executord.promises.tasks import soonest_limit, task_resolution, task_response
+from executord.promises.terms import unreckoned
 from executord.promises.timepiece import Clock, spans
+from executord.promises.updates import cadence, update_clock
 from executord.values import read_target, stamp
 
 
@@ -151,7 +143,7 @@ def impossible(case: Case, policy: Policy) -> Iterator[Finding]:
         if own is None or task.file is None or task.ended is not None:
             continue
         moment = read_target(own, policy.zone, day_end=whole.calendar.day_end)
-        soonest = _soonest_limit(case, task, policy)
+        soonest = soonest_limit(case, task, policy)
         path = f"{case.id}/tasks/{task.file.folder}/{task.file.name}"
         if whole.due is not None and soonest is not None and soonest > whole.due:
             what = f"deadline {stamp(soonest)}" if isinstance(moment, datetime) else f"limit of {own}"
@@ -162,16 +154,6 @@ def impossible(case: Case, policy: Policy) -> Iterator[Finding]:
         elif isinstance(moment, datetime) and moment <= (task.born or head.created):
             yield Finding("SLA-6", f"{task.id}'s deadline {stamp(moment)} was past when it came", "write a later one",
                           "warning", path=path)  # fmt: skip
-
-
-def _soonest_limit(case: Case, task: Task, policy: Policy) -> datetime | None:
-    """When the limit that a task's file gives would end, had the task been given out as its instruction began; None
-    where it stands still."""
-    head, own = case.head, task.spec.resolution
-    assert head.created is not None  # the instruction has a clock
-    row = terms(policy, head, priority_of(head, task))
-    aim = aim_of(policy, row.on_resolution, head.created, own, row.resolution, "the task's own", row.source)
-    return aim.limit(spans((*head.pauses, *task.pauses)))
 
 
 # --- why -------------------------------------------------------------------------------------------------------------

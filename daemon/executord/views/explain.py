@@ -15,7 +15,8 @@ from executord.case.casebook import Case
 from executord.case.standing import Standing
 from executord.case.waits import Gate
 from executord.policy import ATTEMPTS, REWORKS, Policy
-from executord.promises import promised, promised_task
+from executord.promises.instruction import promised
+from executord.promises.tasks import promised_task
 from executord.promises.timepiece import Clock
 from executord.standards import NAMES
 from executord.standards import gate as standards

@@ -21,8 +21,10 @@ from executord.case import Breach, Paused
 from executord.case.casebook import Case
 from executord.policy import Policy
 from executord.posts.tidings import quarter
-from executord.promises import CAPPED, NOBODY, cadence, clocks_of, wrongful
+from executord.promises import clocks_of, wrongful
+from executord.promises.making import CAPPED, NOBODY
 from executord.promises.timepiece import Clock
+from executord.promises.updates import cadence
 from executord.rules.updates import chain
 from executord.values import stamp
 

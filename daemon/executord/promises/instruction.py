@@ -1,0 +1,138 @@
+"""The instruction's clocks: response, resolution, and the answers to its customer's replies [SLA-2, SLA-6, SLA-7].
+
+Counterparts: `making.py`, how a clock is made; `terms.py`, what is promised. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from executord.case.casebook import Case
+from executord.policy import Policy
+from executord.promises.aims import Aim, Limit, aim_of, with_severity
+from executord.promises.making import clock_of, closed_as, closed_at, instruction_pauses, kept, unmoved
+from executord.promises.terms import priority_at, terms, unreckoned
+from executord.promises.timepiece import NO_PAUSES, Clock, spans
+from executord.values import Span, read_span
+
+
+def resolution(case: Case, policy: Policy) -> Clock | None:
+    """The instruction's resolution clock; None before it is opened, and as long as what it promises is missing."""
+    head = case.head
+    if unreckoned(head):
+        return None
+    facts = (head, policy, case.sums.still, case.resolved_at)
+    clock: Clock | None = unmoved(case, "resolution now", facts)
+    if clock is None:
+        key = (
+            tuple((i.severity, i.status) for i in head.incidents), head.liaison,
+            policy, head.spec, head.created, head.tier, head.priority, head.repriced, head.extensions, head.pauses,
+            head.breaches, head.closed, case.sums.still, case.resolved_at,
+        )  # fmt: skip
+        clock = kept(case, "resolution", key, lambda: _resolution(case, policy))
+        case.memo["resolution now"] = (facts, clock)
+    return clock
+
+
+def cap_facts(case: Case, policy: Policy) -> tuple[Any, ...]:
+    """What the tasks' clocks take from the instruction's, which caps them: when it changes, their lines may."""
+    clock = resolution(case, policy)
+    if clock is None:
+        return ()
+    return (clock.due, clock.warn_due, clock.source, clock.fixed, clock.original, clock.approved, clock.pauses)
+
+
+def _resolution(case: Case, policy: Policy) -> Clock:
+    head = case.head
+    assert head.created is not None
+    start = head.created
+    ends = [at for at in (case.resolved_at, closed_at(case)) if at is not None]
+    stopped = min(ends) if ends else None
+    pauses = instruction_pauses(case)
+    spans_ = spans(pauses)
+    priority = priority_at(head.priority_now, head.repriced, stopped)
+
+    def plain(at: str) -> Aim:
+        row = terms(policy, head, at)
+        aim = aim_of(
+            policy, row.on_resolution, start, head.spec.resolution, row.resolution, "the instruction's own", row.source
+        )
+        return with_severity(case, policy, "resolution", start, aim, spans_)
+
+    return clock_of(
+        case, policy, plain, priority, "resolution", None, spans_,
+        pauses=pauses, stopped=stopped, extensions=head.extensions, repriced=head.repriced, breaches=head.breaches,
+        over=closed_as(case) if case.resolved_at is None or case.resolved_at == closed_at(case) else None,
+    )  # fmt: skip
+
+
+def promised(case: Case, policy: Policy) -> Limit | None:
+    """When the instruction's resolution is promised, and where that comes from; None: not opened, or standing still."""
+    clock = resolution(case, policy)
+    return Limit(clock.due, clock.source) if clock is not None and clock.due is not None else None
+
+
+def response(case: Case, policy: Policy) -> Clock | None:
+    """The instruction's response clock: to the first complete update, without a customer to the first
+    acknowledgement of one of its delegations [SLA-2]."""
+    head = case.head
+    if unreckoned(head):
+        return None
+    met = head.first_counted if head.spec.customer is not None else case.sums.first_ack
+    facts = (head, policy, met, case.resolved_at)
+    clock: Clock | None = unmoved(case, "response now", facts)
+    if clock is None:
+        key = (
+            tuple((i.severity, i.status) for i in head.incidents), head.liaison,
+            policy, head.spec, head.created, head.tier, head.priority, head.repriced, head.breaches, head.closed, met,
+            case.resolved_at,
+        )  # fmt: skip
+        clock = kept(case, "response", key, lambda: _response(case, policy, met))
+        case.memo["response now"] = (facts, clock)
+    return clock
+
+
+def _response(case: Case, policy: Policy, met: datetime | None) -> Clock:
+    head = case.head
+    assert head.created is not None
+    start = head.created
+    ends = [at for at in (met, closed_at(case)) if at is not None]
+    if head.spec.customer is None and case.resolved_at is not None:
+        ends.append(case.resolved_at)  # done before anybody said that he has it
+    stopped = min(ends) if ends else None
+    over = closed_as(case) if met is None or (stopped is not None and met > stopped) else None
+    return clock_of(
+        case, policy, lambda p: _responding(case, policy, start, p, head.spec.response, "the instruction's own"),
+        priority_at(head.priority_now, head.repriced, stopped), "response", None, NO_PAUSES, ordinal=1,
+        stopped=stopped, repriced=head.repriced, breaches=head.breaches, over=over,
+    )  # fmt: skip
+
+
+def _responding(case: Case, policy: Policy, start: datetime, priority: str, own: Any, whose: str) -> Aim:
+    row = terms(policy, case.head, priority)
+    aim = aim_of(policy, row.on_response, start, own, row.response, whose, row.source)
+    return with_severity(case, policy, "response", start, aim, NO_PAUSES)
+
+
+def next_responses(case: Case, policy: Policy, *, past: bool = True) -> Iterator[Clock]:
+    """The clocks that the customer's replies started; the last ones only, unless all past ones are asked for."""
+    head = case.head
+    if unreckoned(head):
+        return
+    for reply in head.replies if past else head.replies[-3:]:
+        ends = [at for at in (reply.answered, closed_at(case)) if at is not None]
+        stopped = min(ends) if ends else None
+        yield clock_of(
+            case, policy,
+            lambda p, at=reply.at: _responding(case, policy, at, p, head.spec.response, "the instruction's own")
+            if not _is_moment(head.spec.response) else _responding(case, policy, at, p, None, ""),
+            priority_at(head.priority_now, head.repriced, stopped), "next_response", None, NO_PAUSES, ordinal=reply.n,
+            stopped=stopped, repriced=head.repriced, breaches=head.breaches,
+            over=closed_as(case) if reply.answered is None else None,
+        )  # fmt: skip
+
+
+def _is_moment(own: Any) -> bool:
+    return own is not None and not isinstance(read_span(own), Span)

@@ -1,0 +1,148 @@
+"""The clocks of a task: its resolution, which its instruction's caps, and the response of each attempt [SLA-2, SLA-6].
+
+Counterparts: `making.py`, how a clock is made; `instruction.py`, the cap. Pure.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from executord.case import Attempt, Task
+from executord.case.casebook import Case
+from executord.evolve import replace
+from executord.policy import Policy
+from executord.promises.aims import Aim, Limit, aim_of, with_severity
+from executord.promises.instruction import promised, resolution
+from executord.promises.making import CAPPED, clock_of, holder_of, unmoved
+from executord.promises.terms import priority_at, priority_of, terms, unreckoned
+from executord.promises.timepiece import NO_PAUSES, Clock, spans
+
+
+def promised_task(case: Case, task: Task, policy: Policy) -> Limit | None:
+    """When a task's resolution is promised; of one that nobody has yet, when it would be [SLA-6, EXE-11]."""
+    if task.attempts:
+        clock = task_resolution(case, task, policy)
+        return Limit(clock.due, clock.source) if clock is not None and clock.due is not None else None
+    head, capped = case.head, promised(case, policy)
+    own, priority = task.field("resolution"), priority_of(head, task)
+    start = head.opened_at or head.created
+    if start is None or (own is None and priority == head.priority_now):
+        return capped
+    row = terms(policy, head, priority)
+    aim = aim_of(policy, row.on_resolution, start, own, row.resolution, "the task's own", row.source)
+    at = aim.limit(NO_PAUSES)
+    if at is None or (capped is not None and capped.at <= at):
+        return Limit(capped.at, f"{capped.source}{CAPPED}") if capped is not None else None
+    return Limit(at, aim.source)
+
+
+def soonest_limit(case: Case, task: Task, policy: Policy) -> datetime | None:
+    """When the limit that a task's file gives would end, had the task been given out as its instruction began; None
+    where it stands still [SLA-6]."""
+    head, own = case.head, task.spec.resolution
+    assert head.created is not None  # the instruction has a clock
+    row = terms(policy, head, priority_of(head, task))
+    aim = aim_of(policy, row.on_resolution, head.created, own, row.resolution, "the task's own", row.source)
+    return aim.limit(spans((*head.pauses, *task.pauses)))
+
+
+def task_resolution(case: Case, task: Task, policy: Policy) -> Clock | None:
+    """The task's resolution clock: from its first dispatch to the completion that was accepted; capped by the
+    instruction's limit [SLA-2, SLA-6]. None before it was given out."""
+    head = case.head
+    if not task.attempts or unreckoned(head):
+        return None
+    key = (
+        task.attempts[0].at, holder_of(case, task), task.ended, task.pauses, task.extensions, task.repriced,
+        task.overrides, task.breaches, task.spec, head.spec, head.priority, head.repriced, head.pauses,
+        resolution(case, policy), policy,
+    )  # fmt: skip
+    name = f"due {task.id}"
+    clock: Clock | None = unmoved(case, name, key)
+    if clock is None:
+        clock = _task_resolution(case, task, policy)
+        case.memo[name] = (key, clock)
+    return clock
+
+
+def _task_resolution(case: Case, task: Task, policy: Policy) -> Clock:
+    head = case.head
+    start = task.attempts[0].at
+    stopped = task.ended.at if task.ended is not None else None
+    pauses = (*head.pauses, *task.pauses) if head.pauses or task.pauses else ()
+    spans_ = spans(pauses)
+    repriced = task.repriced or head.repriced
+    priority = priority_at(priority_of(head, task), repriced, stopped)
+    own = task.field("resolution")
+    # Without a word of its own, and of the instruction's priority, it is promised when the instruction is: more time
+    # for that, or a pause of another task, is more time for it too.
+    follows = own is None and priority == priority_at(head.priority_now, head.repriced, stopped)
+
+    def plain(at: str) -> Aim:
+        row = terms(policy, head, at)
+        return aim_of(policy, row.on_resolution, start, own, row.resolution, "the task's own", row.source)
+
+    cap = resolution(case, policy)
+    if cap is not None and stopped is not None:
+        cap = _as_it_was(case, policy, cap, stopped)
+    return clock_of(
+        case, policy, plain, priority, "resolution", task, spans_,
+        pauses=pauses, stopped=stopped, extensions=task.extensions, repriced=repriced, breaches=task.breaches,
+        over=_given_up(task),
+        cap=cap, follows=follows,
+    )  # fmt: skip
+
+
+def _given_up(task: Task) -> str | None:
+    return task.ended.state if task.ended is not None and task.ended.state != "completed" else None
+
+
+def _as_it_was(case: Case, policy: Policy, cap: Clock, at: datetime) -> Clock:
+    """The instruction's limit as it stood when a task ended: what came later does not judge it."""
+    repriced = case.head.repriced
+    if not repriced or repriced[-1].at <= at:
+        return cap
+    head = case.head
+    was = priority_at(head.priority_now, repriced, at)
+    row = terms(policy, head, was)
+    assert head.created is not None
+    aim = aim_of(policy, row.on_resolution, head.created, head.spec.resolution, row.resolution, "", row.source)
+    spans_ = spans(cap.pauses)
+    limit = with_severity(case, policy, "resolution", head.created, aim, spans_).limit(spans_)
+    return replace(cap, due=limit, warn_due=limit, original=limit)
+
+
+def task_response(case: Case, task: Task, attempt: Attempt, policy: Policy) -> Clock:
+    """The response clock of one attempt: from dispatch to the first word of its holder."""
+    head = case.head
+    key = (
+        attempt.at, attempt.accepted_at, attempt.closed_at, attempt.agent, attempt.n == task.attempt, task.ended,
+        task.repriced, task.overrides, task.breaches, task.spec, head.spec, head.tier, head.priority, head.repriced,
+        policy,
+    )  # fmt: skip
+    name = f"response {task.id} {attempt.n}"
+    clock: Clock | None = unmoved(case, name, key)
+    if clock is None:
+        clock = _task_response(case, task, attempt, policy)
+        case.memo[name] = (key, clock)
+    return clock
+
+
+def _task_response(case: Case, task: Task, attempt: Attempt, policy: Policy) -> Clock:
+    head = case.head
+    ends = [at for at in (attempt.accepted_at, attempt.closed_at) if at is not None]
+    if task.ended is not None and attempt.n == task.attempt:
+        ends.append(task.ended.at)
+    stopped = min(ends) if ends else None
+    repriced = task.repriced or head.repriced
+    return clock_of(
+        case, policy, lambda p: _responding_task(case, task, attempt.at, p, policy),
+        priority_at(priority_of(head, task), repriced, stopped), "response", task, NO_PAUSES,
+        attempt=attempt.n, ordinal=1, stopped=stopped, repriced=repriced, breaches=task.breaches, holder=attempt.agent,
+        over=_given_up(task) if attempt.accepted_at is None else None,
+    )  # fmt: skip
+
+
+def _responding_task(case: Case, task: Task, start: datetime, priority: str, policy: Policy) -> Aim:
+    row = terms(policy, case.head, priority)
+    return aim_of(policy, row.on_response, start, task.field("response"), row.response, "the task's own", row.source)
