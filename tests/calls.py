@@ -112,6 +112,7 @@ def _run(wanted: Mapping[str, Any], streams: Sequence[int], answer: int) -> NoRe
         os.environ.clear()
         os.environ.update(wanted["env"])
         os.chdir(wanted["cwd"])
+        # The streams of an interpreter: open until the process ends, so nothing closes them.
         sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
         sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
         sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)  # noqa: SIM115

@@ -51,7 +51,7 @@ def test_half_a_message_that_parses_is_not_taken_for_the_whole(tmp_path: Path) -
         tree.until(lambda: any(".T2." in name for name in tree.inbox("planner")), "that T2 is empty is not told")
         tree.message("other.yaml", {"type": "status", "from": AGENT})
         tree.until(lambda: any("status_report" in name for name in tree.inbox(AGENT)), "another message waits for it")
-        time.sleep(2)  # ten times the settle time, and four rounds
+        time.sleep(2)  # ten times the settle time, and four rounds: only time can show that nothing comes
         assert (box / "slow.yaml").exists(), "it was taken while it was written"
         slow.write("se in the pool\n")
     tree.until(lambda: not (box / "slow.yaml").exists(), "it is not taken when it is whole")
@@ -76,10 +76,10 @@ def test_a_task_is_given_out_when_its_writer_has_closed_it(tmp_path: Path) -> No
             pytest.skip("no leases on this file system")
         tree.task("acme-1", "T2")
         tree.until((there / "T2.yaml").exists, "the other task waits for it")
-        time.sleep(1)
+        time.sleep(1)  # whoever types pauses longer than the settle time, and that is no end
         slow.write(" the checkout fails\n")
         slow.flush()
-        time.sleep(1)  # five times the settle time
+        time.sleep(1)  # the same after a change: five times the settle time, in which nothing may come
         assert not (there / "T1.yaml").exists(), "it was read while it was written"
         slow.write(f"assigned_to: {AGENT}\n")
     tree.until((there / "T1.yaml").exists, "it is not given out when it is whole")

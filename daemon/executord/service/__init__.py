@@ -13,6 +13,7 @@ import os
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
+from typing import TypeVar
 
 from executord.agenda import Agenda
 from executord.case import Letter
@@ -49,6 +50,8 @@ from executord.service.rings import Rings as Rings
 from executord.service.rounds import Rounds
 from executord.service.treasury import Treasury
 from executord.sessions.desk import Desk
+
+T = TypeVar("T")
 
 BATCH_LINES = 400
 ROUND_CASES = 200  # cases of a round between two looks at what rings
@@ -211,13 +214,14 @@ class Service:
 
     def turn(self, now: datetime, rings: Rings, *, budget: int = 1 << 30) -> bool:
         """Do what is due now. True: it stopped at its budget of lines and wants to go on at once."""
-        processes: set[str] = set()
-        self._guarded(None, now, lambda: processes.update(self.attendance.look(now, all_of_them=rings.everything)))
+        look = partial(self.attendance.look, now, all_of_them=rings.everything)
+        processes = self._asked(None, now, look, set[str]())
         if rings.everything or (self._round_again is not None and self._round_again <= now):
             self._round_again = None if self._guarded(None, now, self.rounds.begin) else now + RETRY
             rings.mail = True
-        looked: set[str] = set()
-        if not self._guarded(None, now, partial(self._go_on_round, now, budget, looked)):
+        most = ROUND_CASES if budget < 1 << 30 else len(self.rounds.left)
+        looked = self._asked(None, now, partial(self.rounds.go_on, now, most), None)
+        if looked is None:
             self.rounds.left.clear()
             self._round_again = now + RETRY
         for at, case_id in self._due(self._later, now):
@@ -237,32 +241,29 @@ class Service:
         due = self._mail_later is not None and self._mail_later <= now
         if rings.mail or due or (rings.named and self._troubles):
             told = {*self.hands.answers, *rings.letters, *(n for n, whole in rings.named.items() if whole)}
-            if self._guarded(None, now, partial(self._all_mail, now, told, touched)):
+            came = self._asked(None, now, partial(self._all_mail, now, told), None)
+            if came is not None:
                 self._troubles.clear()
-            else:
-                self._mail_later = now + RETRY
-        elif rings.named and not self._guarded(None, now, partial(self._named_mail, now, rings.named, touched)):
+        elif rings.named:
+            came = self._asked(None, now, partial(self._named_mail, now, rings.named), None)
+        else:
+            came = set()
+        if came is None:
             self._mail_later = now + RETRY
+        touched |= came or set()
         touched |= {case_id for _, case_id in self._due(self._deadlines, now) if case_id in self.cases}
         if self.carriage is not None:
-            self._guarded(None, now, partial(self._take_ended, self.carriage, touched))
-        unfinished = self._settle(now, touched | looked, budget)
+            touched |= self._asked(None, now, partial(self.carriage.take, self.cases), set())
+        unfinished = self._settle(now, touched | (looked or set()), budget)
         self.display.turn(now)
         if self.desk is not None:
             self.desk.turn(now)
-        goes_on = [unfinished, bool(self.rounds.left)]
-        self._guarded(None, now, partial(self._digest, now, goes_on))
-        return any(goes_on)
+        busy = self._asked(None, now, partial(self._digest, now), otherwise=False)
+        return unfinished or bool(self.rounds.left) or busy
 
-    def _digest(self, now: datetime, goes_on: list[bool]) -> None:
+    def _digest(self, now: datetime) -> bool:
         self.digests.turn(now)
-        goes_on.append(self.digests.busy(now))
-
-    def _go_on_round(self, now: datetime, budget: int, looked: set[str]) -> None:
-        looked |= self.rounds.go_on(now, ROUND_CASES if budget < 1 << 30 else len(self.rounds.left))
-
-    def _take_ended(self, carriage: Carriage, touched: set[str]) -> None:
-        touched |= carriage.take(self.cases)
+        return self.digests.busy(now)
 
     @staticmethod
     def _due(heap: list[tuple[datetime, str]], now: datetime) -> list[tuple[datetime, str]]:
@@ -309,11 +310,11 @@ class Service:
 
     # -- letters -------------------------------------------------------------------------------------------
 
-    def _all_mail(self, now: datetime, told: set[str], touched: set[str]) -> None:
-        touched |= self._read_mail(*self.postbox.letters(now, self._waiting_letters, told), now, everything=True)
+    def _all_mail(self, now: datetime, told: set[str]) -> set[str]:
+        return self._read_mail(*self.postbox.letters(now, self._waiting_letters, told), now, everything=True)
 
-    def _named_mail(self, now: datetime, names: Mapping[str, bool], touched: set[str]) -> None:
-        touched |= self._read_mail(*self.postbox.letters_named(now, self._waiting_letters, names), now)
+    def _named_mail(self, now: datetime, names: Mapping[str, bool]) -> set[str]:
+        return self._read_mail(*self.postbox.letters_named(now, self._waiting_letters, names), now)
 
     def _read_mail(
         self, letters: list[Letter], later: datetime | None, now: datetime, *, everything: bool = False
@@ -376,8 +377,7 @@ class Service:
             if room > 0 and not rest and not answers and not self.allotment.give(batches, now, room):
                 self._guarded(None, now, partial(self.allotment.relieve, batches, now))
             noted = {c: b for c, b in batches.items() if b.noted}
-            moved: set[str] = set()
-            self._guarded(None, now, partial(self._take_moved, moved))
+            moved = self._asked(None, now, self.escort.moved, set[str]()) & self.cases.keys()
             if not noted and not rest and not moved:
                 break
             self._commit(list(noted.values()), now)
@@ -392,9 +392,6 @@ class Service:
                 return True
         self._arm(touched, now)
         return False
-
-    def _take_moved(self, moved: set[str]) -> None:
-        moved |= self.escort.moved() & self.cases.keys()
 
     def _guarded(self, case_id: str | None, now: datetime, work: Callable[[], None]) -> bool:
         """Do it; whatever goes wrong in one case stays there [REL-4]."""
@@ -417,6 +414,12 @@ class Service:
                 self._break(case_id, error, now)
             return False
         return True
+
+    def _asked(self, case_id: str | None, now: datetime, work: Callable[[], T], otherwise: T) -> T:
+        """What that work answers; `otherwise` where it goes wrong, guarded like any other."""
+        answers = [otherwise]
+        self._guarded(case_id, now, lambda: answers.append(work()))
+        return answers[-1]
 
     def _full(self, error: ExecutordError, now: datetime) -> None:
         self.cannot_write = str(error)
@@ -498,10 +501,7 @@ class Service:
     def _arm(self, touched: set[str], now: datetime) -> None:
         for case_id in touched:
             agenda = self.agendas.get(case_id)
-            times: list[datetime | None] = [None]
-            if agenda is not None:
-                self._guarded(case_id, now, partial(_when, agenda, times))
-            at = times[-1]
+            at = self._asked(case_id, now, agenda.next_at, None) if agenda is not None else None
             if at is None:
                 self._deadline.pop(case_id, None)
             elif self._deadline.get(case_id) != at:
@@ -575,7 +575,3 @@ class Service:
     def findings(self) -> list[Finding]:
         """What was odd in the heads of all cases."""
         return [f for case in self.cases.values() for f in case.head.faults]
-
-
-def _when(agenda: Agenda, found: list[datetime | None]) -> None:
-    found.append(agenda.next_at())
