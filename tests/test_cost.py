@@ -102,6 +102,25 @@ def test_a_turn_that_goes_on_at_its_budget_does_not_read_again(tmp_path: Path, m
     assert service.cases["big"].counts["in_progress"] == 60
 
 
+@pytest.mark.spec("PERF-4")
+def test_what_the_rules_have_not_been_asked_yet_is_not_gone_through_at_every_line(tmp_path: Path) -> None:
+    """While lines are noted that go before the rest, the tasks that changed are added up in one place."""
+    service = service_of(tmp_path, 40)
+    case, agenda = service.cases["big"], service.agendas["big"]
+    case.dirty.update(case.tasks)
+    assert agenda.heard(NOW) is None
+    kept = agenda._rest.dirty
+    assert len(kept) == 40
+    for task_id in ("T1", "T2", "new"):
+        case.dirty.add(task_id)
+        assert agenda.heard(NOW) is None
+        assert task_id in agenda._rest.dirty
+        assert agenda._rest.dirty is kept
+    assert agenda._placing.dirty is not kept
+    agenda.refresh()
+    assert not agenda._rest.dirty
+
+
 @pytest.mark.spec("PERF-4", "EXE-2", "EXE-5")
 def test_what_is_held_in_a_sequence_makes_no_other_task_dearer(tmp_path: Path) -> None:
     """One more task in a sequence of 200, whose first needs a task that nobody knows, or needs none."""

@@ -11,7 +11,6 @@ from __future__ import annotations
 import heapq
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -81,7 +80,7 @@ LIES, HEARD, GONE, GIVEN = 20, 22, 25, 26
 _STAGES = (LIES, HEARD, GONE, GIVEN)
 _LAST = len(_STAGES)  # the stage of all others
 _Entry = tuple[datetime, int, str, int, str]
-_NONE: AbstractSet[str] = frozenset()
+_NONE: frozenset[str] = frozenset()  # one for all cases at rest
 _HEAD = ""  # whose lines are the instruction's: no task has this id
 
 TaskRule = Callable[[Case, Task, Policy], Iterator[Due]]
@@ -96,7 +95,7 @@ class _Part:
 
     def __init__(self, task_rules: tuple[TaskRule, ...], case_rules: tuple[CaseRule, ...]) -> None:
         self.task_rules, self.case_rules = task_rules, case_rules
-        self.dirty: AbstractSet[str] = _NONE  # never changed, for the parts share what is new in it
+        self.dirty: set[str] | frozenset[str] = _NONE
         self.head_dirty = False
         self.lines: dict[str, tuple[int, tuple[Due, ...]]] = {}  # with their number, which the heaps name
         self.heaps: dict[int, list[_Entry]] = {}  # by stage: of each task, and of the head, the first
@@ -220,7 +219,12 @@ class Agenda:
         if case.dirty:
             dirty, case.dirty = case.dirty, set()
             for part in self._parts:
-                part.dirty = part.dirty | dirty if part.dirty else dirty
+                if part.dirty:
+                    part.dirty |= (
+                        dirty  # in place: what the rest has not been asked yet may be all tasks of a large case
+                    )
+                else:
+                    part.dirty = {*dirty}
             for task_id in dirty:
                 task = case.tasks.get(task_id)
                 if task is not None and task.sealed and not _over(task):
