@@ -94,10 +94,12 @@ def _both(
 
 
 def closed_at(case: Case) -> datetime | None:
+    """When the instruction ended, however it did."""
     return case.head.closed.at if case.head.closed is not None else None
 
 
 def closed_as(case: Case) -> str | None:
+    """`deferred` or `cancelled`: so its clocks end without being met."""
     closed = case.head.closed
     return closed.state if closed is not None and closed.state in ("deferred", "cancelled") else None
 
