@@ -69,50 +69,44 @@ def seconds_of(micros: Micros) -> float:
 # --- calendars -------------------------------------------------------------------------------------------------------
 
 
-class Always:
-    """The open time of a calendar that never closes."""
+class Stretch:
+    """Opening intervals, merged, with prefix sums; complete for all instants before `covers`.
 
-    __slots__ = ()
-    covers: Micros = _NEVER
-    held: Micros = _NEVER  # the open time there is on what is compiled
-
-    def used(self, at: Micros) -> Micros:
-        """Open time up to an instant, counted from some beginning."""
-        return at
-
-    def reach(self, total: Micros) -> Micros:
-        """The least instant by which so much open time has passed."""
-        return total
-
-    def opening(self, at: Micros) -> Micros | None:
-        """The instant itself if open, else the next opening; None if there is none on what is compiled."""
-        return at
-
-
-class Stretch(Always):
-    """Opening intervals, merged, with prefix sums; complete for all instants before `covers`."""
+    The first one is empty and lies before every instant, so that each instant has an interval that began before it.
+    """
 
     __slots__ = ("covers", "day", "froms", "held", "sums", "tos")
 
     def __init__(self, froms: list[Micros], tos: list[Micros], sums: list[Micros], covers: Micros, day: int) -> None:
         self.froms, self.tos, self.sums = froms, tos, sums  # sums[i] is the open time up to the end of interval i
-        self.held = sums[-1] if sums else 0
+        self.held = sums[-1]  # the open time there is on what is compiled
         self.covers, self.day = covers, day  # the same border, as an instant and as a local date's ordinal
 
+    @classmethod
+    def empty(cls, covers: Micros, day: int) -> Stretch:
+        """Nothing open before a border."""
+        return cls([-_NEVER], [-_NEVER], [0], covers, day)
+
+    @classmethod
+    def endless(cls) -> Stretch:
+        """Always open: open time is the time itself."""
+        return cls([-_NEVER], [_NEVER], [_NEVER], _NEVER, _LAST_DAY)
+
     def used(self, at: Micros) -> Micros:
+        """Open time up to an instant, counted from some beginning."""
         i = bisect_right(self.froms, at) - 1
-        if i < 0:
-            return 0
         left = self.tos[i] - at
         return self.sums[i] - left if left > 0 else self.sums[i]
 
     def reach(self, total: Micros) -> Micros:
+        """The least instant by which so much open time has passed, at least a microsecond."""
         i = bisect_left(self.sums, total)  # left: used up exactly at closing is due at closing
         return self.tos[i] - (self.sums[i] - total)
 
     def opening(self, at: Micros) -> Micros | None:
+        """The instant itself if open, else the next opening; None if there is none on what is compiled."""
         i = bisect_right(self.froms, at) - 1
-        if i >= 0 and at < self.tos[i]:
+        if at < self.tos[i]:
             return at
         return self.froms[i + 1] if i + 1 < len(self.froms) else None
 
@@ -138,7 +132,7 @@ class Calendar:
     _names: dict[int, str] = field(init=False, compare=False, repr=False)
     _special: dict[int, Hours] = field(init=False, compare=False, repr=False)
     _spans: dict[int, list[Interval]] = field(init=False, compare=False, repr=False, default_factory=dict)
-    _lines: dict[int, Always] = field(init=False, compare=False, repr=False, default_factory=dict)
+    _lines: dict[int, Stretch] = field(init=False, compare=False, repr=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         names = {day.toordinal(): name for day, name in self.holidays}
@@ -193,7 +187,7 @@ class Calendar:
         last = min(after + HORIZON.days, self._last_day())
         return (day for day in range(after + 1, last + 1) if self.spans(day))
 
-    def line(self, at: Micros, total: Micros = 0) -> Always:
+    def line(self, at: Micros, total: Micros = 0) -> Stretch:
         """Open time around an instant, complete beyond it and, given a total, far enough to hold that too.
 
         Falls short of the total only where the horizon ends: 100 years after the instant, or no hours any more.
@@ -202,19 +196,17 @@ class Calendar:
         line = self._lines.get(era)
         if line is None:
             if self.always:
-                line = Always()
+                line = Stretch.endless()
             else:
                 day = max(era * _ERA // DAY_MICROS + _EPOCH_DAY - 3, _FIRST_DAY)
-                line = Stretch([], [], [], self.instant(day, 0), day)
+                line = Stretch.empty(self.instant(day, 0), day)
             self._lines[era] = line
         return line if line.covers > at and line.held >= total else self.longer(line, era, at, total)
 
-    def longer(self, line: Always, era: int, at: Micros, total: Micros = 0) -> Always:
+    def longer(self, line: Stretch, era: int, at: Micros, total: Micros = 0) -> Stretch:
         """The line of an era, compiled until it covers an instant and holds a total (or to the horizon)."""
         limit = (era + 1) * _ERA + HORIZON_MICROS
-        while isinstance(line, Stretch) and (line.covers <= at or (line.held < total and line.covers <= limit)):
-            if line.covers == _NEVER:
-                break
+        while line.covers < _NEVER and (line.covers <= at or (line.held < total and line.covers <= limit)):
             line = self._lines[era] = self._extended(line)
         return line
 
@@ -251,14 +243,14 @@ class Calendar:
         ]
         froms, tos, sums = old.froms.copy(), old.tos.copy(), old.sums.copy()
         for start, end in sorted(found):
-            if tos and start <= tos[-1]:
+            if start <= tos[-1]:
                 grown = max(end - tos[-1], 0)
                 tos[-1] += grown
                 sums[-1] += grown
             else:
                 froms.append(start)
                 tos.append(end)
-                sums.append((sums[-1] if sums else 0) + end - start)
+                sums.append(sums[-1] + end - start)
         done = last >= _LAST_DAY or last > self._last_day() + 3
         return Stretch(froms, tos, sums, _NEVER if done else covers, last)
 
@@ -446,10 +438,17 @@ def due(calendar: Calendar, start: datetime, target_seconds: float, pauses: Iter
     if need > line.held:
         line = calendar.line(at, need)
     if pauses:
+        # `used` of each begin and end, written out: nearly all the time of a due time is spent here.
+        froms, tos, sums = line.froms, line.tos, line.sums
         for begin, end in (pauses if isinstance(pauses, Pauses) else Pauses.of(pauses)).spans:
             if end <= at:
                 continue
-            before = line.used(begin if begin > at else at)
+            if begin < at:
+                begin = at
+            i = bisect_right(froms, begin) - 1
+            before, left = sums[i], tos[i] - begin
+            if left > 0:
+                before -= left
             if before >= need:
                 break
             if end - at > HORIZON_MICROS:
@@ -457,9 +456,16 @@ def due(calendar: Calendar, start: datetime, target_seconds: float, pauses: Iter
                 return Due(None, seconds_of(need - before), reason)
             if line.covers <= end:
                 line = covering(calendar, line, at, end)
-            need += line.used(end) - before
+                froms, tos, sums = line.froms, line.tos, line.sums
+            if end <= tos[i]:
+                need += end - begin
+            else:
+                i = bisect_right(froms, end, i) - 1
+                left = tos[i] - end
+                need += sums[i] - before - (left if left > 0 else 0)
             if need > line.held:
                 line = calendar.line(at, need)
+                froms, tos, sums = line.froms, line.tos, line.sums
     instant = _reached(line, need, at)
     if instant is None:
         end = min(at + HORIZON_MICROS, LATEST)
@@ -468,12 +474,12 @@ def due(calendar: Calendar, start: datetime, target_seconds: float, pauses: Iter
     return Due(moment_of(instant))
 
 
-def covering(calendar: Calendar, line: Always, at: Micros, end: Micros) -> Always:
+def covering(calendar: Calendar, line: Stretch, at: Micros, end: Micros) -> Stretch:
     """The line that `at` lies on, complete up to `end`."""
     return line if line.covers > end else calendar.longer(line, at // _ERA, end)
 
 
-def _reached(line: Always, total: Micros, at: Micros) -> Micros | None:
+def _reached(line: Stretch, total: Micros, at: Micros) -> Micros | None:
     """Where a total is reached, None if that is beyond the horizon."""
     instant = line.reach(total) if total <= line.held else _NEVER
     return instant if instant - at <= HORIZON_MICROS and instant <= LATEST else None
