@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from executord.case.casebook import Case
+from executord.clocks import Pauses
 from executord.policy import Policy
 from executord.promises.aims import Aim, Limit, aim_of, with_severity
-from executord.promises.making import clock_of, closed_as, closed_at, instruction_pauses, kept, unmoved
+from executord.promises.making import Course, Which, clock_of, closed_as, closed_at, instruction_pauses, kept, unmoved
 from executord.promises.terms import priority_at, terms, unreckoned
-from executord.promises.timepiece import NO_PAUSES, Clock, spans
+from executord.promises.timepiece import Clock
 from executord.values import Span, read_span
 
 
@@ -50,22 +52,19 @@ def _resolution(case: Case, policy: Policy) -> Clock:
     start = head.created
     ends = [at for at in (case.resolved_at, closed_at(case)) if at is not None]
     stopped = min(ends) if ends else None
-    pauses = instruction_pauses(case)
-    spans_ = spans(pauses)
-    priority = priority_at(head.priority_now, head.repriced, stopped)
 
-    def plain(at: str) -> Aim:
-        row = terms(policy, head, at)
+    def plain(priority: str, pauses: Pauses) -> Aim:
+        row = terms(policy, head, priority)
         aim = aim_of(
             policy, row.on_resolution, start, head.spec.resolution, row.resolution, "the instruction's own", row.source
         )
-        return with_severity(case, policy, "resolution", start, aim, spans_)
+        return with_severity(case, policy, "resolution", start, aim, pauses)
 
-    return clock_of(
-        case, policy, plain, priority, "resolution", None, spans_,
-        pauses=pauses, stopped=stopped, extensions=head.extensions, repriced=head.repriced, breaches=head.breaches,
-        over=closed_as(case) if case.resolved_at is None or case.resolved_at == closed_at(case) else None,
+    course = Course(
+        head.repriced, head.breaches, head.extensions, instruction_pauses(case), stopped,
+        closed_as(case) if case.resolved_at is None or case.resolved_at == closed_at(case) else None,
     )  # fmt: skip
+    return clock_of(case, Which("resolution"), priority_at(head.priority_now, head.repriced, stopped), plain, course)
 
 
 def promised(case: Case, policy: Policy) -> Limit | None:
@@ -103,17 +102,17 @@ def _response(case: Case, policy: Policy, met: datetime | None) -> Clock:
         ends.append(case.resolved_at)  # done before anybody said that he has it
     stopped = min(ends) if ends else None
     over = closed_as(case) if met is None or (stopped is not None and met > stopped) else None
+    course = Course(head.repriced, head.breaches, stopped=stopped, over=over)
     return clock_of(
-        case, policy, lambda p: _responding(case, policy, start, p, head.spec.response, "the instruction's own"),
-        priority_at(head.priority_now, head.repriced, stopped), "response", None, NO_PAUSES, ordinal=1,
-        stopped=stopped, repriced=head.repriced, breaches=head.breaches, over=over,
+        case, Which("response", ordinal=1), priority_at(head.priority_now, head.repriced, stopped),
+        partial(_responding, case, policy, start, head.spec.response), course,
     )  # fmt: skip
 
 
-def _responding(case: Case, policy: Policy, start: datetime, priority: str, own: Any, whose: str) -> Aim:
+def _responding(case: Case, policy: Policy, start: datetime, own: Any, priority: str, pauses: Pauses) -> Aim:
     row = terms(policy, case.head, priority)
-    aim = aim_of(policy, row.on_response, start, own, row.response, whose, row.source)
-    return with_severity(case, policy, "response", start, aim, NO_PAUSES)
+    aim = aim_of(policy, row.on_response, start, own, row.response, "the instruction's own", row.source)
+    return with_severity(case, policy, "response", start, aim, pauses)
 
 
 def next_responses(case: Case, policy: Policy, *, past: bool = True) -> Iterator[Clock]:
@@ -121,16 +120,15 @@ def next_responses(case: Case, policy: Policy, *, past: bool = True) -> Iterator
     head = case.head
     if unreckoned(head):
         return
+    own = head.spec.response if not _is_moment(head.spec.response) else None  # a moment is of the first answer only
     for reply in head.replies if past else head.replies[-3:]:
         ends = [at for at in (reply.answered, closed_at(case)) if at is not None]
         stopped = min(ends) if ends else None
+        over = closed_as(case) if reply.answered is None else None
         yield clock_of(
-            case, policy,
-            lambda p, at=reply.at: _responding(case, policy, at, p, head.spec.response, "the instruction's own")
-            if not _is_moment(head.spec.response) else _responding(case, policy, at, p, None, ""),
-            priority_at(head.priority_now, head.repriced, stopped), "next_response", None, NO_PAUSES, ordinal=reply.n,
-            stopped=stopped, repriced=head.repriced, breaches=head.breaches,
-            over=closed_as(case) if reply.answered is None else None,
+            case, Which("next_response", ordinal=reply.n), priority_at(head.priority_now, head.repriced, stopped),
+            partial(_responding, case, policy, reply.at, own),
+            Course(head.repriced, head.breaches, stopped=stopped, over=over),
         )  # fmt: skip
 
 

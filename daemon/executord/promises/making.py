@@ -5,17 +5,18 @@ Counterparts: `instruction.py`, `updates.py`, `tasks.py`, which say what each is
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from operator import is_
 from typing import Any, Final
 
-from executord.case import Breach, Extension, Paused, Repriced, Task
+from executord.case import Attempt, Breach, Extension, Paused, Repriced, Task
 from executord.case.casebook import Case
 from executord.clocks import Pauses, active
-from executord.policy import Policy
+from executord.evolve import swift
 from executord.promises.aims import Aim, breach_instant, extended, since_last_change
-from executord.promises.timepiece import Clock
+from executord.promises.timepiece import Clock, spans
 
 CAPPED: Final = ", which caps the task's own"  # of a limit that is the instruction's: behind where that comes from
 NOBODY = "support-manager"  # who is warned where nobody holds it, and where there is no customer
@@ -104,91 +105,123 @@ def closed_as(case: Case) -> str | None:
     return closed.state if closed is not None and closed.state in ("deferred", "cancelled") else None
 
 
+@swift
+@dataclass(frozen=True, slots=True)
+class Which:
+    """Which clock it is. Without an `attempt`, whose holder is warned, who holds the task is; without an `ordinal` it
+    is counted by its extensions: the generation of its target."""
+
+    kind: str  # as in `Clock`
+    task: Task | None = None
+    attempt: Attempt | None = None
+    ordinal: int | None = None
+
+    def records(self, breaches: tuple[Breach, ...]) -> tuple[Breach, ...]:
+        """Those of the recorded breaches that are of this clock: of all generations, if it has any."""
+        if not breaches:
+            return ()
+        prefix = f"{self.kind}{f' a{self.attempt.n}' if self.attempt is not None else ''}#"
+        if self.ordinal is not None:
+            return tuple(b for b in breaches if b.clock == f"{prefix}{self.ordinal}")
+        return tuple(b for b in breaches if b.clock.startswith(prefix))
+
+
+@swift
+@dataclass(frozen=True, slots=True)
+class Course:
+    """What a clock met on its way, as the journal has it: what moved it, what it stood still for, and how it ended."""
+
+    repriced: tuple[Repriced, ...] = ()
+    breaches: tuple[Breach, ...] = ()  # of all clocks of its instruction or task
+    extensions: tuple[Extension, ...] = ()
+    pauses: tuple[Paused, ...] = ()
+    stopped: datetime | None = None
+    over: str | None = None  # as in `Clock`
+
+    @property
+    def valid(self) -> tuple[Extension, ...]:
+        """The extensions that no change of its priority took the place of, before it stopped."""
+        if not self.extensions:
+            return ()
+        stopped = self.stopped
+        return since_last_change(self.extensions, tuple(c for c in self.repriced if stopped is None or c.at <= stopped))
+
+
 def clock_of(
     case: Case,
-    policy: Policy,
-    plain: Any,
+    which: Which,
     priority: str,
-    kind: str,
-    task: Task | None,
-    spans_: Pauses,
+    plain: Callable[[str, Pauses], Aim],
+    course: Course,
     *,
-    attempt: int | None = None,
-    ordinal: int | None = None,
-    pauses: tuple[Paused, ...] = (),
-    stopped: datetime | None = None,
-    extensions: tuple[Extension, ...] = (),
-    repriced: tuple[Repriced, ...] = (),
-    breaches: tuple[Breach, ...] = (),
-    over: str | None = None,
     cap: Clock | None = None,
     follows: bool = False,
-    holder: str | None = None,
 ) -> Clock:
-    """A clock of what `plain(priority)` promises, moved by extensions and capped by the instruction's."""
-    counted = [c for c in repriced if stopped is None or c.at <= stopped]
-    aim: Aim = plain(priority)
-    valid = since_last_change(extensions, tuple(counted))
-    agreed = tuple(e for e in valid if e.approved)
-    limit = aim.limit(spans_)
-    moved = extended(aim, agreed, spans_) if agreed else aim
-    at = moved.limit(spans_) if agreed else limit
-    warned = extended(aim, valid, spans_).limit(spans_) if len(agreed) != len(valid) else at
-    target = aim.target(spans_)
-    capped = cap is not None and (follows or (cap.due is not None and (at is None or cap.due <= at)))
-    if capped:
-        assert cap is not None
+    """A clock of what `plain` promises at its priority, moved by its course and capped by the instruction's clock.
+
+    One that `follows` its cap is due when that is. The priority is the one that holds, or held when it stopped.
+    """
+    pauses, extensions, task = spans(course.pauses), course.extensions, which.task
+    aim, valid = plain(priority, pauses), course.valid
+    limit = aim.limit(pauses)
+    agreed = tuple(e for e in valid if e.approved) if valid else ()
+    moved = extended(aim, agreed, pauses) if agreed else aim
+    at = moved.limit(pauses) if agreed else limit
+    warned = extended(aim, valid, pauses).limit(pauses) if len(agreed) != len(valid) else at
+    target = aim.target(pauses)
+    if cap is not None and not follows and (cap.due is None or (at is not None and at < cap.due)):
+        cap = None  # its own limit comes first
+    if cap is not None:
         at, warned = cap.due, cap.warn_due if follows or warned is None else min(warned, cap.warn_due or warned)
     # The time up to a limit is counted on the calendar that the limit is of.
-    calendar = cap.calendar if capped and cap is not None else aim.calendar
+    calendar = aim.calendar if cap is None else cap.calendar
     single = aim.moment is None and aim.target_s == aim.limit_s
     if at is not None and target is not None and (target > at or (single and extensions)):
         target = at
-
-    def limit_at(was: str) -> datetime | None:
-        other: datetime | None = plain(was).limit(spans_)
-        return other
-
-    begun = limit_at if repriced else None
-    prefix = f"{kind}{f' a{attempt}' if attempt else ''}#"
-    mine = tuple(b for b in breaches if b.clock.startswith(prefix)) if breaches else ()
-    if ordinal is not None:
-        mine = tuple(b for b in mine if b.clock == f"{prefix}{ordinal}")
-    breach_at = breach_instant(at, repriced, aim.start, begun, stopped) if repriced else at
-    if breach_at is not None and breach_at < aim.start:
-        breach_at = aim.start
-    promised_by = cap.source if capped and cap is not None else moved.source
-    if breach_at is not None and kind == "resolution" and promised_by.startswith("severity "):
-        written = case.head.spec.severity or 9
-        known = [i.faster_since or i.opened_at for i in case.head.incidents if i.severity < written]
-        breach_at = max(breach_at, min(known)) if known else breach_at  # the change puts it into the past [SLA-10]
+    source = moved.source if cap is None else cap.source
+    breach_at = at
+    if course.repriced:
+        breach_at = breach_instant(
+            at, course.repriced, aim.start, lambda was: plain(was, pauses).limit(pauses), course.stopped
+        )
+    if breach_at is not None:
+        breach_at = max(breach_at, aim.start)
+        if which.kind == "resolution" and source.startswith("severity "):
+            breach_at = _once_known(case, breach_at)
     return Clock(
-        kind=kind,
+        kind=which.kind,
         task=task.id if task is not None else None,
-        attempt=attempt,
-        ordinal=ordinal if ordinal is not None else len(extensions) + 1,
+        attempt=which.attempt.n if which.attempt is not None else None,
+        ordinal=which.ordinal if which.ordinal is not None else len(extensions) + 1,
         start=aim.start,
         calendar=calendar,
         target=target,
         due=at,
         priority=priority,
-        source=f"{promised_by}{CAPPED}" if capped else promised_by,
-        holder=holder or holder_of(case, task),
+        source=source if cap is None else f"{source}{CAPPED}",
+        holder=(which.attempt.agent if which.attempt is not None else None) or holder_of(case, task),
         audience="customer" if task is None and case.head.spec.customer is not None else "internal",
         target_s=aim.target_s
         if calendar is aim.calendar or target is None
-        else active(calendar, aim.start, target, spans_),
-        limit_s=moved.limit_s if moved.moment is None and not capped else None,
-        fixed=moved.moment is not None or (capped and cap is not None and cap.fixed),
+        else active(calendar, aim.start, target, pauses),
+        limit_s=moved.limit_s if moved.moment is None and cap is None else None,
+        fixed=moved.moment is not None or (cap is not None and cap.fixed),
         warn_due=warned,
         since=extensions[-1].at if extensions else None,
-        original=min(limit, cap.original) if capped and cap and limit and cap.original else limit,
-        approved=bool(agreed) or bool(capped and cap is not None and cap.approved),
+        original=min(limit, cap.original) if cap is not None and limit and cap.original else limit,
+        approved=bool(agreed) or (cap is not None and cap.approved),
         breach_at=breach_at,
-        pauses=pauses,
-        stopped=stopped,
-        over=over,
-        breaches=mine,
-        capped=bool(capped),
-        moved=max((n for n, e in enumerate(extensions, 2) if e.approved), default=1),
+        pauses=course.pauses,
+        stopped=course.stopped,
+        over=course.over,
+        breaches=which.records(course.breaches),
+        capped=cap is not None,
+        moved=max((n for n, e in enumerate(extensions, 2) if e.approved), default=1) if extensions else 1,
     )
+
+
+def _once_known(case: Case, at: datetime) -> datetime:
+    """Not before the severity was known that promised it: the change puts it into the past [SLA-10]."""
+    written = case.head.spec.severity or 9
+    known = [i.faster_since or i.opened_at for i in case.head.incidents if i.severity < written]
+    return max(at, min(known)) if known else at

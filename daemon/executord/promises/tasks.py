@@ -6,14 +6,16 @@ Counterparts: `making.py`, how a clock is made; `instruction.py`, the cap. Pure.
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 
 from executord.case import Attempt, Task
 from executord.case.casebook import Case
+from executord.clocks import Pauses
 from executord.evolve import replace
 from executord.policy import Policy
 from executord.promises.aims import Aim, Limit, aim_of, with_severity
 from executord.promises.instruction import promised, resolution
-from executord.promises.making import CAPPED, clock_of, holder_of, unmoved
+from executord.promises.making import CAPPED, Course, Which, clock_of, holder_of, unmoved
 from executord.promises.terms import priority_at, priority_of, terms, unreckoned
 from executord.promises.timepiece import NO_PAUSES, Clock, spans
 
@@ -70,7 +72,6 @@ def _task_resolution(case: Case, task: Task, policy: Policy) -> Clock:
     start = task.attempts[0].at
     stopped = task.ended.at if task.ended is not None else None
     pauses = (*head.pauses, *task.pauses) if head.pauses or task.pauses else ()
-    spans_ = spans(pauses)
     repriced = task.repriced or head.repriced
     priority = priority_at(priority_of(head, task), repriced, stopped)
     own = task.field("resolution")
@@ -78,19 +79,15 @@ def _task_resolution(case: Case, task: Task, policy: Policy) -> Clock:
     # for that, or a pause of another task, is more time for it too.
     follows = own is None and priority == priority_at(head.priority_now, head.repriced, stopped)
 
-    def plain(at: str) -> Aim:
-        row = terms(policy, head, at)
+    def plain(priority: str, _: Pauses) -> Aim:
+        row = terms(policy, head, priority)
         return aim_of(policy, row.on_resolution, start, own, row.resolution, "the task's own", row.source)
 
     cap = resolution(case, policy)
     if cap is not None and stopped is not None:
         cap = _as_it_was(case, policy, cap, stopped)
-    return clock_of(
-        case, policy, plain, priority, "resolution", task, spans_,
-        pauses=pauses, stopped=stopped, extensions=task.extensions, repriced=repriced, breaches=task.breaches,
-        over=_given_up(task),
-        cap=cap, follows=follows,
-    )  # fmt: skip
+    course = Course(repriced, task.breaches, task.extensions, pauses, stopped, _given_up(task))
+    return clock_of(case, Which("resolution", task), priority, plain, course, cap=cap, follows=follows)
 
 
 def _given_up(task: Task) -> str | None:
@@ -135,14 +132,14 @@ def _task_response(case: Case, task: Task, attempt: Attempt, policy: Policy) -> 
         ends.append(task.ended.at)
     stopped = min(ends) if ends else None
     repriced = task.repriced or head.repriced
+    over = _given_up(task) if attempt.accepted_at is None else None
     return clock_of(
-        case, policy, lambda p: _responding_task(case, task, attempt.at, p, policy),
-        priority_at(priority_of(head, task), repriced, stopped), "response", task, NO_PAUSES,
-        attempt=attempt.n, ordinal=1, stopped=stopped, repriced=repriced, breaches=task.breaches, holder=attempt.agent,
-        over=_given_up(task) if attempt.accepted_at is None else None,
+        case, Which("response", task, attempt, 1), priority_at(priority_of(head, task), repriced, stopped),
+        partial(_responding, case, policy, task, attempt.at),
+        Course(repriced, task.breaches, stopped=stopped, over=over),
     )  # fmt: skip
 
 
-def _responding_task(case: Case, task: Task, start: datetime, priority: str, policy: Policy) -> Aim:
+def _responding(case: Case, policy: Policy, task: Task, start: datetime, priority: str, _: Pauses) -> Aim:
     row = terms(policy, case.head, priority)
     return aim_of(policy, row.on_response, start, task.field("response"), row.response, "the task's own", row.source)
