@@ -284,7 +284,7 @@ class Chance:
         service = self.stage.service
         assert service is not None
         assert not service.broken, service.broken[CASE][0]
-        assert service.cannot_write is None, service.cannot_write
+        assert service.boundary.cannot_write is None, service.boundary.cannot_write
         self._check_agenda(service)
         self._check_journal()
         for task in self.case.tasks.values():

@@ -357,7 +357,7 @@ class Stage(Rehearsal):
         """No case is broken, and no task file lies in two folders."""
         assert self.service is not None
         assert not self.service.broken, self.service.broken
-        assert self.service.cannot_write is None
+        assert self.service.boundary.cannot_write is None
 
 
 def task(task_id: str, data: Mapping[str, Any] | str) -> Mapping[str, Any] | str:

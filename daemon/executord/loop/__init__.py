@@ -480,8 +480,8 @@ class Loop:
             self._notify.status(self._status(service))
 
     def _status(self, service: Service) -> str:
-        if service.cannot_write:
-            return f"cannot write: {service.cannot_write}"
+        if service.boundary.cannot_write:
+            return f"cannot write: {service.boundary.cannot_write}"
         moving = sum(case.counts["in_progress"] for case in service.cases.values())
         text = f"{len(service.cases)} instructions, {moving} tasks in progress"
         return text if self._refused is None else f"{text}; the old configuration counts: {self._refused}"

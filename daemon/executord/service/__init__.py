@@ -7,20 +7,17 @@ says when it wants to be woken [MSG-11, REL-4].
 
 from __future__ import annotations
 
-import contextlib
 import heapq
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
-from typing import TypeVar
 
 from executord.agenda import Agenda
-from executord.case import Letter
 from executord.case.casebook import Case
-from executord.errors import BadInput, CannotWrite, ExecutordError, Finding, NotOurs, Unreadable
+from executord.errors import BadInput, CannotWrite, Finding, NotOurs, Unreadable
 from executord.files.deaths import Deaths
-from executord.files.disk import INBOX, Disk
+from executord.files.disk import Disk
 from executord.files.keepsakes import Keepsakes
 from executord.files.marks import Marks
 from executord.files.postbox import Postbox
@@ -36,26 +33,26 @@ from executord.rules.opening import starts_at
 from executord.runners.workers import Workers
 from executord.service.allotment import Allotment
 from executord.service.attendance import Attendance
+from executord.service.boundary import Boundary
 from executord.service.carriage import Carriage, Carrier
+from executord.service.deadlines import Deadlines
 from executord.service.digests import Digests
 from executord.service.display import Display
 from executord.service.escort import Escort
 from executord.service.house import House
 from executord.service.looks import Looks
-from executord.service.parked import Parked
+from executord.service.parked import RETRY, Parked
 from executord.service.patience import READING, Patience
 from executord.service.prompter import Prompter
 from executord.service.reopening import taken_up
 from executord.service.rings import Rings as Rings
 from executord.service.rounds import Rounds
+from executord.service.sorting import Sorting
 from executord.service.treasury import Treasury
 from executord.sessions.desk import Desk
 
-T = TypeVar("T")
-
 BATCH_LINES = 400
 ROUND_CASES = 200  # cases of a round between two looks at what rings
-RETRY = timedelta(seconds=5)
 
 
 class Service:
@@ -80,6 +77,7 @@ class Service:
         patience: Patience | None = None,
         monotonic: Callable[[], float] | None = None,
     ) -> None:
+        self._event = on_event or (lambda _what, _text: None)
         self.root = os.path.realpath(root)
         self.policy = policy
         self.store = Store(self.root, policy, limits)
@@ -97,35 +95,30 @@ class Service:
         self.carriage = Carriage(self.store, outbox) if outbox is not None else None
         self.cases: dict[str, Case] = {}
         self.agendas: dict[str, Agenda] = {}
-        self.cannot_write: str | None = None
-        self._troubles: set[str] = set()  # why not all mail could be read: then none is read out of its order
         self._alone: set[str] = set()  # cases that failed in company: until it is known whose fault it was
         self.house = House(self)
-        self.parked = Parked(self)
+        self.parked = Parked(self, self._event)
+        self.boundary = Boundary(self, self._drop, self._event)
+        self.sorting = Sorting(self, self._refresh)
         self.broken = self.parked.cases  # case → what is wrong, when to try again
         self.patience = patience or Patience()
         self.desk: Desk | None = None  # team sessions; none in a rehearsal and for those who only look
         self.treasury = Treasury(self)
-        self.attendance = Attendance(self, self._guarded)
+        self.attendance = Attendance(self)
         self.digests = Digests(self, state)
         self.keepsakes = Keepsakes(self.store, state)
-        self.display = Display(self, self._guarded, self._commit)
+        self.display = Display(self, self._commit)
         self.allotment = Allotment(self)
-        self.looks = Looks(self, self._look_again, on_event or (lambda _what, _text: None))
+        self.looks = Looks(self, self._look_again, self._event)
         self._on_entry = on_entry or (lambda _case, _entry: None)
-        self._event = on_event or (lambda _what, _text: None)
         self._progress = on_progress or (lambda: None)
         self._only_looks = False
         self._later: list[tuple[datetime, str]] = []  # when to look at a case again for its files
-        self._unfinished: dict[
-            str, datetime
-        ] = {}  # where a turn stopped at its budget: there is more to do, not to read
-        self._mail_later: datetime | None = None
+        #: Where a turn stopped at its budget, and when: there is more to do, not to read.
+        self._unfinished: dict[str, datetime] = {}
         self._round_again: datetime | None = None  # where one could not be begun, or gone on with
-        self._deadlines: list[tuple[datetime, str]] = []
-        self._deadline: dict[str, datetime] = {}
-        self.rounds = Rounds(self, self._refresh, self._deadline.get, self._progress, self._guarded)
-        self._waiting_letters: dict[str, str | None] = {}  # "folder/name" → case
+        self.deadlines = Deadlines()
+        self.rounds = Rounds(self, self._refresh, self._progress)
 
     # -- start ---------------------------------------------------------------------------------------------
 
@@ -135,17 +128,17 @@ class Service:
         for case_id in self.store.case_ids():
             self._load(case_id, now, first=True)
             self._progress()
-        self._guarded(None, now, self.house.recover)
+        self.boundary.guarded(None, now, self.house.recover)
         if self.desk is not None:
             self.desk.open(now)
-        self._guarded(None, now, self.attendance.opened)
-        self._guarded(None, now, partial(self.treasury.check, now))
+        self.boundary.guarded(None, now, self.attendance.opened)
+        self.boundary.guarded(None, now, partial(self.treasury.check, now))
         if self.carriage is not None:
-            self._guarded(None, now, partial(self.carriage.sweep, self.cases, self.broken))
+            self.boundary.guarded(None, now, partial(self.carriage.sweep, self.cases, self.broken))
 
     def load_all(self, now: datetime, ids: Collection[str] | None = None) -> None:
         """Every case (or these) as it lies there, without changing anything; for those who only look."""
-        self._only_looks = True
+        self._only_looks, self.boundary.tells = True, False
         self.house.read_pauses()
         ids = self.store.case_ids() if ids is None else ids
         for case_id in ids:
@@ -156,7 +149,7 @@ class Service:
     def _load(self, case_id: str, now: datetime, *, first: bool = False) -> Case | None:
         self._drop(case_id)
         if self.deaths.poison(case_id):
-            self._break(case_id, BadInput("the daemon died three times in a row while it was in work"), now)
+            self.boundary.breaks(case_id, BadInput("the daemon died three times in a row while it was in work"), now)
             return None
         try:
             self.deaths.working(case_id)
@@ -165,13 +158,13 @@ class Service:
                 return None
             self._keep(case)
         except Exception as error:  # the boundary of a case: its fault must not stop the others
-            self._break(case_id, error, now)
+            self.boundary.breaks(case_id, error, now)
             return None
         finally:
             self.deaths.working(None)
         self.broken.pop(case_id, None)
         recover = None if self.carriage is None or self._only_looks else partial(self.carriage.recover, case, now)
-        if recover is not None and not self._guarded(case_id, now, recover):
+        if recover is not None and not self.boundary.guarded(case_id, now, recover):
             return None
         if first and case.n and self.store.progress_event(case_id) != case.n:
             self.display.owe(case_id, now)  # it died between the lines and their view
@@ -194,9 +187,8 @@ class Service:
         self.agendas.pop(case_id, None)
         self.escort.forget(case_id)
         self.watch.forget(case_id)
-        self._deadline.pop(case_id, None)
-        for key in [k for k, c in self._waiting_letters.items() if c == case_id]:
-            del self._waiting_letters[key]
+        self.deadlines.put(case_id, None)
+        self.sorting.forget(case_id)
         if case is None:
             return
         for task in case.tasks.values():
@@ -204,28 +196,23 @@ class Service:
             if task.live is not None:
                 self.places.holder(case_id, task.id, task.live.agent, None)
 
-    def _break(self, case_id: str, error: BaseException, now: datetime) -> None:
-        """A fault in one case parks that case, says so, and never stops the others [REL-4]."""
-        with contextlib.suppress(Exception):  # what is wrong with it may trip this up too
-            self._drop(case_id)
-        self.parked.park(case_id, error, now, tell=not self._only_looks)
-
     # -- a turn --------------------------------------------------------------------------------------------
 
     def turn(self, now: datetime, rings: Rings, *, budget: int = 1 << 30) -> bool:
         """Do what is due now. True: it stopped at its budget of lines and wants to go on at once."""
         look = partial(self.attendance.look, now, all_of_them=rings.everything)
-        processes = self._asked(None, now, look, set[str]())
+        processes = self.boundary.asked(None, now, look, set[str]())
         if rings.everything or (self._round_again is not None and self._round_again <= now):
-            self._round_again = None if self._guarded(None, now, self.rounds.begin) else now + RETRY
+            self._round_again = None if self.boundary.guarded(None, now, self.rounds.begin) else now + RETRY
             rings.mail = True
         most = ROUND_CASES if budget < 1 << 30 else len(self.rounds.left)
-        looked = self._asked(None, now, partial(self.rounds.go_on, now, most), None)
+        looked = self.boundary.asked(None, now, partial(self.rounds.go_on, now, most), None)
         if looked is None:
             self.rounds.left.clear()
             self._round_again = now + RETRY
-        for at, case_id in self._due(self._later, now):
-            if self.cases.get(case_id) is not None and at <= now:
+        while self._later and self._later[0][0] <= now:
+            case_id = heapq.heappop(self._later)[1]
+            if case_id in self.cases:
                 rings.cases.add(case_id)
         for case_id in [c for c, (_, again) in self.broken.items() if again <= now]:
             if self._load(case_id, now, first=True) is not None:
@@ -238,39 +225,20 @@ class Service:
                 self._refresh(case_id, now, (), paths)
         touched = {*rings.cases, *rings.touched, *processes, *self._unfinished}
         self._unfinished.clear()
-        due = self._mail_later is not None and self._mail_later <= now
-        if rings.mail or due or (rings.named and self._troubles):
-            told = {*self.hands.answers, *rings.letters, *(n for n, whole in rings.named.items() if whole)}
-            came = self._asked(None, now, partial(self._all_mail, now, told), None)
-            if came is not None:
-                self._troubles.clear()
-        elif rings.named:
-            came = self._asked(None, now, partial(self._named_mail, now, rings.named), None)
-        else:
-            came = set()
-        if came is None:
-            self._mail_later = now + RETRY
-        touched |= came or set()
-        touched |= {case_id for _, case_id in self._due(self._deadlines, now) if case_id in self.cases}
+        touched |= self.sorting.turn(now, rings)
+        touched |= self.deadlines.due(now) & self.cases.keys()
         if self.carriage is not None:
-            touched |= self._asked(None, now, partial(self.carriage.take, self.cases), set())
+            touched |= self.boundary.asked(None, now, partial(self.carriage.take, self.cases), set())
         unfinished = self._settle(now, touched | (looked or set()), budget)
         self.display.turn(now)
         if self.desk is not None:
             self.desk.turn(now)
-        busy = self._asked(None, now, partial(self._digest, now), otherwise=False)
+        busy = self.boundary.asked(None, now, partial(self._digest, now), otherwise=False)
         return unfinished or bool(self.rounds.left) or busy
 
     def _digest(self, now: datetime) -> bool:
         self.digests.turn(now)
         return self.digests.busy(now)
-
-    @staticmethod
-    def _due(heap: list[tuple[datetime, str]], now: datetime) -> list[tuple[datetime, str]]:
-        found = []
-        while heap and heap[0][0] <= now:
-            found.append(heapq.heappop(heap))
-        return found
 
     def _gone(self, case_id: str, now: datetime) -> None:
         """The folder of a case is gone: nothing is cancelled; hitl is asked, once [MEM-25]."""
@@ -278,7 +246,7 @@ class Service:
         if case is not None and case.head.opened_at is not None and case.head.closed is None and case.open_tasks:
             text = "its folder is gone; nothing is cancelled. Put it back, or say what is to become of it"
             self._event("gone", f"{case_id}: {text}")
-            self._guarded(None, now, partial(self.house.tell_hitl, case_id, text, now))
+            self.boundary.guarded(None, now, partial(self.house.tell_hitl, case_id, text, now))
         self._drop(case_id)
 
     def _refresh(
@@ -296,7 +264,7 @@ class Service:
                 return self._gone(case_id, now)
             self.patience.within(len(case.tasks), partial(self._read, case, now, announced, paths), READING)
         except Exception as error:  # the boundary of a case: its fault must not stop the others
-            self._break(case_id, error, now)
+            self.boundary.breaks(case_id, error, now)
 
     def _read(self, case: Case, now: datetime, announced: Iterable[str], paths: Mapping[str, bool] | None) -> None:
         later = (
@@ -307,49 +275,6 @@ class Service:
 
     def _look_again(self, at: datetime, case_id: str) -> None:
         heapq.heappush(self._later, (at, case_id))
-
-    # -- letters -------------------------------------------------------------------------------------------
-
-    def _all_mail(self, now: datetime, told: set[str]) -> set[str]:
-        return self._read_mail(*self.postbox.letters(now, self._waiting_letters, told), now, everything=True)
-
-    def _named_mail(self, now: datetime, names: Mapping[str, bool]) -> set[str]:
-        return self._read_mail(*self.postbox.letters_named(now, self._waiting_letters, names), now)
-
-    def _read_mail(
-        self, letters: list[Letter], later: datetime | None, now: datetime, *, everything: bool = False
-    ) -> set[str]:
-        times = (later,) if everything else (later, self._mail_later)
-        self._mail_later = min((t for t in times if t is not None), default=None)
-        touched: set[str] = set()
-        for letter in sorted(letters, key=lambda each: each.order):
-            if not self._guarded(None, now, partial(self._sort, letter, now, touched)):
-                self._mail_later = now + RETRY  # a fault of ours with one letter: the others are taken
-        for case_id in touched & self.cases.keys():
-            self.cases[case_id].letters.sort(key=lambda each: each.order)
-        return touched
-
-    def _sort(self, letter: Letter, now: datetime, touched: set[str]) -> None:
-        if self.house.is_of_session(letter):
-            return self.house.take_of_session(letter, now)
-        if letter.instruction in self.broken:
-            return  # it waits in the inbox until its case can be executed again, and is then read in its order
-        if letter.instruction is not None and letter.instruction not in self.cases:
-            self._refresh(letter.instruction, now, ())
-        if letter.instruction in self.broken:
-            return
-        if letter.instruction in self.cases and not self.cases[letter.instruction].head.ours:
-            return  # all domains share the inbox: it is for another executor [MEM-1]
-        case_id, letter = self.house.route(letter)
-        if case_id is None:
-            return self.house.take(letter, now)
-        self._waiting_letters[f"{letter.folder}/{letter.name}"] = case_id
-        if self._guarded(case_id, now, partial(self._put_in, case_id, letter)):
-            touched.add(case_id)
-
-    def _put_in(self, case_id: str, letter: Letter) -> None:
-        case = self.cases[case_id]
-        case.letters.append(self.prompter.informed(case, letter))
 
     # -- settle --------------------------------------------------------------------------------------------
 
@@ -368,20 +293,20 @@ class Service:
                     rest.add(case_id)
                     continue
                 batch = Batch(self.cases[case_id])
-                if self._guarded(case_id, now, partial(self.looks.look, batch, now, room)):
+                if self.boundary.guarded(case_id, now, partial(self.looks.look, batch, now, room)):
                     batches[case_id] = batch
                     room -= len(batch.noted)
                 else:
                     self.hands.forget(batch)
             answers = any(n.reply for b in batches.values() for n in b.noted)
             if room > 0 and not rest and not answers and not self.allotment.give(batches, now, room):
-                self._guarded(None, now, partial(self.allotment.relieve, batches, now))
+                self.boundary.guarded(None, now, partial(self.allotment.relieve, batches, now))
             noted = {c: b for c, b in batches.items() if b.noted}
-            moved = self._asked(None, now, self.escort.moved, set[str]()) & self.cases.keys()
+            moved = self.boundary.asked(None, now, self.escort.moved, set[str]()) & self.cases.keys()
             if not noted and not rest and not moved:
                 break
             self._commit(list(noted.values()), now)
-            answered = self._take_answers(noted.values(), now)
+            answered = self.sorting.answers(noted.values(), now)
             done += sum(len(b.noted) for b in noted.values())
             again = set(noted) | rest | answered | moved
             touched |= again
@@ -392,43 +317,6 @@ class Service:
                 return True
         self._arm(touched, now)
         return False
-
-    def _guarded(self, case_id: str | None, now: datetime, work: Callable[[], None]) -> bool:
-        """Do it; whatever goes wrong in one case stays there [REL-4]."""
-        try:
-            work()
-        except (CannotWrite, NotOurs) as error:
-            self._full(error, now)
-            if case_id is not None:
-                self._break(case_id, error, now)
-            return False
-        except Exception as error:  # the boundary of a case: its fault must not stop the others
-            if case_id is None and isinstance(error, OSError):  # for want of descriptors, of an inbox that may be read
-                text = f"{error.strerror}: {error.filename or 'the memory'}; it is tried again"
-                if text not in self._troubles:
-                    self._event("cannot go on", text)
-                self._troubles.add(text)
-            elif case_id is None:
-                self.parked.fault(error, now)
-            else:
-                self._break(case_id, error, now)
-            return False
-        return True
-
-    def _asked(self, case_id: str | None, now: datetime, work: Callable[[], T], otherwise: T) -> T:
-        """What that work answers; `otherwise` where it goes wrong, guarded like any other."""
-        answers = [otherwise]
-        self._guarded(case_id, now, lambda: answers.append(work()))
-        return answers[-1]
-
-    def _full(self, error: ExecutordError, now: datetime) -> None:
-        self.cannot_write = str(error)
-        self.parked.cannot_write(error, now)
-
-    def _take_answers(self, batches: Iterable[Batch], now: datetime) -> set[str]:
-        """Read what these batches have put into our own inbox: the answers of programs [OPS-17]."""
-        names = {n.target.removeprefix(f"{INBOX}/"): True for b in batches for n in b.noted if n.reply and n.target}
-        return self._read_mail(*self.postbox.letters_named(now, self._waiting_letters, names), now) if names else set()
 
     def _commit(self, batches: list[Batch], now: datetime) -> None:
         """The batches in one step, but for those of cases that failed in company: one by one [REL-4]."""
@@ -443,9 +331,9 @@ class Service:
     def _fails(self, batches: list[Batch], error: Exception, now: datetime) -> None:
         """Of several it is not known whose fault it was: each is tried again at once, alone."""
         if isinstance(error, CannotWrite | NotOurs):
-            self._full(error, now)
+            self.boundary.full(error, now)
         if len(batches) == 1:
-            return self._break(batches[0].case.id, error, now)
+            return self.boundary.breaks(batches[0].case.id, error, now)
         if isinstance(error, Unreadable):
             self._event("broken", str(error))  # alone it may go on from what stands there, and nobody would know
         for batch in batches:
@@ -460,10 +348,10 @@ class Service:
             self.hands.commit(batches)
         except Exception as error:
             return self._fails(batches, error, now)
-        self.cannot_write = None
+        self.boundary.cannot_write = None
         for batch in batches:
-            self._guarded(batch.case.id, now, partial(self._carried_out, batch, now))
-        self._guarded(None, now, partial(self.treasury.heard, entries, now))
+            self.boundary.guarded(batch.case.id, now, partial(self._carried_out, batch, now))
+        self.boundary.guarded(None, now, partial(self.treasury.heard, entries, now))
 
     def _carried_out(self, batch: Batch, now: datetime) -> None:
         """These lines are noted and done: what else has to know of them."""
@@ -476,13 +364,10 @@ class Service:
         else:
             self.marks.did(case.id, case.n)
             self.display.owe(case.id, now)
-            self._guarded(case.id, now, partial(self.hands.rotate, case, now))
+            self.boundary.guarded(case.id, now, partial(self.hands.rotate, case, now))
         for entry in (n.entry for n in batch.noted):
             if entry["action"] == "file":
-                facts = entry["facts"]
-                raw = facts.get("raw")
-                name = os.path.basename(os.fsdecode(bytes.fromhex(raw[0]))) if raw else facts["file"]
-                self._waiting_letters.pop(f"{facts.get('inbox', 'executor')}/{name}", None)
+                self.sorting.filed(entry["facts"])
             self._on_entry(case.id, entry)
 
     def _deliver(self, batches: list[Batch], *, before: bool) -> None:
@@ -501,14 +386,8 @@ class Service:
     def _arm(self, touched: set[str], now: datetime) -> None:
         for case_id in touched:
             agenda = self.agendas.get(case_id)
-            at = self._asked(case_id, now, agenda.next_at, None) if agenda is not None else None
-            if at is None:
-                self._deadline.pop(case_id, None)
-            elif self._deadline.get(case_id) != at:
-                self._deadline[case_id] = at
-                heapq.heappush(self._deadlines, (at, case_id))
-        while self._deadlines and self._deadline.get(self._deadlines[0][1]) != self._deadlines[0][0]:
-            heapq.heappop(self._deadlines)
+            at = self.boundary.asked(case_id, now, agenda.next_at, None) if agenda is not None else None
+            self.deadlines.put(case_id, at)
 
     # -- waking ---------------------------------------------------------------------------------------------
 
@@ -525,28 +404,29 @@ class Service:
             try:
                 self.disk.sync_all()
             except CannotWrite as error:
-                return self._full(error, now)  # more is looked at again after a crash: nothing is lost
+                return self.boundary.full(error, now)  # more is looked at again after a crash: nothing is lost
             self.marks.settle()
 
     def next_at(self) -> datetime | None:
         """When something can happen next, if nothing changes before."""
-        times = [h[0][0] for h in (self._later, self._deadlines) if h]
-        times += [t for t in (self._mail_later, self._round_again, self.lineup.next_slack()) if t is not None]
+        slack = self.lineup.next_slack()
+        single = (self.deadlines.first(), self.sorting.again_at, self._round_again, slack, self.digests.next_at())
+        times = [t for t in single if t is not None]
+        times += [at for at, _ in self._later[:1]]
         times += self.display.times()
         times += [again for _, again in self.broken.values()]
         times += self._unfinished.values()
         if self.desk is not None and (at := self.desk.next_at()) is not None:
             times.append(at)
-        times += [at for at in (self.digests.next_at(),) if at is not None]
         return min(times, default=None)
 
     def settling(self) -> bool:
         """Whether something that lies there is not yet known to be whole."""
-        return bool(self._later or self._unfinished) or self._mail_later is not None
+        return bool(self._later or self._unfinished) or self.sorting.again_at is not None
 
     def idle(self) -> bool:
         """Whether nothing is in progress and nothing is on its way in [OPS-6]."""
-        if self._later or self._unfinished or self._mail_later is not None or self._waiting_letters:
+        if self._later or self._unfinished or self.sorting:
             return False
         if self.desk is not None and not self.desk.idle():
             return False

@@ -20,6 +20,7 @@ from executord.hands import Batch, Hands
 from executord.places import Choice, Lineup
 from executord.policy import Policy
 from executord.rules import dispatch
+from executord.service.boundary import Boundary
 from executord.service.looks import Looks
 from executord.service.parked import Parked
 from executord.service.prompter import Prompter
@@ -36,8 +37,7 @@ class Hall(Protocol):
     prompter: Prompter
     parked: Parked
     looks: Looks
-
-    def _break(self, case_id: str, error: BaseException, now: datetime) -> None: ...
+    boundary: Boundary
 
 
 class Allotment:
@@ -71,7 +71,7 @@ class Allotment:
                     service.parked.fault(error, now)
                     break
                 service.hands.forget(batches.pop(lineup.at, None))
-                service._break(lineup.at, error, now)
+                service.boundary.breaks(lineup.at, error, now)
         return bool(served)
 
     def _give_one(self, batch: Batch, case: Case, line: Due, choice: Choice | None, now: datetime) -> int:

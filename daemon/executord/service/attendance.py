@@ -6,7 +6,6 @@ Counterparts: `runners/workers.py`, which looks; `rules/processes.py`, which say
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Protocol
@@ -20,6 +19,7 @@ from executord.evolve import replace
 from executord.places import Places
 from executord.policy import Policy
 from executord.runners.workers import Workers, run_of
+from executord.service.boundary import Boundary
 
 NO_ROOM, NO_START = timedelta(seconds=5), timedelta(seconds=60)  # until a process is tried to be started again
 
@@ -32,13 +32,14 @@ class Hall(Protocol):
     places: Places
     workers: Workers | None
     broken: dict[str, tuple[str, datetime]]
+    boundary: Boundary
 
 
 class Attendance:
     """Looks after processes; decides nothing."""
 
-    def __init__(self, service: Hall, guarded: Callable[[str, datetime, Callable[[], None]], bool]) -> None:
-        self._service, self._guarded = service, guarded
+    def __init__(self, service: Hall) -> None:
+        self._service = service
 
     def adopt(self, case: Case, now: datetime) -> None:
         """Processes outlive the daemon: those that the journal speaks of are watched again, or seen to be gone."""
@@ -66,7 +67,7 @@ class Attendance:
             rang |= {(c, t) for c, case in cases.items() for t in case.running}
         for case_id, task_id in sorted(rang):
             if case_id in cases:
-                self._guarded(case_id, now, partial(self._look_at, cases[case_id], task_id, now))
+                self._service.boundary.guarded(case_id, now, partial(self._look_at, cases[case_id], task_id, now))
         return {case_id for case_id, _ in rang if case_id in cases}
 
     def _look_at(self, case: Case, task_id: str, now: datetime) -> None:

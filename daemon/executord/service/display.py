@@ -18,6 +18,7 @@ from executord.pen import dump
 from executord.policy import Policy
 from executord.rules import incident
 from executord.rules.results import set_aside
+from executord.service.boundary import Boundary
 from executord.views.overview import progress
 
 PROGRESS = "outputs/partial/progress.yaml"
@@ -32,18 +33,14 @@ class Shown(Protocol):
     cases: dict[str, Case]
     agendas: dict[str, Agenda]
     hands: Hands
+    boundary: Boundary
 
 
 class Display:
     """For all cases of one tree. `commit` notes and carries out a batch."""
 
-    def __init__(
-        self,
-        service: Shown,
-        guarded: Callable[[str, datetime, Callable[[], None]], bool],
-        commit: Callable[[list[Batch], datetime], None],
-    ) -> None:
-        self._service, self._guarded, self._commit = service, guarded, commit
+    def __init__(self, service: Shown, commit: Callable[[list[Batch], datetime], None]) -> None:
+        self._service, self._commit = service, commit
         self._owed: dict[str, datetime] = {}  # case → when its views may be written
         self._written: dict[str, datetime] = {}
 
@@ -73,7 +70,7 @@ class Display:
             if case is None:
                 continue
             self._written[case_id] = now
-            self._guarded(case_id, now, partial(self._write, case, now))
+            self._service.boundary.guarded(case_id, now, partial(self._write, case, now))
 
     def check(self, case_id: str, now: datetime) -> None:
         """A hand edit of a view is overwritten at the next round."""

@@ -12,14 +12,12 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Protocol
 
 from executord.errors import CannotWrite, ExecutordError, TooMuch
 from executord.paper.gate import ours_to_mend
 from executord.policy import Policy
 from executord.service.blame import blame
-from executord.service.house import House
 
 RETRY = timedelta(seconds=5)
 PASSING, MENDED, FAULT = timedelta(seconds=15), timedelta(minutes=1), timedelta(hours=1)  # the longest waits
@@ -32,11 +30,6 @@ class Hall(Protocol):
 
     root: str
     policy: Policy
-    house: House
-
-    def _event(self, what: str, text: str) -> None: ...
-
-    def _guarded(self, case_id: str | None, now: datetime, work: Callable[[], None]) -> bool: ...
 
 
 @dataclass(slots=True)
@@ -50,8 +43,8 @@ class _Trouble:
 class Parked:
     """All of one tree. `cases`: case → what is wrong (empty: it failed in company, nobody knows), when to try again."""
 
-    def __init__(self, service: Hall) -> None:
-        self._service = service
+    def __init__(self, service: Hall, event: Callable[[str, str], None]) -> None:
+        self._service, self._event = service, event
         self.cases: dict[str, tuple[str, datetime]] = {}
         self._troubles: dict[str, _Trouble] = {}
         self._faults: dict[str, datetime] = {}
@@ -60,8 +53,8 @@ class Parked:
         """It failed with others in one step: it is tried again now, alone."""
         self.cases[case_id] = ("", now)
 
-    def park(self, case_id: str, error: BaseException, now: datetime, *, tell: bool) -> None:
-        """Say what is wrong, once for as long as it stays the same; `hitl` too, where waiting alone does not help."""
+    def park(self, case_id: str, error: BaseException, now: datetime) -> str | None:
+        """Say what is wrong, once for as long as it stays the same. Returns it where waiting alone does not help."""
         text = said_of(error)
         passing = isinstance(error, CannotWrite) or (isinstance(error, OSError) and ours_to_mend(error))
         mendable = isinstance(error, ExecutordError | OSError) and not isinstance(error, TooMuch)
@@ -81,9 +74,8 @@ class Parked:
         self._troubles[case_id] = _Trouble(now, wait, text, shown)
         self.cases[case_id] = (shown, now + wait)
         if new:
-            self._service._event("broken", f"{case_id}: {shown}")
-            if not passing and tell:
-                self._service._guarded(None, now, partial(self._service.house.tell_hitl, case_id, shown, now))
+            self._event("broken", f"{case_id}: {shown}")
+        return shown if new and not passing else None
 
     def fault(self, error: BaseException, now: datetime) -> None:
         """A fault of ours that is no case's: said at most once an hour, however often it is tried again."""
@@ -97,7 +89,7 @@ class Parked:
         last = self._faults.get(text)
         if last is None or not last <= now < last + FAULT:
             self._faults[text] = now
-            self._service._event(word, text)
+            self._event(word, text)
 
 
 def said_of(error: BaseException) -> str:

@@ -14,6 +14,8 @@ from typing import Protocol
 from executord.case.casebook import Case
 from executord.files.repose import Watch
 from executord.files.store import Store
+from executord.service.boundary import Boundary
+from executord.service.deadlines import Deadlines
 from executord.service.display import Display
 from executord.service.escort import Escort
 
@@ -26,22 +28,20 @@ class Looked(Protocol):
     display: Display
     escort: Escort
     watch: Watch
+    boundary: Boundary
+    deadlines: Deadlines
 
 
 class Rounds:
-    """Of one tree. `refresh` reads a case again; `due` says when its first line comes due; `progress`: it goes on;
-    `guarded` keeps what goes wrong with one case from the others [REL-4]."""
+    """Of one tree. `refresh` reads a case again; `progress`: it goes on."""
 
     def __init__(
         self,
         service: Looked,
         refresh: Callable[[str, datetime, set[str]], None],
-        due: Callable[[str], datetime | None],
         progress: Callable[[], None],
-        guarded: Callable[[str, datetime, Callable[[], None]], bool],
     ) -> None:
-        self._service, self._refresh, self._due, self._progress = service, refresh, due, progress
-        self._guarded = guarded
+        self._service, self._refresh, self._progress = service, refresh, progress
         self.left: list[str] = []  # of the round that goes on, the last first
 
     def begin(self) -> None:
@@ -57,7 +57,7 @@ class Rounds:
             while self.left and looked < most:
                 case_id = self.left.pop()
                 looked += 1
-                self._guarded(case_id, now, partial(self._visit, case_id, now, stirred))
+                self._service.boundary.guarded(case_id, now, partial(self._visit, case_id, now, stirred))
         self._progress()
         return stirred
 
@@ -78,7 +78,7 @@ class Rounds:
 
     def _stirs(self, case_id: str, now: datetime) -> bool:
         """Whether it has found a reason to look at what follows; of cases at rest it has none [PERF-4]."""
-        service, at = self._service, self._due(case_id)
+        service, at = self._service, self._service.deadlines.of(case_id)
         case = service.cases.get(case_id)
         if case is None or case.head.opened_at is None or not case.open_tasks or (at is not None and at <= now):
             return True
