@@ -570,6 +570,12 @@ def still_asked(task: Task) -> tuple[Ask, ...]:
     )  # fmt: skip
 
 
+def still_asked_of_case(head: Head) -> tuple[Ask, ...]:
+    """The same of the instruction itself."""
+    released = [a for a in head.asks if not (a.about == "checkpoint" and a.facts.get("checkpoint") in head.released)]
+    return tuple(a for a in released if head.closed is None or a.lasts)
+
+
 def expected_spec(plan: Plan | None, task_id: str) -> TaskSpec:
     """What is known of a task without a file: what the plan says of it."""
     return (plan.specs.get(task_id) if plan is not None else None) or TaskSpec(task_id, title=task_id)

@@ -21,7 +21,6 @@ from executord.case import (
     Ask,
     Carried,
     Checkpoint,
-    Ended,
     Head,
     Letter,
     Paused,
@@ -29,6 +28,7 @@ from executord.case import (
     expected_spec,
     natural,
     still_asked,
+    still_asked_of_case,
 )
 from executord.case.packed import shared
 from executord.case.products import Survey
@@ -173,8 +173,8 @@ class Case:
 
     def set_head(self, head: Head) -> None:
         """Put a new head; every line may follow from it."""
-        if head.asks and any(_let_go(ask, head) for ask in head.asks):
-            head = replace(head, asks=tuple(ask for ask in head.asks if not _let_go(ask, head)))
+        if head.asks and len(asks := still_asked_of_case(head)) < len(head.asks):
+            head = replace(head, asks=asks)
         if head.pauses:
             head = replace(head, pauses=run_out(head.pauses, (), head.hold, self.event_at))
         old, self.head = self.head, head
@@ -188,10 +188,34 @@ class Case:
             self.dirty.update(self.tasks)
 
     def put(self, task: Task) -> None:
-        """Put a task's new value and keep the counters."""
+        """Put a task's new value and keep the counters; each step may read what those before it have kept."""
         old = self.tasks.get(task.id)
         if old is task:
             return
+        task = self._settled(old, task)
+        self.tasks[task.id] = task
+        self.revision += 1
+        self.dirty.add(task.id)
+        self.sums.changed(old, task, linked=bool(self.dependants.get(task.id)))
+        if old is None:
+            self._comes(task)
+        elif old.key != task.key:
+            del self._order[bisect_left(self._order, old.key)]
+            insort(self._order, task.key)
+        self._keep_links(old, task)
+        if (old.folder if old and old.present else None) != (task.folder if task.present else None):
+            self._lies_elsewhere(old, task)
+        was_live, is_live = (old.live if old else None), task.live
+        was_agent, is_agent = was_live.agent if was_live else None, is_live.agent if is_live else None
+        if was_agent != is_agent and self.on_holder is not None:
+            self.on_holder(task.id, was_agent, is_agent)
+        if self._frontier is None or old is None or old.ended is not task.ended or old.key != task.key:
+            self._move_frontier(task)
+        self._keep_lists(old, task)
+        self.head_dirty = True
+
+    def _settled(self, old: Task | None, task: Task) -> Task:
+        """The new value as it is kept: without the asks whose reason is gone, its pauses ended that are over."""
         if task.pauses or (old is not None and old.ended is not None and task.ended is None):
             task = self._standing_still(task, old)
         if task.owed and task.live is None and any(o.kind == "rework" for o in task.owed):
@@ -199,26 +223,25 @@ class Case:
             task = replace(task, owed=tuple(o for o in task.owed if o.kind != "rework"))
         if task.asks and len(asks := still_asked(task)) < len(task.asks):
             task = replace(task, asks=asks)
-        self.tasks[task.id] = task
-        self.revision += 1
-        self.dirty.add(task.id)
-        self.sums.changed(old, task, linked=bool(self.dependants.get(task.id)))
-        if old is None:
-            insort(self._order, task.key)
-            self.planned_total += 1
-            if task.ended is None:
-                self._open_total += 1
-            self._known(task)
-            self._behind_gates(task)
-            folded = task.id.casefold()
-            same = (*self.casefold.get(folded, ()), task.id)
-            self.casefold[shared(folded)] = shared(same) if len(same) == 1 else same
-            if len(same) > 1:
-                self.dirty.update(same)
-                self._line_changes()
-        elif old.key != task.key:
-            del self._order[bisect_left(self._order, old.key)]
-            insort(self._order, task.key)
+        return task
+
+    def _comes(self, task: Task) -> None:
+        """A task that the case has not had yet."""
+        insort(self._order, task.key)
+        self.planned_total += 1
+        if task.ended is None:
+            self._open_total += 1
+        self._known(task)
+        self._behind_gates(task)
+        folded = task.id.casefold()
+        same = (*self.casefold.get(folded, ()), task.id)
+        self.casefold[shared(folded)] = shared(same) if len(same) == 1 else same
+        if len(same) > 1:
+            self.dirty.update(same)
+            self._line_changes()
+
+    def _keep_links(self, old: Task | None, task: Task) -> None:
+        """What it waits for, and who waits for it: dependencies, cycles, ends."""
         linked = old is None or old.spec.requires != task.spec.requires or old.spec.after != task.spec.after
         if linked:
             self._relink(old, task)
@@ -231,24 +254,23 @@ class Case:
         was, now = (old.ended if old else None), task.ended
         if old is not None and (was is None) != (now is None):
             self._open_total += 1 if now is None else -1
-        if old is None or _verdict(was) != _verdict(now):
+        if old is None or (was and was.state) != (now and now.state):
             self._ended_changed(task, old)
-        if (old.folder if old and old.present else None) != (task.folder if task.present else None):
-            if old is not None and old.present and old.folder is not None:
-                self.counts[old.folder] -= 1
-            if task.present and task.folder is not None:
-                self.counts[task.folder] += 1
-            if self.gone:
-                self.weigh_gone()
-            if len(same := self.casefold[task.id.casefold()]) > 1:
-                self.dirty.update(same)
-                self._line_changes()
-        was_live, is_live = (old.live if old else None), task.live
-        was_agent, is_agent = was_live.agent if was_live else None, is_live.agent if is_live else None
-        if was_agent != is_agent and self.on_holder is not None:
-            self.on_holder(task.id, was_agent, is_agent)
-        if self._frontier is None or old is None or was is not now or (old is not None and old.key != task.key):
-            self._move_frontier(task)
+
+    def _lies_elsewhere(self, old: Task | None, task: Task) -> None:
+        """Its file came, went, or lies in another folder."""
+        if old is not None and old.present and old.folder is not None:
+            self.counts[old.folder] -= 1
+        if task.present and task.folder is not None:
+            self.counts[task.folder] += 1
+        if self.gone:
+            self.weigh_gone()
+        if len(same := self.casefold[task.id.casefold()]) > 1:
+            self.dirty.update(same)
+            self._line_changes()
+
+    def _keep_lists(self, old: Task | None, task: Task) -> None:
+        """Which tasks have a process, an open ask, a breach, a clash, a file that is missing."""
         self.running = among(self.running, task.id, belongs=task.process is not None)
         asks = old.asks if old is not None else ()
         if asks is not task.asks:
@@ -261,7 +283,6 @@ class Case:
             self.gone += 1 if task.gone_at is not None else -1
             self.gone_since = max(filter(None, (self.gone_since, task.gone_at)), default=None) if self.gone else None
             self.weigh_gone()
-        self.head_dirty = True
 
     def ended_outside(self, number: int, ordinal: int, outcome: Carried) -> None:
         """The outbox has ended with this send of an update."""
@@ -319,26 +340,14 @@ class Case:
 
     def set_gates(self, checkpoints: Iterable[Checkpoint]) -> None:
         """Checkpoints and phases of a new plan."""
-        ids = [key[-1] for key in self._order]
-        rank = {i: r for r, i in enumerate(ids)}
-        self._gates = []
+        rank = {key[-1]: r for r, key in enumerate(self._order)}
+        self._gates = [Gate.of(each, number, self._order, rank) for number, each in enumerate(checkpoints)]
+        self._contrary_gates = any(gate.contrary(rank) for gate in self._gates)
         self._gates_before, self._gates_after = {}, {}
-        self._contrary_gates = False
-        for number, cp in enumerate(checkpoints):
-            gate = Gate(cp.id, cp.review, cp.phase, cp.after, cp.before, number)
-            gate.unknown = frozenset(i for i in cp.after if i not in rank)
-            self._gates.append(gate)
-            gate.before_ids = list(cp.before)
-            last = max((rank[i] for i in cp.after if i in rank), default=None)
-            if not cp.before and last is not None:
-                gate.before_ids = ids[last + 1 :]
-                gate.last = self._order[last]
-            first = min((rank[i] for i in gate.before_ids if i in rank), default=len(ids))
-            if any(rank.get(i, -1) >= first for i in cp.after):
-                self._contrary_gates = True
+        for gate in self._gates:
             for task_id in gate.before_ids:
                 self._gates_before.setdefault(task_id, []).append(gate)
-            for task_id in cp.after:
+            for task_id in gate.after:
                 self._gates_after.setdefault(task_id, []).append(gate)
                 task = self.tasks.get(task_id)
                 if task is None or task.ended is None:
@@ -576,17 +585,6 @@ class Case:
 def _waits(task: Task) -> bool:
     """Whether it has not been started: what was started or has ended waits for nothing."""
     return task.ended is None and task.live is None and task.folder in ("pending", None)
-
-
-def _let_go(ask: Ask, head: Head) -> bool:
-    """Whether what was asked about the instruction needs no answer any more."""
-    if ask.about == "checkpoint" and ask.facts.get("checkpoint") in head.released:
-        return True
-    return head.closed is not None and not ask.lasts
-
-
-def _verdict(ended: Ended | None) -> str | None:
-    return ended.state if ended else None
 
 
 def _seen_by_tasks(head: Head) -> tuple[Any, ...]:

@@ -5,10 +5,12 @@ Counterpart: `casebook.py`, which says what each task and each checkpoint waits 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
+
+from executord.case.specs import Checkpoint
 
 K = TypeVar("K", bound=Hashable)
 
@@ -36,6 +38,25 @@ class Gate:
     unknown: frozenset[str] = frozenset()  # members of `after` that are no tasks of the case
     open_members: int = 0
     last_end: datetime | None = None
+
+    @classmethod
+    def of(cls, said: Checkpoint, number: int, order: Sequence[tuple[Any, ...]], rank: Mapping[str, int]) -> Gate:
+        """The n-th checkpoint of a plan: where it does not say what it keeps back, all that comes after its last.
+
+        `order` holds the keys of the tasks in plan order, `rank` the place of each in it.
+        """
+        gate = cls(said.id, said.review, said.phase, said.after, said.before, number, list(said.before))
+        gate.unknown = frozenset(i for i in said.after if i not in rank)
+        last = max((rank[i] for i in said.after if i in rank), default=None)
+        if not said.before and last is not None:
+            gate.before_ids = [key[-1] for key in order[last + 1 :]]
+            gate.last = order[last]
+        return gate
+
+    def contrary(self, rank: Mapping[str, int]) -> bool:
+        """Whether it waits for a task that comes later than one which it keeps back."""
+        first = min((rank[i] for i in self.before_ids if i in rank), default=len(rank))
+        return any(rank.get(i, -1) >= first for i in self.after)
 
     @property
     def name(self) -> str:
