@@ -18,7 +18,7 @@ from executord.checks import fsck
 from executord.clock import WallClock
 from executord.files import ledger, lock
 from executord.files.disk import DOT
-from executord.hands import dot_name
+from executord.files.naming import dot_name
 from executord.paper import parse
 from executord.policy import make_policy
 from executord.service import Service

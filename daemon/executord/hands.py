@@ -1,9 +1,10 @@
 """Notes lines and carries them out: stage, note, publish [MEM-21].
 
-Counterparts: `typist.py` makes the bodies, `files/disk.py` changes the files, `files/journal.py` writes the lines,
-`fold.py` puts them into the case. A batch is noted line by line in memory, each seeing the state that the one before
-left, so a batch gives the same bytes as one line at a time; then everything staged is made durable, the lines are
-appended, and what was staged is renamed into place. After a crash `redo` repeats the last step from the journal alone.
+Counterparts: `typist.py` makes the bodies, `files/naming.py` finds the names, `files/disk.py` changes the files,
+`files/journal.py` writes the lines, `fold.py` puts them into the case. A batch is noted line by line in memory, each
+seeing the state that the one before left, so a batch gives the same bytes as one line at a time; then everything staged
+is made durable, the lines are appended, and what was staged is renamed into place. After a crash `redo` repeats the
+last step from the journal alone.
 """
 
 from __future__ import annotations
@@ -39,22 +40,19 @@ from executord.case.snapshot import freeze
 from executord.errors import ExecutordError
 from executord.evolve import replace
 from executord.files import journal
-from executord.files.disk import DOT, INBOX, OWN_INBOXES, Disk, is_left_over
+from executord.files.disk import INBOX, OWN_INBOXES, Disk, is_left_over
+from executord.files.naming import Naming, dot_name
 from executord.files.store import Store
 from executord.fold import fold
 from executord.meaning.transitions import attempt_of
 from executord.paper import parse
-from executord.paper.gate import ours_to_mend, regular
 from executord.pen import dump, journal_line, printable
 from executord.posts import next_stem
-from executord.reading import find, text_of
 from executord.runners.workers import Run, Started, Workers, run_of
 from executord.typist import Typist, marked
 from executord.values import read_stamp
 
 Entry = dict[str, Any]
-_OURS = b"\ngenerated_by: executord\n"  # as `pen` writes it [MEM-16]
-_WHOLE = 64 << 20  # bytes; what is larger is none of ours
 _MARKS = frozenset({"generated_by", "generated_at", "event"})
 
 
@@ -62,7 +60,8 @@ _MARKS = frozenset({"generated_by", "generated_at", "event"})
 class Noted:
     """One line of a batch: its entry, and what is renamed for it."""
 
-    entry: Entry
+    entry: Entry = field(default_factory=dict)
+    more: Entry = field(default_factory=dict)  # what the entry says besides its line: to, type, path, facts
     source: str | None = None  # from the memory
     target: str | None = None
     data: bytes | None = None
@@ -80,10 +79,12 @@ class Batch:
     noted: list[Noted] = field(default_factory=list)
 
 
-def dot_name(case_id: str, line: str) -> str:
-    """The staged name of what a line publishes: made from the line's name, so redo finds it, and never too long."""
-    digest = hashlib.sha256(f"{case_id}\0{line}".encode(errors="surrogatepass")).hexdigest()[:32]
-    return f"{DOT}{digest}"
+def _written(path: str, data: bytes) -> Noted:
+    return Noted(target=path, data=data, more={"path": path})
+
+
+def _moved(source: str, target: str) -> Noted:
+    return Noted(source=source, target=target, more={"path": target, "facts": {"from": source}})
 
 
 class Hands:
@@ -92,96 +93,99 @@ class Hands:
     def __init__(self, store: Store, disk: Disk, workers: Workers | None = None) -> None:
         self.store, self.disk, self.workers = store, disk, workers
         self.typist = Typist(store)
+        self.names = Naming(store)
         self.began: datetime | None = None  # when this daemon noted its first line
         self.answers: set[str] = set()  # of programs, put into our own inbox before we died: they are whole
-        self._taken: set[str] = set()  # names that a batch in work will fill
-        self._leaving: set[str] = set()  # names that a batch in work will leave
 
     # -- note ----------------------------------------------------------------------------------------------
 
     def note(self, batch: Batch, line: Due, now: datetime) -> Entry:
         """Note one line in memory: its entry, its bytes, and what it changes in the case."""
         case = batch.case
-        action = line.action
         self.began = self.began or now
-        more: dict[str, Any] = {}
-        noted = Noted({})
         if line.facts and any(isinstance(v, Rendered) for v in line.facts.values()):
             line = replace(line, facts={k: self.typist.value(v, case, now) for k, v in line.facts.items()})
-        body: Mapping[str, Any] | None = None
-        match action:
-            case Send():
-                inbox = f"{INBOX}/{self.store.inbox_of(action.to)}"
-                name = action.name or next_stem(case, line.task, line.attempt, action.kind)
-                more = {"to": action.to, "type": action.kind}
-                body = self.typist.letter(case, line, action, name, now)
-                noted.data = dump(body)
-                noted.target = self._free(f"{inbox}/{name}.yaml", noted.data)
-                more["path"] = noted.target
-            case Write():
-                noted.target = f"{case.id}/{action.path}"
-                told = [n.entry for n in batch.noted]
-                body = {k: self.typist.value(v, case, now, told) for k, v in action.body.items()} | marked(
-                    case.n + 1, now
-                )
-                noted.data = dump(body)
-                more["path"] = noted.target
-                more["facts"] = {"sha256": hashlib.sha256(noted.data).hexdigest(), "size": len(noted.data)}
-                self.store.remember(noted.target, body)
-            case Amend():
-                noted.target, noted.over = f"{case.id}/{action.path}", True
-                changed = {**self.store.body(noted.target), **action.body}
-                body = {k: v for k, v in changed.items() if k not in _MARKS} | marked(case.n + 1, now)
-                noted.data = dump(body)
-                digest = hashlib.sha256(noted.data).hexdigest()
-                more = {"path": noted.target, "facts": {"over": True, "sha256": digest, "size": len(noted.data)}}
-                self.store.remember(noted.target, body)
-            case Explain():
-                folder, name = action.rejected_path.rsplit("/", 1)
-                body = dict(action.body) | marked(case.n + 1, now)
-                noted.data = dump(body)
-                noted.target = self._free(f"{folder}/{name.rsplit('.', 1)[0]}.reason.yaml", noted.data)
-                more["path"] = noted.target
-            case File():
-                noted.source = f"{INBOX}/{action.folder}/{action.name}"
-                shelf = ".rejected" if action.rejected else ".processed"
-                noted.target = self._free(f"{INBOX}/{action.folder}/{shelf}/{now:%Y-%m-%d}/{action.name}", None)
-                more["path"] = noted.target
-            case Move():
-                noted.source, noted.target = f"{case.id}/{action.source}", f"{case.id}/{action.target}"
-                more = {"path": noted.target, "facts": {"from": noted.source}}
-                self._leaving.add(noted.source)
-            case Archive():
-                noted.source, noted.target = case.id, f"_archive/{case.id}"
-                more = {"path": noted.target, "facts": {"from": noted.source}}
-            case Reply():
-                noted.target = f"{INBOX}/{OWN_INBOXES[0]}/{action.name}.yaml"
-                body = self.typist.reply(case, line, action, now)
-                noted.data, noted.reply = dump(body), True
-                noted.target = self._free(noted.target, noted.data)
-                more["path"] = noted.target
-            case Start():
-                noted.action, noted.started = action, self._start(batch, line, action)
-                more = {"to": action.to, "facts": noted.started.facts}
-            case Tell():
-                noted.action = action
-                more = {"to": action.to, "type": action.kind}
-            case Stop():
-                noted.action = action
-            case Record() | Deliver() | None:
-                pass
-            case _:
-                assert_never(action)
+        noted = self._prepared(batch, line, now)
         if noted.source is not None and noted.target is not None and printable(noted.source) != noted.source:
             raw = [os.fsencode(noted.source).hex(), os.fsencode(noted.target).hex()]
-            more["facts"] = {**more.get("facts", {}), "raw": raw}  # names that are no text; redo needs their bytes
-        word = action.word if action is not None else Record.word
-        noted.entry = journal.entry_of(line, case.n + 1, now, word, more)
-        if noted.target is not None:
-            self._taken.add(noted.target)
+            noted.more["facts"] = {**noted.more.get("facts", {}), "raw": raw}  # no text; redo needs their bytes
+        word = line.action.word if line.action is not None else Record.word
+        noted.entry = journal.entry_of(line, case.n + 1, now, word, noted.more)
+        self.names.take(noted.target)
         fold(case, noted.entry)
         batch.noted.append(noted)
         return noted.entry
+
+    def _prepared(self, batch: Batch, line: Due, now: datetime) -> Noted:
+        """What carries this line out: its bytes, its place, and what its entry says of them."""
+        case, action = batch.case, line.action
+        match action:
+            case Send():
+                return self._letter(case, line, action, now)
+            case Write():
+                return self._paper(batch, action, now)
+            case Amend():
+                return self._amended(case, action, now)
+            case Explain():
+                data = dump(dict(action.body) | marked(case.n + 1, now))
+                folder, name = action.rejected_path.rsplit("/", 1)
+                return _written(self.names.free(f"{folder}/{name.rsplit('.', 1)[0]}.reason.yaml", data), data)
+            case File():
+                shelf = ".rejected" if action.rejected else ".processed"
+                target = self.names.free(f"{INBOX}/{action.folder}/{shelf}/{now:%Y-%m-%d}/{action.name}")
+                return Noted(source=f"{INBOX}/{action.folder}/{action.name}", target=target, more={"path": target})
+            case Move():
+                self.names.leave(f"{case.id}/{action.source}")
+                return _moved(f"{case.id}/{action.source}", f"{case.id}/{action.target}")
+            case Archive():
+                return _moved(case.id, f"_archive/{case.id}")
+            case Reply():
+                data = dump(self.typist.reply(case, line, action, now))
+                noted = _written(self.names.free(f"{INBOX}/{OWN_INBOXES[0]}/{action.name}.yaml", data), data)
+                noted.reply = True
+                return noted
+            case Start():
+                started = self._start(batch, line, action)
+                return Noted(action=action, started=started, more={"to": action.to, "facts": started.facts})
+            case Tell():
+                return Noted(action=action, more={"to": action.to, "type": action.kind})
+            case Stop():
+                return Noted(action=action)
+            case Record() | Deliver() | None:
+                return Noted()
+            case _:
+                assert_never(action)
+
+    def _letter(self, case: Case, line: Due, action: Send, now: datetime) -> Noted:
+        """A message, in the inbox of whom it is for."""
+        name = action.name or next_stem(case, line.task, line.attempt, action.kind)
+        data = dump(self.typist.letter(case, line, action, name, now))
+        noted = _written(self.names.free(f"{INBOX}/{self.store.inbox_of(action.to)}/{name}.yaml", data), data)
+        noted.more |= {"to": action.to, "type": action.kind}
+        return noted
+
+    def _paper(self, batch: Batch, action: Write, now: datetime) -> Noted:
+        """A file of ours, which may tell of the lines before it in its own batch."""
+        case, told = batch.case, [n.entry for n in batch.noted]
+        body = {k: self.typist.value(v, case, now, told) for k, v in action.body.items()} | marked(case.n + 1, now)
+        return self._kept(f"{case.id}/{action.path}", body, {})
+
+    def _amended(self, case: Case, action: Amend, now: datetime) -> Noted:
+        """A file of ours again, with other values under some keys; it goes over the one that lies there [MEM-12]."""
+        path = f"{case.id}/{action.path}"
+        changed = {**self.store.body(path), **action.body}
+        body = {k: v for k, v in changed.items() if k not in _MARKS} | marked(case.n + 1, now)
+        noted = self._kept(path, body, {"over": True})
+        noted.over = True
+        return noted
+
+    def _kept(self, path: str, body: Mapping[str, Any], facts: Mapping[str, Any]) -> Noted:
+        """A file whose content its line vouches for, so that a change by another hand is seen [CON-6]."""
+        noted = _written(path, dump(body))
+        assert noted.data is not None
+        noted.more["facts"] = {**facts, "sha256": hashlib.sha256(noted.data).hexdigest(), "size": len(noted.data)}
+        self.store.remember(path, body)
+        return noted
 
     def _start(self, batch: Batch, line: Due, action: Start) -> Started:
         """The process, held back until its line is noted. Raises `CannotStart`."""
@@ -201,65 +205,6 @@ class Hands:
         if waiting is not None:
             return parse(waiting, path=path).data or {}
         return self.store.body(path)
-
-    def is_free(self, path: str) -> bool:
-        """Whether nothing lies under this name, and nothing will when the batch in work is carried out."""
-        return path not in self._taken and not os.path.lexists(f"{self.store.root}/{path}")
-
-    def free(self, path: str) -> str:
-        """This name, or `{stem}~2` where something lies there already."""
-        return self._free(path, None)
-
-    def _free(self, path: str, data: bytes | None) -> str:
-        """This name, or `{stem}~2` where something else lies there [MEM-14]."""
-        stem, _, ending = path.rpartition(".")
-        k = 1
-        while True:
-            name = path if k == 1 else f"{stem}~{k}.{ending}"
-            if name not in self._taken:
-                there = self._bytes(name)
-                if there is None or (data is not None and there == data):
-                    return name
-            k += 1
-
-    def _bytes(self, path: str) -> bytes | None:
-        full = f"{self.store.root}/{path}"
-        if not os.path.lexists(full):
-            return None
-        try:
-            with os.fdopen(regular(full), "rb") as file:
-                return file.read(_WHOLE)
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            if ours_to_mend(error):
-                raise  # not to know what lies there is no reason to take another name
-            return b""
-
-    def is_ours(self, path: str) -> bool:
-        """Whether the file there, if there is one, was written by us."""
-        data = self._bytes(path)
-        return data is None or _OURS in data
-
-    def occupant(self, path: str) -> str | None:
-        """Where a file that lies on a name of ours is to be moved, None if the name is free [MEM-23].
-
-        `path` and the answer count from the memory.
-        """
-        full = f"{self.store.root}/{path}"
-        if path in self._taken or path in self._leaving:
-            return None
-        if not os.path.lexists(full):
-            return None
-        stem, _, ending = path.replace("/outputs/final/", "/outputs/partial/").rpartition(".")
-        body = self.store.body(path)
-        if self.is_ours(path):
-            if "/outputs/final/" in path:
-                return self._free(f"{stem}.from-unknown.{ending}", None)
-            n = body.get("attempt")
-            return self._free(f"{stem}.attempt-{n if n else 'none'}.{ending}", None)
-        agent = text_of(find(body, ("from", "agent", "by", "author", "generated_by")).value).splitlines()
-        return self._free(f"{stem}.from-{_segment(agent[0]) if agent else 'unknown'}.{ending}", None)
 
     # -- carry out -----------------------------------------------------------------------------------------
 
@@ -294,15 +239,13 @@ class Hands:
                         self._publish(batch.case, noted)
                         entries.append(noted.entry)
         finally:
-            self._taken.clear()
-            self._leaving.clear()
+            self.names.release()
         return entries
 
     def forget(self, batch: Batch | None) -> None:
         """What was noted in memory is void: its names are free again, and who was held back never begins."""
         for noted in batch.noted if batch is not None else ():
-            self._taken.discard(noted.target or "")
-            self._leaving.discard(noted.source or "")
+            self.names.void(noted.source, noted.target)
             if noted.started is not None:
                 noted.started.abandon()
 
@@ -456,13 +399,13 @@ class Hands:
 
     def _clashed(self, dot: str, target: str) -> None:
         """Somebody took the name between note and publish: the same bytes are ours already, else ours becomes ~2."""
-        data = self._bytes(dot)
+        data = self.names.content(dot)
         if data is None:
             return
-        if self._bytes(target) == data:
+        if self.names.content(target) == data:
             self.disk.remove_staged(dot)
             return
-        self.disk.publish(dot, self._free(target, data))
+        self.disk.publish(dot, self.names.free(target, data))
 
     def redo(self, case: Case, entries: Iterable[Entry]) -> None:
         """Do again what these lines of the journal speak of and what a crash may have cut off, in their order."""
@@ -510,7 +453,7 @@ class Hands:
         if source is None or os.path.lexists(f"{root}/{path}") or not os.path.lexists(f"{root}/{source}"):
             return
         if entry["action"] == "file":
-            there = self._bytes(source)
+            there = self.names.content(source)
             if there is None or (
                 not facts["sha256"].startswith("unread-") and hashlib.sha256(there).hexdigest()[:16] != facts["sha256"]
             ):
@@ -540,7 +483,7 @@ class Hands:
         known = seen.get(path)
         if known is not None and known[0] == digest:
             return
-        if known is not None or self._bytes(path) != data:
+        if known is not None or self.names.content(path) != data:
             folder = os.path.dirname(path)
             self.disk.make_folder(folder)
             self.disk.replace(path, f"{folder}/{dot_name(case.id, 'view ' + path)}", data)
@@ -554,8 +497,3 @@ class Hands:
             return False
         seen.pop(path, None)
         return True
-
-
-def _segment(text: str) -> str:
-    safe = "".join(c if c.isalnum() or c in "-_" else "-" for c in text.strip().lower())
-    return safe[:60] or "unknown"

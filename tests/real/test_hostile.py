@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from executord.hands import dot_name
+from executord.files.naming import dot_name
 from tests.real.kit import INBOX, Tree, Worker, drop
 
 QUICK = {"settle": "0.2 seconds", "round": "1 second"}

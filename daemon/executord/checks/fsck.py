@@ -22,7 +22,7 @@ from executord.files import journal, ledger, lock
 from executord.files.disk import INBOX, OWN_INBOXES, is_left_over
 from executord.files.ledger import Ledger
 from executord.files.marks import Marks
-from executord.hands import dot_name
+from executord.files.naming import dot_name
 from executord.paper import Limits
 from executord.paper.gate import regular
 from executord.policy import Policy

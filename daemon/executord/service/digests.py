@@ -140,7 +140,7 @@ class Digests:
             return
         folder = f"{INBOX}/{home.store.inbox_of(READER)}"
         stem = f"executor.digest.{work.at:%Y-%m-%d}"
-        target = home.hands.free(f"{folder}/{stem}.yaml")
+        target = home.hands.names.free(f"{folder}/{stem}.yaml")
         body = {
             "id": target.rsplit("/", 1)[1].removesuffix(".yaml"),
             "type": "digest",

@@ -85,8 +85,8 @@ class Display:
         hands = self._service.hands
         for path in _paths(case):
             full = f"{case.id}/{path}"
-            touched = hands.view_touched(case, full) and not hands.is_ours(full)
-            away = hands.occupant(full) if touched else None
+            touched = hands.view_touched(case, full) and not hands.names.is_ours(full)
+            away = hands.names.occupant(full) if touched else None
             if away is not None:  # a worker's file lies on our name
                 batch = Batch(case)
                 line = set_aside(case, Due(now, "view", "MEM-24", Write(path)), away.removeprefix(f"{case.id}/"))

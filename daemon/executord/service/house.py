@@ -166,7 +166,8 @@ class House:
                 refusal = Finding("MSG-1", text,
                                   "check session_id; `executord status` lists the sessions")  # fmt: skip
             else:
-                filed = self._service.hands.free(f"{INBOX}/{letter.folder}/.processed/{now:%Y-%m-%d}/{letter.name}")
+                day = f"{INBOX}/{letter.folder}/.processed/{now:%Y-%m-%d}"
+                filed = self._service.hands.names.free(f"{day}/{letter.name}")
                 refusal = desk.hear(session_id, letter, filed, now)
         if refusal is None:
             return self._file(letter, now, ".processed", None, None)
@@ -323,19 +324,19 @@ class House:
         source = f"{INBOX}/{letter.folder}/{letter.name}"
         day = f"{INBOX}/{letter.folder}/{shelf}/{now:%Y-%m-%d}"
         disk.make_folder(day)
-        target = hands.free(f"{day}/{letter.name}")
+        target = hands.names.free(f"{day}/{letter.name}")
         marks = {"generated_by": "executord", "generated_at": stamp(now), "event": None, "filed_as": target}
         staged: list[tuple[str, str]] = []
         digest = hashlib.sha256(target.encode(errors="surrogatepass")).hexdigest()[:32]
         if reason is not None:
-            place = hands.free(f"{target.rsplit('.', 1)[0]}.reason.yaml")
+            place = hands.names.free(f"{target.rsplit('.', 1)[0]}.reason.yaml")
             staged.append((f"{day}/{DOT}{digest}", place))
             disk.stage(staged[-1][0], dump({**reason, **marks}))
         if reply is not None and letter.sender is not None:
             kind, body = reply
             folder = self._open_box(letter.sender)
             name = stem("executor", None, None, f"{kind}.{safe_stem(letter.name.rsplit('.', 1)[0])}", 1)
-            place = hands.free(f"{folder}/{name}.yaml")
+            place = hands.names.free(f"{folder}/{name}.yaml")
             envelope = {
                 "id": place.rsplit("/", 1)[1].removesuffix(".yaml"),
                 "type": kind,

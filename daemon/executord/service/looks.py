@@ -105,7 +105,7 @@ class Looks:
         agenda = self._service.agendas[case.id]
         self._service.escort.before(case, now)
         for task in [case.tasks[task_id] for task_id in case.clashed]:
-            if self._service.hands.is_free(f"{case.id}/{task.clash}"):
+            if self._service.hands.names.is_free(f"{case.id}/{task.clash}"):
                 case.put(replace(task, clash=None))
         with closing(_Post(case, self._service.policy)) as post:
             while room > 0 and ((heard := agenda.heard(now)) is not None or post.first_at() is not None):
@@ -141,7 +141,7 @@ class Looks:
         case = batch.case
         line = self._service.prompter.complete(case, self._hushed(case, line, now), self._service.policy, now)
         if isinstance(line.action, Write):
-            away = self._service.hands.occupant(f"{case.id}/{line.action.path}")
+            away = self._service.hands.names.occupant(f"{case.id}/{line.action.path}")
             if away is not None:
                 away = away.removeprefix(f"{case.id}/")
                 self._service.hands.note(batch, set_aside(case, line, away), now)
@@ -157,7 +157,7 @@ class Looks:
 
     def clashes(self, case: Case, line: Due) -> bool:
         """Whether another file lies where this line would move one; then the line waits until that is gone [MEM-14]."""
-        if not isinstance(line.action, Move) or self._service.hands.is_free(f"{case.id}/{line.action.target}"):
+        if not isinstance(line.action, Move) or self._service.hands.names.is_free(f"{case.id}/{line.action.target}"):
             return False
         case.put(replace(case.tasks[line.task or ""], clash=line.action.target))
         return True

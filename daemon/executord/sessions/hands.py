@@ -21,7 +21,7 @@ from executord.case import Letter
 from executord.errors import NotYetWhole, Unreadable
 from executord.files import journal
 from executord.files.disk import INBOX, Disk, session_allowed
-from executord.hands import dot_name
+from executord.files.naming import dot_name
 from executord.paper import parse
 from executord.paper.gate import open_file
 from executord.pen import dump, journal_line
