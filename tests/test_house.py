@@ -244,6 +244,18 @@ def test_no_module_is_longer_than_600_lines():
     assert not too_long, "split them by subject"
 
 
+def test_who_catches_everything_says_why():
+    """Beside each broad `except` stands what it guards, or where the fault is seen."""
+    broad = re.compile(r"except (?:Base)?Exception\b|suppress\((?:Base)?Exception\)")
+    silent = [
+        f"{path.relative_to(ROOT)}:{number}"
+        for path in SOURCES
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if broad.search(line) and "  # " not in line
+    ]
+    assert not silent, "catches everything and does not say why:\n" + "\n".join(silent)
+
+
 def test_what_is_public_has_a_docstring():
     """Modules, public classes and functions say in one sentence what they are."""
     silent = []

@@ -225,7 +225,7 @@ class Hands:
             self.disk.sync(journals, placed=all(book.placed for book in books))
             for book in books:
                 book.placed = True
-        except Exception:
+        except Exception:  # raised again, once nothing is left of what is in no journal
             for batch in work:
                 self.forget(batch)
             self._take_back(journals)

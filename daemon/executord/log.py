@@ -298,7 +298,7 @@ class Intercepted(logging.Handler):
         """Hand the record on with its level, its exception and where it was said."""
         try:
             text = record.getMessage()
-        except Exception:
+        except Exception:  # a library that formats its own line wrongly: the line without its values
             text = safe_text(record.msg)
         level: str | int = record.levelname if record.levelname in LEVELS else record.levelno
         try:

@@ -247,7 +247,7 @@ class Bells:
             self._probe_out = self._clock.monotonic()
         try:
             write()
-        except BaseException:
+        except BaseException:  # raised again: no canary is out that nobody sent
             self._probe_out = before
             raise
 
@@ -313,7 +313,7 @@ class Bells:
     def _say(self, ring: Ring) -> None:
         try:
             self._ring(ring)
-        except Exception:
+        except Exception:  # the thread must live, to hear what comes next; the round looks at what was missed
             logger.exception("a ring was not taken")
 
     def _take(self, happenings: list[Happening]) -> None:
@@ -323,7 +323,7 @@ class Bells:
         for happening in happenings:
             try:
                 self._heard(happening, emitter)
-            except Exception as error:  # whatever it was, the thread must live
+            except Exception as error:  # the thread must live; everything is looked at instead
                 logger.exception("a happening was not understood")
                 self._say(Ring("", "overflow", type(error).__name__))
 

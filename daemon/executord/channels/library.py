@@ -41,7 +41,7 @@ class Library:
         title, content = subject(parcel, row.subject), body(parcel, self._template)
         try:
             taken = post.notify(body=content, title=title, body_format=apprise.NotifyFormat.TEXT)
-        except Exception as error:  # whatever a plugin does, it ends here
+        except Exception as error:  # a plugin raises what it likes: nobody knows whether it was sent
             raise Unsure(f"the notification library failed: {said(type(error).__name__)}") from None
         if not taken:
             raise Unsure("the notification library could not deliver it")

@@ -227,7 +227,7 @@ class Outbox:
         while (slip := self._next(channel)) is not None:
             try:
                 self._try(slip)
-            except Exception:  # whatever it was, the thread must live
+            except Exception:  # the thread must live, for the other parcels; it stands in the log
                 _logger().exception("a parcel of channel {} could not be tried", channel)
 
     def _next(self, channel: str) -> _Slip | None:
@@ -349,8 +349,8 @@ class Outbox:
             try:
                 with open(f"{self._folder}/{name}", encoding="utf-8", errors="surrogatepass") as file:
                     slip = _slip(json.load(file))
-            except Exception:
-                continue  # torn or foreign: nothing is known of it
+            except Exception:  # torn or foreign: nothing is known of it, so its update counts as doubtful
+                continue
             if f"{slip.job.key}.json" == name:
                 self._slips[slip.job.key] = slip
 

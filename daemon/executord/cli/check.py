@@ -313,7 +313,7 @@ def _load(text: str, path: str) -> object:
         return next((value for value, _ in documents(text.encode(), Limits(bytes=_LARGEST, nodes=1_000_000), [])), None)
     except Unreadable:
         raise
-    except Exception:
+    except Exception:  # whatever the C reader raises; the careful reader raises it again with its place
         parse(text.encode(), path=path, limits=Limits(bytes=_LARGEST, nodes=1_000_000))  # it says what is wrong, where
         raise BadInput("it is neither JSON nor YAML", path=path, code="CON-9") from None
 

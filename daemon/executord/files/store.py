@@ -565,7 +565,7 @@ def read_case_journal(case: Case, folder: str, told: journal.Journal | None = No
                 fold(case, entry)
     except ExecutordError:
         raise
-    except Exception as error:
+    except Exception as error:  # a hand was in a line: told with it, and the case is parked [REL-4]
         path, why = f"{case.id}/{journal.PLACE}", f"{type(error).__name__}: {error}"
         raise journal.not_understood(entry, path, why) from error
     return found

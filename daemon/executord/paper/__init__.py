@@ -116,14 +116,14 @@ def _from_json(raw: bytes, limits: Limits, notes: list[Finding]) -> dict[str, An
             parse_float=read_float,
             parse_constant=str,
         )
-    except Exception:  # also RecursionError and MemoryError
+    except Exception:  # also RecursionError and MemoryError: the YAML reader decides, and says what is wrong where
         return None
     if not isinstance(data, dict) or not _within(data, limits):
         return None
     if twice:
         try:
             return _from_yaml(raw, limits, notes)  # it can say where
-        except Exception:
+        except Exception:  # what JSON allows and YAML does not: then it is said without the place
             notes[:] = [Finding("MEM-5", "a key stands twice; the last one counts", "keep one of them", "warning")]
     return data
 
@@ -192,7 +192,7 @@ def _read(raw: bytes, limits: Limits) -> tuple[dict[str, Any] | None, list[Findi
         return _from_yaml(raw, limits, notes), notes, False
     except Unreadable:
         raise
-    except Exception as error:
+    except Exception as error:  # whatever the C reader raises is a fault of this file, told with its place [MEM-13]
         fault = _fault(error, raw)
         position = error.position if isinstance(error, yaml.reader.ReaderError) else -1
     notes.clear()
@@ -207,7 +207,7 @@ def _read(raw: bytes, limits: Limits) -> tuple[dict[str, Any] | None, list[Findi
         if repairs:
             data = _from_yaml(second, limits, notes)
             return data, [*repairs, *notes], True
-    except Exception:
+    except Exception:  # mended it cannot be read either: what is told is the fault as it was written
         pass
     raise fault
 
@@ -270,10 +270,10 @@ def locate(raw: bytes, keys: tuple[str | int, ...]) -> tuple[int, int] | None:
     wanted = tuple(str(key) for key in keys)
     try:
         return find(raw, wanted)
-    except Exception:
+    except Exception:  # not as it is written, but perhaps as it was mended
         try:
             return find(mend(raw)[0], wanted)
-        except Exception:
+        except Exception:  # the finding that asked is told without a place
             return None
 
 
@@ -317,7 +317,7 @@ def _by_hand(item: bytes, line: int) -> dict[str, Any]:
             if isinstance(value, list) and len(value) == 1 and isinstance(value[0], dict):
                 return value[0]
             break
-    except Exception as error:
+    except Exception as error:  # whatever the reader raises is told with its line of the journal
         fault = error if isinstance(error, Unreadable) else _fault(error, item)
         at = line + min((fault.line or 1) - 1, item.count(b"\n"))
         raise Unreadable(fault.message, line=at, column=fault.column, code="CON-6", fix=fix) from error

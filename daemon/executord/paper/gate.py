@@ -93,7 +93,7 @@ def regular(path: str) -> int:
         mode = os.fstat(fd).st_mode
         if not stat.S_ISREG(mode):
             raise OSError(errno.EINVAL, "it is no regular file", path)
-    except BaseException:
+    except BaseException:  # raised again: whoever is to close it never gets it
         os.close(fd)
         raise
     return fd

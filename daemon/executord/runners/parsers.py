@@ -250,7 +250,7 @@ def _document(raw: bytes, said: Said, what: str) -> Outcome:
     looks_written = bool(re.match(rb"\s*(?:[{\[]|---|[A-Za-z_]+:(?:\s|$))", raw))
     try:
         data = parse_yaml(raw, path=what).data
-    except Exception as error:  # whatever somebody wrote ends here
+    except Exception as error:  # a program writes what it likes: a claim cut short is no answer, other text is one
         if looks_written:
             return Outcome(reason=f"{what} cannot be read: {str(error)[:300]}")
         data = None
@@ -274,7 +274,7 @@ def reply_in(text: str) -> Mapping[str, Any] | None:
             continue
         try:
             data = parse_yaml(block.encode(), path="answer").data
-        except Exception:  # whatever somebody wrote ends here
+        except Exception:  # a block of some other language: the one before it may be the answer
             continue
         if isinstance(data, Mapping) and ("type" in data or "status" in data) and _kind(data) is not None:
             return data
@@ -342,7 +342,7 @@ def outcome_of(parser: str, said: Said) -> Outcome:
         return Outcome(reason=said.exit.said())
     try:
         found = PARSERS[parser](said)
-    except Exception as error:  # whatever a program writes ends here
+    except Exception as error:  # a program writes what it likes: what is wrong goes into the task's journal
         return Outcome(reason=f"{said.exit.said()}, and what it said cannot be read: {error}"[:500])
     if said.exit.over_time and not found.explicit:
         return Outcome(reason=said.exit.said(), usd=found.usd, tokens=found.tokens)

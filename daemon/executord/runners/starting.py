@@ -112,7 +112,7 @@ def _hold(order: Order, durable: bool) -> Held:
                 start_new_session=True, cwd="/",
                 env={**order.environment, **order.marks, "TMPDIR": f"{order.work}/tmp"},
             )  # fmt: skip
-    except BaseException:
+    except BaseException:  # raised again: nobody is there who would be let go by it
         os.close(hand)
         raise
     finally:
@@ -140,7 +140,7 @@ def _hold(order: Order, durable: bool) -> Held:
     try:
         put(f"{order.work}/{_HELD}", json.dumps({**held.worker.facts(), "marks": dict(order.marks)}).encode(),
             durable=durable)  # fmt: skip
-    except BaseException:
+    except BaseException:  # raised again: of whom nothing is kept, he must not begin
         held.abandon()
         raise
     return held

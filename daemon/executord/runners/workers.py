@@ -239,7 +239,7 @@ class Workers:
         """The delegation, as the process before was given it; the bare names where nothing is left of it."""
         for k in range(run.k - 1, 0, -1):
             path = f"{self.work(Run(run.case, run.task, run.attempt, k, run.agent))}/{ORDER_FILE}"
-            with contextlib.suppress(Exception):
+            with contextlib.suppress(Exception):  # the worker may have spoilt it: then the one before it counts
                 found = parse(open_file(path, limit=_READ_BYTES).raw, path=path).data
                 if found:
                     return {key: value for key, value in found.items() if key != "follow_ups"}

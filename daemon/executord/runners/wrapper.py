@@ -323,7 +323,7 @@ class Wrapper:
                 os.execvp(argv[0], argv)
             except OSError as error:
                 raise OSError(error.errno, f"{argv[0]}: {error.strerror}") from None
-        except BaseException as error:
+        except BaseException as error:  # in the child, before it is the program: told to the wrapper, whatever it was
             with contextlib.suppress(OSError):
                 os.write(told, (getattr(error, "strerror", None) or str(error)).encode("utf-8", "replace"))
         os._exit(127)

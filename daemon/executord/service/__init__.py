@@ -157,7 +157,7 @@ class Service:
             if case is None:
                 return None
             self._keep(case)
-        except Exception as error:  # the boundary of a case: its fault must not stop the others
+        except Exception as error:  # the boundary of a case, while it is none yet: parked, and said
             self.boundary.breaks(case_id, error, now)
             return None
         finally:
@@ -263,7 +263,7 @@ class Service:
             if not os.path.isdir(f"{self.root}/{case_id}"):
                 return self._gone(case_id, now)
             self.patience.within(len(case.tasks), partial(self._read, case, now, announced, paths), READING)
-        except Exception as error:  # the boundary of a case: its fault must not stop the others
+        except Exception as error:  # the boundary of a case: parked, and said
             self.boundary.breaks(case_id, error, now)
 
     def _read(self, case: Case, now: datetime, announced: Iterable[str], paths: Mapping[str, bool] | None) -> None:
@@ -346,7 +346,7 @@ class Service:
             entries = [(b.case.id, n.entry) for b in batches for n in b.noted]
             self._deliver(batches, before=True)
             self.hands.commit(batches)
-        except Exception as error:
+        except Exception as error:  # whose fault it was shows when each is tried alone; then its case is parked
             return self._fails(batches, error, now)
         self.boundary.cannot_write = None
         for batch in batches:

@@ -251,7 +251,7 @@ class Desk:
         run.held = True
         try:
             self._remember(run, letter, now)
-        except BaseException:
+        except BaseException:  # raised again: what is not remembered must not be held
             run.lock.release()
             raise
         self.runs[session_id] = run

@@ -198,7 +198,7 @@ class Engine:
         try:
             self.hands.commit(batch)
             self._show()
-        except Exception:
+        except Exception:  # raised again, once nobody waits to begin of whom nothing is noted
             for _, each in held:
                 each.abandon()  # they are in no file: their programs must not begin
             raise

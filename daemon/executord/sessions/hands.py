@@ -95,7 +95,7 @@ class Hands:
         for entry in entries if start is None else entries[start:]:
             try:
                 self._take_in(entry)
-            except Exception as error:  # somebody's hand was in it
+            except Exception as error:  # a hand was in a line: told with it, and the session is parked
                 why = f"{type(error).__name__}: {error}"
                 raise journal.not_understood(entry, JOURNAL, why) from error
         return [e for e in entries if "at" in e]
@@ -296,11 +296,11 @@ class Hands:
             for disk, names in staged.items():
                 disk.sync(names)
             self._append(batch)
-        except Exception:
+        except Exception:  # raised again, once nothing is left of what is in no journal
             self._taken.clear()
             for disk, names in staged.items():
                 for name in names:
-                    with contextlib.suppress(Exception):
+                    with contextlib.suppress(Exception):  # the next start removes it
                         disk.remove_staged(name)
             raise
         for noted in batch:
