@@ -456,3 +456,88 @@ def test_a_journal_of_a_newer_version_is_refused_with_a_message(tmp_path):
     service.everything(later)
     service.everything(later)
     assert set(service.cases) == {CASE, "acme-2"}
+
+
+FIVE = dict.fromkeys(("status", "next_steps", "blockers", "expect_next", "contact"), "as agreed")
+
+
+@pytest.mark.spec("SLA-10", "SLA-11", "MEM-18", "MEM-22")
+@pytest.mark.parametrize("where", ["instruction", "task"])
+def test_a_priority_that_is_edited_counts_from_the_edit(act, where):
+    """An answer that was in time stays in time; what is late by the new limit is late from the edit on, not before."""
+    files = one(assigned_to=ENGINEER) | {}
+    given = files["a/instruction.yaml"] | {"priority": "high", "customer": {"name": "Acme"}}
+    files["a/instruction.yaml"] = given
+    edited = {
+        "instruction": {"write": "a/instruction.yaml", "content": given | {"priority": "critical"}},
+        "task": {"write": "a/tasks/in_progress/T1.yaml",
+                 "content": files[f"{PENDING}/T1.yaml"] | {"priority": "critical"}},
+    }  # fmt: skip
+    steps = [
+        says("+110m", "acknowledgement"),
+        says("+110m", "customer_update", "customer-success-manager", None, **FIVE),
+        *(says(f"+{n}m", "progress", percent=1) for n in range(120, 1410, 10)),
+        {"at": "+1410m", **edited[where]},
+    ]
+    got = act(files, steps)
+    due = {line["name"]: line["due"] for line in got.lines if line["name"].startswith("breach ")}
+    assert not [name for name in due if " response " in name]
+    assert not got.names("incident"), "both answers were in time when they were given"
+    if where == "instruction":
+        assert due["breach resolution #1"] == due["breach resolution T1 #1"] == "2026-11-21T08:30:00Z"
+        assert [a["text"] for a in got.letters(ENGINEER) if a["type"] == "notice"] == [
+            "the priority of a is critical now: instruction.yaml was edited"
+        ]
+
+
+@pytest.mark.spec("MEM-22")
+@pytest.mark.parametrize("where", ["instruction", "task"])
+def test_a_message_is_not_remembered_once_the_field_was_edited(act, where):
+    """Medium, high by a message, then edited to low and back to medium: the message's word is over."""
+    files = one(priority="medium", assigned_to="nobody-home")
+    path = "a/instruction.yaml" if where == "instruction" else f"{PENDING}/T1.yaml"
+    files["a/instruction.yaml"] |= {"priority": "medium"}
+    if where == "instruction":
+        del files[f"{PENDING}/T1.yaml"]["priority"]
+    files[f"{PENDING}/T2.yaml"] = {"id": "T2", "title": "first", "assigned_to": ENGINEER}
+    files["a/workflow/plan.yaml"] = {"tasks": ["T2", "T1"], "tier": 2}
+    steps = [
+        says("+1m", "priority_change", "support-manager", None if where == "instruction" else "T1", priority="high"),
+        {"at": "+2m", "write": path, "content": files[path] | {"priority": "low"}},
+        {"at": "+3m", "write": path, "content": files[path]},
+        says("+4m", "completion", task="T2", summary="done", output={"a": 1}),
+    ]
+    got = act(files, steps)
+    (given,) = [
+        a for p in (got.root / INBOX).glob("*/a.T1.a1.delegation.yaml") for a in [yaml.safe_load(p.read_text())]
+    ]
+    assert given["priority"] == "medium"
+
+
+@pytest.mark.spec("INC-1", "INC-4", "SLA-10")
+@pytest.mark.parametrize("how", ["message", "edit"])
+def test_an_incident_by_rule_begins_when_both_of_its_reasons_are_there(act, how):
+    """A limit was passed, hours later it becomes critical: nobody is late with an update from before the incident."""
+    files = one(assigned_to=ENGINEER)
+    files["a/instruction.yaml"] |= {"priority": "high"}
+    raised = {
+        "message": says("+10h", "priority_change", "support-manager", None, priority="critical"),
+        "edit": {"at": "+10h", "write": "a/instruction.yaml",
+                 "content": files["a/instruction.yaml"] | {"priority": "critical"}},
+    }  # fmt: skip
+    got = act(files, [raised[how]])
+    assert got.read("a/outputs/partial/incident.yaml")["opened_at"] == "2026-11-20T19:00:00Z"
+    first = next(line for line in got.lines if " stakeholders " in line["name"])
+    assert (first["name"], first["at"]) == ("ask stakeholders inc-a-1 #1", "2026-11-20T19:24:00Z")
+    late = {line["name"]: line["due"] for line in got.lines if line["name"].startswith("breach resolution")}
+    assert min(late.values()) >= "2026-11-20T19:00:00Z"
+
+
+@pytest.mark.spec("MEM-24", "CON-13")
+def test_the_view_shows_what_the_instruction_says_now(act):
+    """Its limit is edited, and nothing falls due by that: no line is noted, and the view is made again."""
+    files = one(assigned_to=ENGINEER)
+    edit = {"write": "a/instruction.yaml", "content": files["a/instruction.yaml"] | {"sla_resolution": "2026-12-01"}}
+    got = act(files, [{"at": "+1439m", **edit}])
+    clocks = got.read("a/outputs/partial/progress.yaml")["clocks"]
+    assert next(c["due"] for c in clocks if (c["kind"], c["task"]) == ("resolution", None)) == "2026-12-01T17:00:00Z"

@@ -114,6 +114,7 @@ def _open(case: Case, entry: Entry, at: datetime) -> None:
             type_why=facts.get("type_why"),
             plan_sha=facts.get("plan"),
             instruction=facts.get("instruction"),
+            wrote=facts.get("priority"),
         )
     )
     case.recount_frontier()
@@ -160,6 +161,7 @@ def _admit(case: Case, entry: Entry, at: datetime) -> None:
         name=facts.get("file"),
         folder=folder,
         sha256=shared(facts["sha256"]),
+        wrote=shared(facts.get("priority", "")),
         sealed=False,
         ended=None if reopened else task.ended,
     )
@@ -182,8 +184,11 @@ def _blocked_by_hand(task: Task, at: datetime, said: str) -> Task:
 
 def _edit(case: Case, entry: Entry, at: datetime) -> None:
     facts = _facts(entry)
+    if "task" not in entry:
+        return reckoning.instruction_edited(case, facts, read_stamp(entry["due"]))
     task = case.ensure(entry["task"])
     task = replace(task, sha256=shared(facts["sha256"]), edits=task.edits + 1, name=facts["file"])
+    task = reckoning.edited(task, facts, read_stamp(entry["due"]))
     if task.live is not None:
         counts = (
             "it cannot be read now: go on with what you were given"

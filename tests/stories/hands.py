@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from executord.posts import stem
 from tests.stories.delivery import TICKET
-from tests.stories.kit import CASE, ENGINEER, WRITER, Stage, story
+from tests.stories.kit import CASE, ENGINEER, UPDATE, WRITER, Stage, story
 
 PARTIAL = f"{CASE}/outputs/partial"
 
@@ -193,6 +193,40 @@ def a_file_is_edited(s: Stage) -> None:
         """
     )
     s.says(f"_communication/inbox/{ENGINEER}/acme-42.T2.a1.delegation.yaml", priority="critical")
+
+
+@story("SLA-10", "SLA-11", "MEM-22")
+def the_priority_in_a_file_is_edited(s: Stage) -> None:
+    """What was met stays met, and what is too late by the new limit is so from the edit on; it wins over a message."""
+    given = {"title": "Checkout", "tier": 2, "customer": {"name": "Acme"}, "created_at": "2026-11-20T09:00:00Z"}
+    s.case({"T1": {"assigned_to": ENGINEER}, "T2": {"priority": "high"}}, **given, priority="medium")
+    s.skip()
+    s.at("09:10").drop("priority_change", "support-manager", None, priority="high", reason="they called")
+    s.skip()
+    s.at("11:00").drop("progress", ENGINEER, "T1", percent=10)
+    s.drop("customer_update", "customer-success-manager", None, **UPDATE)
+    s.at("11:25").drop("progress", ENGINEER, "T1", percent=20)
+    s.at("11:50").drop("progress", ENGINEER, "T1", percent=30)
+    s.skip()
+    s.at("12:10").put(f"{CASE}/instruction.yaml", {**given, "priority": "critical"})
+    s.expect(
+        """
+        12:10 edit acme-42 #1 priority
+        12:10 ask update #2
+        12:10 remind T1 a1 #1 → technical-support-engineer
+        12:10 notice T1 #2 instruction-priority → technical-support-engineer
+        12:10 breach customer_update #2
+        12:10 remind update #2 → customer-success-manager
+        """
+    )
+    s.at("12:12").put(f"{CASE}/instruction.yaml", {**given, "priority": "medium"})
+    s.expect(
+        """
+        12:12 edit acme-42 #2 priority
+        12:12 notice T1 #3 instruction-priority → technical-support-engineer
+        """
+    )
+    s.at("12:13")
 
 
 @story("MEM-25", "MEM-18")

@@ -312,6 +312,7 @@ class Task:
     pauses: tuple[Paused, ...] = ()
     extensions: tuple[Extension, ...] = ()
     repriced: tuple[Repriced, ...] = ()
+    wrote: str = ""  # the priority that its file gave when it was taken in last
     warned: frozenset[str] = frozenset()  # marks of its clocks that were told or skipped: `resolution#1 75%`
     breaches: tuple[Breach, ...] = ()
     notices: tuple[Told, ...] = ()  # proactive ones
@@ -441,6 +442,8 @@ class Head:
     pauses: tuple[Paused, ...] = ()
     extensions: tuple[Extension, ...] = ()
     repriced: tuple[Repriced, ...] = ()
+    wrote: str | None = None  # the priority that instruction.yaml gave last; "": none; None: an older journal
+    rewritten: int = 0  # how often that was edited
     warned: frozenset[str] = frozenset()  # marks of its clocks that were told or skipped
     breaches: tuple[Breach, ...] = ()
     notices: tuple[Told, ...] = ()  # proactive ones

@@ -337,7 +337,7 @@ class Store:
         zone = self.policy.zone
         spec, faults = InstructionSpec(), []
         found = seen.head.get(INSTRUCTION)
-        case.instruction_mtime = moment_of(mtime_of(found[0])) if found is not None else None
+        case.instruction_mtime = min(moment_of(mtime_of(found[0])), now) if found is not None else None
         if found is not None:
             sheet = found[1]
             if isinstance(sheet, Unreadable):

@@ -6,15 +6,16 @@ here reads anything but the line and the case.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from executord.case import Ask, Breach, Head, Owed, Paused, Task, Told, Workaround, owe
+from executord.case import Ask, Breach, Head, Owed, Paused, Repriced, Task, Told, Workaround, owe
 from executord.case.casebook import Case
 from executord.evolve import replace
 from executord.meaning.asking import open_ask
 from executord.meaning.blocking import open_blockers
+from executord.meaning.transitions import notice
 from executord.values import read_stamp
 
 Entry = Mapping[str, Any]
@@ -130,3 +131,36 @@ def pass_on(case: Case, task: Task, to: str, at: datetime, letter: str, sender: 
 
 
 __all__ = ["WITHOUT_NAMES", "after_message", "breach", "pass_on", "proactive", "run_on", "warn"]
+
+
+def reprice(case: Case, change: Repriced, own: Collection[str], text: str) -> None:
+    """The instruction has another priority from now on; told are those who hold a task that has none of its `own`."""
+    head = case.head
+    k = head.repriorities + 1
+    case.set_head(replace(head, repriorities=k, repriced=(*head.repriced, change)))
+    for task in list(case.tasks.values()):
+        if task.live is not None and task.id not in own:
+            case.put(owe(task, notice(task, f"#{k} instruction-priority", change.at, task.live.agent, text)))
+
+
+def instruction_edited(case: Case, facts: Mapping[str, Any], at: datetime) -> None:
+    """instruction.yaml has another priority: it counts from the edit on, and wins over a message's [MEM-22, SLA-10]."""
+    head, now = case.head, facts["priority"] or "medium"
+    case.set_head(replace(head, wrote=facts["priority"], rewritten=head.rewritten + 1, priority=None))
+    if "was" in facts:
+        change = Repriced(_after(head.repriced, at), facts["was"])
+        reprice(case, change, facts["own"], f"the priority of {case.id} is {now} now: instruction.yaml was edited")
+
+
+def edited(task: Task, facts: Mapping[str, Any], at: datetime) -> Task:
+    """A task's file has another priority: the same for the task."""
+    if "priority" not in facts:
+        return task
+    repriced = (*task.repriced, Repriced(_after(task.repriced, at), facts["was"])) if "was" in facts else task.repriced
+    overrides = tuple(each for each in task.overrides if each[0] != "priority")
+    return replace(task, wrote=facts["priority"], overrides=overrides, repriced=repriced)
+
+
+def _after(repriced: tuple[Repriced, ...], at: datetime) -> datetime:
+    """When a change counts from: a file's time may be any, and none counts from before the one that it follows."""
+    return max(at, repriced[-1].at) if repriced else at

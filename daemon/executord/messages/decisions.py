@@ -12,6 +12,7 @@ from executord.evolve import replace
 from executord.letters import note_of, scalar
 from executord.meaning.blocking import unblock
 from executord.meaning.deliveries import decided
+from executord.meaning.reckoning import reprice
 from executord.meaning.transitions import (
     close_attempt,
     end_task,
@@ -62,14 +63,9 @@ class PriorityChange(Incoming):
         value, then = taken.facts["priority"], taken.facts.get("then")  # a None is not noted
         change = Repriced(taken.at, taken.facts.get("was") or "medium")
         if task is None:
-            k = case.head.repriorities + 1
-            repriced = (*case.head.repriced, change)
-            case.set_head(replace(case.head, priority=(value, then), repriorities=k, repriced=repriced))
-            own = taken.facts.get("own", ())  # these have a priority of their own
-            for each in list(case.tasks.values()):
-                if each.live is not None and each.id not in own:
-                    text = f"the priority of {case.id} is {value} now, by {taken.sender}"
-                    case.put(owe(each, notice(each, f"#{k} instruction-priority", taken.at, each.live.agent, text)))
+            case.set_head(replace(case.head, priority=(value, then)))
+            text = f"the priority of {case.id} is {value} now, by {taken.sender}"
+            reprice(case, change, taken.facts.get("own", ()), text)
             return
         overrides = (*task.overrides, ("priority", value, then))
         task = replace(task, overrides=overrides, repriced=(*task.repriced, change))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from typing import Any
 
 from executord.actions import Record, Send
 from executord.agenda import GONE, LIES, Due
@@ -32,7 +33,12 @@ def task_lines(case: Case, task: Task, policy: Policy) -> Iterator[Due]:
             Record(),
             task.id,
             why=f"tasks/{file.folder}/{file.name}",
-            facts={"file": file.name, "folder": file.folder, "sha256": file.sha256},
+            facts={
+                "file": file.name,
+                "folder": file.folder,
+                "sha256": file.sha256,
+                **({"priority": task.spec.priority} if task.spec.priority else {}),
+            },
             order=ORDER,
         )
     elif file is not None and file.folder != task.folder:
@@ -45,7 +51,11 @@ def task_lines(case: Case, task: Task, policy: Policy) -> Iterator[Due]:
             Record(),
             task.id,
             why=f"tasks/{file.folder}/{file.name} says something else now",
-            facts={"file": file.name, "sha256": file.sha256, **({"unreadable": True} if _unreadable(file) else {})},
+            facts={
+                "file": file.name,
+                "sha256": file.sha256,
+                **({"unreadable": True} if _unreadable(file) else _repriced_task(case, task)),
+            },
             order=ORDER,
         )
     elif file is None and task.present and task.gone_at is not None and not mass_deletion(case):
@@ -58,6 +68,16 @@ def task_lines(case: Case, task: Task, policy: Policy) -> Iterator[Due]:
             why="its file is gone, also at a second look",
             order=GONE_ORDER,
         )
+
+
+def _repriced_task(case: Case, task: Task) -> dict[str, str]:
+    """What an edit of its priority changes: the word that is written now, and what counted until then [SLA-10]."""
+    written, head = task.spec.priority or "", case.head
+    if written == task.wrote:
+        return {}
+    told = [new for key, new, then in task.overrides if key == "priority" and then == (task.wrote or None)]
+    was = told[-1] if told else task.wrote or head.priority_now
+    return {"priority": written, **({"was": was} if was != (written or head.priority_now) else {})}
 
 
 def _unreadable(file: TaskFile) -> bool:
@@ -126,6 +146,7 @@ def case_lines(case: Case, policy: Policy) -> Iterator[Due]:
     if head.opened_at is None or head.parked is not None or head.closed is not None or not head.ours:
         return
     yield from _back(case, head.opened_at)
+    yield from _edited(case, head.opened_at)
     gone = _gone(head)
     if mass_deletion(case):
         missing, there = _counts(case)
@@ -170,3 +191,21 @@ def _back(case: Case, opened: datetime) -> Iterator[Due]:
             opened, f"found {case.id} {word} #{k}", "MEM-18", Record(), why=f"{PLACES[word]} is there",
             facts={"found": word}, order=ORDER,
         )  # fmt: skip
+
+
+def _edited(case: Case, opened: datetime) -> Iterator[Due]:
+    """The priority in instruction.yaml is another one: its clocks have new limits, and that from now on [SLA-10]."""
+    head = case.head
+    written = head.spec.priority or ""
+    if head.wrote is None or head.wrote == written or "instruction" in head.lacks:
+        return
+    over = head.priority  # a message's word counts only as long as the file says what it said then
+    was = over[0] if over is not None and over[1] == (head.wrote or None) else head.wrote or "medium"
+    facts: dict[str, Any] = {"priority": written}
+    if was != (written or "medium"):
+        facts |= {"was": was, "own": [t.id for t in case.in_order() if t.live is not None and t.spec.priority]}
+    yield Due(
+        case.instruction_mtime or opened, f"edit {case.id} #{head.rewritten + 1} priority", "MEM-22", Record(),
+        why=f"instruction.yaml says priority {written or 'no more'}, and no longer {head.wrote or 'nothing of it'}",
+        facts=facts, order=ORDER,
+    )  # fmt: skip

@@ -78,15 +78,16 @@ def _opens(case: Case, policy: Policy) -> Iterator[Due]:
         yield _open(case, max(head.opened_at, _critical_since(case)), k, severity_for(case, _severity(case)), why)
         return
     since = head.incidents[-1].closed_at if head.incidents else None
-    breaches: list[tuple[Breach, str, str | None]] = [(b, head.priority_now, None) for b in head.breaches]
-    late = [case.tasks[i] for i in sorted(case.breached)]
-    breaches += [(b, t.field("priority") or head.priority_now, t.id) for t in late for b in t.breaches]
-    for breach, priority, task in sorted(breaches, key=lambda each: each[0].detected_at):
-        if priority != "critical" or not breach.clock.startswith("response"):
+    breaches: list[tuple[Breach, Task | None]] = [(b, None) for b in head.breaches]
+    breaches += [(b, t) for t in (case.tasks[i] for i in sorted(case.breached)) for b in t.breaches]
+    for breach, task in sorted(breaches, key=lambda each: each[0].detected_at):
+        if priority_of(case, task) != "critical" or not breach.clock.startswith("response"):
             continue
         if since is None or breach.detected_at > since:
-            why = f"critical, and the response limit of {task or case.id} was breached at {stamp(breach.due)}"
-            yield _open(case, breach.detected_at, k, severity_for(case, None, "critical"), why)
+            who = task.id if task is not None else case.id
+            why = f"critical, and the response limit of {who} was breached at {stamp(breach.due)}"
+            at = max(breach.detected_at, _critical_since(case, task))  # both must be so; nothing is owed from before
+            yield _open(case, at, k, severity_for(case, None, "critical"), why)
             return
 
 
@@ -112,12 +113,12 @@ def _severity(case: Case) -> int | None:
     return None
 
 
-def _critical_since(case: Case) -> datetime:
-    """When the instruction became critical by a message; else when it was opened."""
+def _critical_since(case: Case, task: Task | None = None) -> datetime:
+    """When the instruction or the task became critical by a message or an edit; else when the case was opened."""
     head = case.head
     assert head.opened_at is not None
-    changes = [r.at for r in head.repriced]
-    return max(changes, default=head.opened_at)
+    changes = (task.repriced if task is not None else ()) or head.repriced
+    return max((r.at for r in changes), default=head.opened_at)
 
 
 def _open(case: Case, at: datetime, k: int, severity: int, why: str) -> Due:

@@ -71,7 +71,8 @@ def lines(case: Case, policy: Policy) -> Iterator[Due]:
     if head.opened_at is None:
         at = starts_at(case, policy)
         if at is not None:
-            facts = {**_facts(case), "instruction": case.instruction_mtime is not None}
+            known = {"instruction": case.instruction_mtime is not None, "priority": head.spec.priority or ""}
+            facts = {**_facts(case), **known}
             yield Due(at, f"open {case.id}", "EXE-23", Record(), why=_why(case), facts=facts, order=ORDER)
         return
     if head.parked is not None or head.closed is not None:

@@ -267,9 +267,12 @@ class Service:
             self.boundary.breaks(case_id, error, now)
 
     def _read(self, case: Case, now: datetime, announced: Iterable[str], paths: Mapping[str, bool] | None) -> None:
+        head = case.head
         later = (
             self.store.refresh(case, now, announced) if paths is None else self.store.refresh_paths(case, now, paths)
         )
+        if case.n and (head.spec, head.plan, head.missed) != (case.head.spec, case.head.plan, case.head.missed):
+            self.display.owe(case.id, now)  # no line says so, and the views show it
         if later is not None:
             self._look_again(later, case.id)
 
