@@ -411,6 +411,29 @@ def fixable_three_times_then_hitl(s: Stage) -> None:
     )  # fmt: skip
 
 
+@story("QUA-4", "EXE-20", "EXE-28")
+def the_one_who_was_asked_decides_by_the_word_he_was_offered(s: Stage) -> None:
+    """BLOCKED asks `hitl`, with `resume` among what he can say; his `decision: resume` hands off again."""
+    finished(s)
+    s.skip()
+    s.at("09:20").drop("verdict", "validator", verdict="BLOCKED", reason="not allowed")
+    s.at("09:30").drop("decision", "hitl", decision="resume", reason="it is allowed now")
+    s.expect(
+        """
+        09:20 file 03-verdict.yaml #1
+        09:20 escalate halt #1 → hitl
+        09:30 file 04-decision.yaml #1
+        09:30 shelve execution_summary.yaml #1
+        09:30 shelve handoff.yaml #1
+        09:30 shelve ticket_resolution.yaml #1
+        09:30 write ticket_resolution.yaml #2
+        09:30 write execution_summary.yaml #2
+        09:30 write handoff.yaml #2
+        09:30 hand off #2 → validator
+        """
+    )
+
+
 @story("QUA-4", "EXE-28")
 def issues_that_are_nobodys_go_to_support_manager(s: Stage) -> None:
     """An issue that names neither task nor component: support-manager says how it goes on."""

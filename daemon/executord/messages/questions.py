@@ -238,7 +238,9 @@ class _Decides(Incoming):
                 return None, letter
             if checkpoint is not None:
                 inner = {**inner, "checkpoint": checkpoint}
-        if name == "resume" and case.head.parked is None and case.head.paused is None:
+        delivery = case.head.delivery
+        stands = (case.head.parked, case.head.paused, delivery.halted, delivery.undecided)
+        if name == "resume" and all(each is None for each in stands):
             return None, letter
         if name is not None and put is not None and put.about == "question" and not policy.may(sender, name):
             return None, letter  # advice, from one who may not order it
