@@ -514,6 +514,25 @@ def test_a_message_is_not_remembered_once_the_field_was_edited(act, where):
     assert given["priority"] == "medium"
 
 
+@pytest.mark.spec("INC-1", "INC-4")
+@pytest.mark.parametrize("how", ["mark", "plan"])
+def test_an_incident_that_is_marked_later_begins_then(act, how):
+    """The mark is added to a critical instruction, or the plan makes a marked one tier 4, when it runs for hours."""
+    files = one(assigned_to=ENGINEER)
+    given = files["a/instruction.yaml"] | ({"priority": "critical"} if how == "mark" else {"incident": True})
+    given |= {"created_at": "2026-11-20T09:00:00Z"}
+    files["a/instruction.yaml"] = given
+    steps = {
+        "mark": {"write": "a/instruction.yaml", "content": given | {"incident": True}},
+        "plan": {"write": "a/workflow/plan.yaml", "content": {"tier": 4, "tasks": ["T1"]}},
+    }
+    got = act(files, [says("+5m", "progress"), {"at": "+30m", **steps[how]}])
+    assert got.read("a/outputs/partial/incident.yaml")["opened_at"] == "2026-11-20T09:30:00Z"
+    first = next(line for line in got.lines if " stakeholders " in line["name"])
+    assert first["name"] == "ask stakeholders inc-a-1 #1"
+    assert first["at"] > "2026-11-20T09:30:00Z"
+
+
 @pytest.mark.spec("INC-1", "INC-4", "SLA-10")
 @pytest.mark.parametrize("how", ["message", "edit"])
 def test_an_incident_by_rule_begins_when_both_of_its_reasons_are_there(act, how):

@@ -75,7 +75,9 @@ def _opens(case: Case, policy: Policy) -> Iterator[Due]:
     assert head.opened_at is not None  # asked of opened cases only
     if not head.incidents and marked(case) and (head.tier == 4 or critical):
         why = "the instruction is marked as an incident, and is " + ("critical" if critical else "tier 4")
-        yield _open(case, max(head.opened_at, _critical_since(case)), k, severity_for(case, _severity(case)), why)
+        # The mark, or the tier, may have come with a later edit of the file that holds it.
+        at = max(filter(None, (_critical_since(case), case.instruction_mtime, case.plan_seen, head.opened_at)))
+        yield _open(case, at, k, severity_for(case, _severity(case)), why)
         return
     since = head.incidents[-1].closed_at if head.incidents else None
     breaches: list[tuple[Breach, Task | None]] = [(b, None) for b in head.breaches]
