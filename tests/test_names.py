@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter, defaultdict
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +13,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from executord.case import Extension, Hold
+from executord.case.casebook import Case
+from executord.case.products import Asked, Delivery
+from executord.case.snapshot import freeze, thaw
+from executord.evolve import replace
 from executord.files import journal
 from executord.messages import MESSAGES
 from executord.posts import KINDS
 from executord.rules import CASE_RULES, TASK_RULES
+from executord.team import record
+from executord.team.record import Team
 from tests import test_properties
 from tests.names import golden, told
 from tests.stories.kit import CASE, Stage
 from tests.test_properties import QUIET, Chance, beginning, event
 
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 DATA = Path(__file__).parent / "data"
 
 
@@ -50,6 +60,28 @@ def test_the_types_of_messages_are_for_ever():
             listed[key] = words.split()
     assert listed.pop("sends") == sorted(KINDS)
     assert listed == {name: sorted(kind.aliases) for name, kind in MESSAGES.items()}
+
+
+@pytest.mark.spec("REL-11", "CON-6")
+def test_a_snapshot_may_hold_what_is_not_kept_any_more():
+    """Older versions kept more of a hold, of more time and of an ask than anybody read: it is passed over."""
+    asked = {"component:fix": Asked(1, "liaison", NOON)}
+    more = Extension(NOON, "ops@acme.example", "audit", True, add="4 hours")
+    made = Case(CASE)
+    hold = Hold(1, "operator", NOON, "audit", None)
+    made.set_head(replace(made.head, opened_at=NOON, hold=hold, extensions=(more,), delivery=Delivery(asked=asked)))
+    told = freeze(made)
+    facts = json.loads(json.dumps(told))
+    facts["head"]["hold"]["pauses_clock"] = True
+    facts["head"]["extensions"][0]["reference"] = "mail of 20 November"
+    facts["head"]["delivery"]["asked"]["component:fix"]["climbed"] = True
+    again = Case(CASE)
+    thaw(again, facts)
+    assert freeze(again) == told
+    team, other = Team("s"), Team("s")
+    before = record.freeze(team)
+    record.thaw(other, {**before, "head": {**before["head"], "paused_by": "operator"}})
+    assert record.freeze(other) == before
 
 
 # --- no two rules yield one name --------------------------------------------------------------------------------------

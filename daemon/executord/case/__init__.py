@@ -179,7 +179,6 @@ class Hold:
     at: datetime
     reason: str
     until: datetime | None
-    pauses_clock: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,7 +78,6 @@ class Extension:
     by: str
     reason: str
     approved: bool
-    reference: str | None = None
     moment: datetime | None = None
     span: str | None = None
     add: str | None = None

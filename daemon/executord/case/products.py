@@ -143,7 +143,6 @@ class Asked:
     n: int
     to: str
     at: datetime
-    climbed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -210,7 +210,7 @@ class SlaExtension(Incoming):
         facts = taken.facts
         more = Extension(
             at=taken.at, by=facts["approved_by"], reason=facts.get("reason") or "", approved=bool(facts["approved"]),
-            reference=facts.get("reference"), moment=moment(facts, "moment"), span=facts.get("span"),
+            moment=moment(facts, "moment"), span=facts.get("span"),
             add=facts.get("add"),
         )  # fmt: skip
         if task is not None:

@@ -246,17 +246,17 @@ class HoldMessage(Incoming):
     @classmethod
     def take(cls, case: Case, task: Task | None, taken: Taken) -> None:
         until = taken.at + HOLD_AT_MOST
-        reason, pauses = taken.facts["reason"], bool(taken.facts.get("pauses_clock"))
+        reason = taken.facts["reason"]
         if task is None:
             k = case.head.holds + 1
-            case.set_head(replace(case.head, hold=Hold(k, taken.sender, taken.at, reason, until, pauses), holds=k))
+            case.set_head(replace(case.head, hold=Hold(k, taken.sender, taken.at, reason, until), holds=k))
             for each in list(case.tasks.values()):
                 if each.live is not None:
                     text = f"{case.id} is on hold, by {taken.sender}: {reason}"
                     case.put(owe(each, notice(each, f"#{k} instruction-on-hold", taken.at, each.live.agent, text)))
             return
         k = task.holds + 1
-        task = replace(task, hold=Hold(k, taken.sender, taken.at, reason, until, pauses), holds=k)
+        task = replace(task, hold=Hold(k, taken.sender, taken.at, reason, until), holds=k)
         if task.live is not None:
             text = f"on hold, by {taken.sender}: {reason}"
             task = owe(task, notice(task, f"#{k} on-hold", taken.at, task.live.agent, text))

@@ -361,13 +361,13 @@ def _taken_skip(team: Team, entry: Entry, at: datetime) -> None:
 
 def _taken_pause(team: Team, entry: Entry, at: datetime) -> None:
     head = team.head
-    _head(team, status="paused", since=at, paused_by=_facts(entry)["from"], pauses=head.pauses + 1)
+    _head(team, status="paused", since=at, pauses=head.pauses + 1)
 
 
 def _taken_resume(team: Team, entry: Entry, at: datetime) -> None:
     facts = _facts(entry)
     if team.head.status == "paused":
-        _head(team, status="active", since=at, paused_by=None, question=None, complete_at=None, choice=None)
+        _head(team, status="active", since=at, question=None, complete_at=None, choice=None)
     _head(team, stalled=False, resumes=team.head.resumes + 1)
     for task_id in facts.get("retried") or ():
         job = job_of(team, task_id)
@@ -390,7 +390,6 @@ def _taken_decision(team: Team, entry: Entry, at: datetime) -> None:
             team,
             status="active",
             since=at,
-            paused_by=None,
             choice=choice,
             choices=team.head.choices + 1,
             exported=False,
@@ -445,7 +444,7 @@ def _decide(team: Team, entry: Entry, at: datetime) -> None:
     _put(team, replace(job, blocked=job.blocked + 1))
     k = team.head.questions + 1
     question = Question(k, at, job.id, entry.get("why") or "")
-    _head(team, status="paused", since=at, paused_by="executor", question=question, questions=k)
+    _head(team, status="paused", since=at, question=question, questions=k)
 
 
 # --- the end ----------------------------------------------------------------------------------------------------------
@@ -473,11 +472,11 @@ def _exported(team: Team, entry: Entry, at: datetime) -> None:
 
 
 def _archive(team: Team, entry: Entry, at: datetime) -> None:
-    _head(team, status="completed", since=at, archived_at=at, paused_by=None, question=None)
+    _head(team, status="completed", since=at, archived_at=at, question=None)
 
 
 def _keep(team: Team, entry: Entry, at: datetime) -> None:
-    _head(team, status="paused", since=at, paused_by=_facts(entry).get("by"), kept=team.head.kept + 1, choice=None)
+    _head(team, status="paused", since=at, kept=team.head.kept + 1, choice=None)
 
 
 def _read(team: Team, entry: Entry, at: datetime) -> None:

@@ -7,7 +7,7 @@ Counterparts: `plan.py`, what was prepared; `fold.py`, the only one that changes
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -147,7 +147,6 @@ class Head:
     status: str = "active"
     opened_at: datetime | None = None
     since: datetime | None = None  # when its status changed last
-    paused_by: str | None = None
     question: Question | None = None
     questions: int = 0
     gaps: tuple[Gap, ...] = ()
@@ -386,4 +385,3 @@ class Law:
     completion: str = "interactive"
     settle_s: float = 2.0
     asks: bool = False  # a decision is asked for by message: somebody reads `hitl` in a memory
-    options: Mapping[str, Any] = field(default_factory=dict)
