@@ -69,6 +69,12 @@ def say(*args: object, **more: Any) -> subprocess.CompletedProcess[str]:
     return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
+def ok(done: subprocess.CompletedProcess[str]) -> str:
+    """What a command that succeeded says."""
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
 @functools.cache
 def _stem() -> socket.socket:
     """The process that has imported everything; it ends when ours does."""

@@ -19,7 +19,7 @@ import typer
 import yaml
 
 from executord.cli import GROUPS, app, load
-from tests.calls import say
+from tests.calls import clean, say
 from tests.real.kit import Tree
 
 ROOT = Path(__file__).parent.parent
@@ -51,8 +51,7 @@ def memory(tmp_path: Path) -> Path:
 
 def environment(home: Path, **more: str) -> dict[str, str]:
     """Nothing of this machine's configuration."""
-    clean = {k: v for k, v in os.environ.items() if not k.startswith(("EXECUTORD", "XDG"))}
-    return {**clean, "PYTHONPATH": str(ROOT / "daemon"), "HOME": str(home), **more}
+    return {**clean("XDG"), "HOME": str(home), **more}
 
 
 def call(root: Path, *args: str, redirect: str = "", stdin: str = "", **env: str) -> subprocess.CompletedProcess[str]:

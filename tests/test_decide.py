@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from executord.cli.decide import dependants
 from executord.files.store import Store
 from executord.policy import make_policy
 from executord.values import read_stamp
+from tests.calls import ok
 from tests.real.kit import INBOX, Tree
 
 HOLDER = "escalation-manager"
@@ -63,12 +63,6 @@ def done(tree: Tree, case_id: str, task: str) -> None:
     body = {"type": "done", "from": HOLDER, "instruction_id": case_id, "task_id": task}
     tree.message(f"{case_id}-{task}-done.yaml", body | {"summary": "did it", "output": "fine"})
     tree.until(lambda: task in tree.completed(case_id), "not completed")
-
-
-def ok(done: subprocess.CompletedProcess[str]) -> str:
-    """What a command that succeeded says."""
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 def filed(tree: Tree, shelf: str, word: str) -> list[Path]:

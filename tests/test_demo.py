@@ -18,6 +18,7 @@ import yaml
 from executord import demo as play
 from executord.values import read_stamp
 from tests import docs_tables
+from tests.calls import clean
 
 ROOT = Path(__file__).parent.parent
 SAMPLE = ROOT / "sample_memory"
@@ -35,10 +36,9 @@ def load(path: Path) -> Any:
 
 def call(tmp_path: Path, *args: str, **environ: str) -> subprocess.CompletedProcess[str]:
     """`executord …` with a temporary folder of its own."""
-    known = {key: value for key, value in os.environ.items() if not key.startswith("EXECUTORD_")}
     return subprocess.run(
         [sys.executable, "-m", "executord", *args], capture_output=True, text=True, timeout=170, check=False,
-        env={**known, "TMPDIR": str(tmp_path), "PYTHONPATH": str(ROOT / "daemon"), **environ},
+        env={**clean(), "TMPDIR": str(tmp_path), **environ},
     )  # fmt: skip
 
 

@@ -36,6 +36,7 @@ from executord.sessions.desk import Desk as SessionDesk
 from executord.team.fold import FOLD as TEAM_FOLD
 from executord.team.record import Law
 from tests import docs_tables
+from tests.calls import clean
 from tests.demo_picture import drawn
 from tests.docs_tables import HOLDER, LEAD, STATES
 from tests.stories.delivery import TICKET
@@ -401,8 +402,7 @@ def test_configurations_of_the_pages_are_valid(block, tmp_path):
 
 def environment(**more: str) -> dict[str, str]:
     """An environment with `executord` on the path and nothing of this user's."""
-    known = {key: value for key, value in os.environ.items() if not key.startswith("EXECUTORD_")}
-    return {**known, "PYTHONPATH": str(ROOT / "daemon"), **more}
+    return {**clean(), **more}
 
 
 @pytest.mark.spec("CON-17")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -22,6 +21,7 @@ from executord.files.store import Store
 from executord.paper import parse
 from executord.policy import make_policy
 from executord.values import safe_id
+from tests.calls import ok
 from tests.real.kit import INBOX, Tree
 
 ENGINEER = "technical-support-engineer"
@@ -63,12 +63,6 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tree]:
 def still(tmp_path: Path) -> Tree:
     """A tree without a daemon."""
     return Tree(tmp_path, QUICK)
-
-
-def ok(done: subprocess.CompletedProcess[str]) -> str:
-    """What a command that succeeded says."""
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 def written(path: Path, text: str) -> str:

@@ -26,6 +26,7 @@ from hypothesis import strategies as st
 from executord.cli import liveboard
 from executord.cli.liveboard import Cell, board, cut, painted, width
 from executord.values import stamp
+from tests.calls import clean
 from tests.test_simulate import simulate
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -114,12 +115,10 @@ class Terminal:
         self.resize(columns, rows)
         self.before = termios.tcgetattr(follower)
         self.follower = follower
-        known = {k: v for k, v in os.environ.items() if not k.startswith("EXECUTORD_") and k != "NO_COLOR"}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "executord", "--memory", str(memory), "status", "-w", *args],
             stdin=follower, stdout=follower, stderr=follower, start_new_session=True,
-            env={**known, "TERM": "xterm-256color", "HOME": str(memory.parent),
-                 "PYTHONPATH": str(Path(__file__).parent.parent / "daemon"), **environ},
+            env={**clean("NO_COLOR"), "TERM": "xterm-256color", "HOME": str(memory.parent), **environ},
             preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
         )  # fmt: skip
 

@@ -33,7 +33,7 @@ from executord.pen import dump
 from executord.policy import make_policy
 from executord.service import Rings, Service
 from executord.views import chronicle, overview
-from tests.calls import say
+from tests.calls import clean, say
 
 ROOT = Path(__file__).parent.parent
 START = datetime(2025, 3, 3, 9, 0, tzinfo=UTC)
@@ -87,9 +87,8 @@ def run(root: Path, *args: str, **env: str) -> subprocess.CompletedProcess[str]:
 
 def environment(root: Path, **env: str) -> dict[str, str]:
     """Nothing of the machine's configuration, and a state folder of its own."""
-    clean = {k: v for k, v in os.environ.items() if not k.startswith(("EXECUTORD", "XDG"))}
     state = str(root.parent / "state")
-    return {**clean, "PYTHONPATH": str(ROOT / "daemon"), "XDG_STATE_HOME": state, "HOME": state, **env}
+    return {**clean("XDG"), "XDG_STATE_HOME": state, "HOME": state, **env}
 
 
 def ask(root: Path, *args: str) -> dict:

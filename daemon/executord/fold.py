@@ -42,7 +42,10 @@ PROMISED = "promised a handoff"  # why the next attempt is whose: it has been se
 
 
 def fold(case: Case, entry: Entry) -> None:
-    """Put one line into the case."""
+    """Put one line into the case [MEM-17].
+
+    Raises whatever comes of a line that does not say what lines of its kind say; whoever reads it names the line.
+    """
     name = entry["name"]
     at = read_stamp(entry["at"])
     case.n, case.last_at = entry["n"], at

@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.calls import say
+from tests.calls import clean, say
 from tests.real.kit import Patience, Tree
 from tests.teams.kit import SPEC
 
@@ -62,7 +62,7 @@ class Session:
 
     @staticmethod
     def environ() -> dict[str, str]:
-        return {k: v for k, v in os.environ.items() if not k.startswith("EXECUTORD_")}
+        return clean()
 
     def call(self, *args: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         return say(*self.words(*args), stdin=stdin, env=self.environ(), timeout=600)

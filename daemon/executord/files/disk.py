@@ -31,7 +31,10 @@ _OWN_DOTS = frozenset({".lock", ".probe", ".paused.yaml", ".processed", ".reject
 
 
 class Disk:
-    """Changes to one tree. `root` is absolute; every other path counts from it, with `/`."""
+    """Changes to one tree. `root` is absolute; every other path counts from it, with `/`.
+
+    Every change raises `NotOurs` where the daemon may not write, and `CannotWrite` where the machine is in the way.
+    """
 
     def __init__(
         self,
@@ -245,7 +248,7 @@ class Disk:
                 raise _cannot(path, error) from error
 
     def sync_all(self) -> None:
-        """Make everything written so far durable, renames included."""
+        """Make everything written so far durable, renames included; nothing to do where that is not promised."""
         if not self._durable:
             return
         try:
