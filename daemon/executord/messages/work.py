@@ -160,42 +160,37 @@ class Completion(Incoming):
             has_output=bool(facts.get("output")),
             by=taken.sender,
         )
-        points = tuple(facts.get("points", ()))
-        live = task.live
-        if not points:
-            done = with_attempt(
-                task,
-                state="done",
-                claim=claim,
-                closed_at=taken.at,
-                points=(),
-                accepted_at=live.accepted_at or taken.at,
-                sign_at=taken.at,
-            )
-            case.put(
-                replace(
-                    unblock(done, taken.at),
-                    ended=Ended("completed", taken.at),
-                    result_owed=True,
-                    escalated=None,
-                    bound=None,
-                    forced=False,
-                )
-            )
-            return
+        if facts.get("points"):
+            cls._refused(case, task, task.live, taken, claim)
+        else:
+            cls._counts(case, task, task.live, taken, claim)
+
+    @staticmethod
+    def _counts(case: Case, task: Task, live: Attempt, taken: Taken, claim: Claim) -> None:
+        """The claim is verified: the task has ended."""
+        accepted_at = live.accepted_at or taken.at
+        done = with_attempt(
+            task, state="done", claim=claim, closed_at=taken.at, points=(), accepted_at=accepted_at, sign_at=taken.at
+        )
+        ended = Ended("completed", taken.at)
+        task = unblock(done, taken.at)
+        case.put(replace(task, ended=ended, result_owed=True, escalated=None, bound=None, forced=False))
+
+    @staticmethod
+    def _refused(case: Case, task: Task, live: Attempt, taken: Taken, claim: Claim) -> None:
+        """It fails in these points: they go back to who made it, or the attempt is over [EXE-13]."""
+        points = tuple(taken.facts["points"])
         task = unblock(task, taken.at)  # who says that it is done is not stuck
         k = live.refusals + 1
         task = with_attempt(
             task, refusals=k, points=points, accepted_at=live.accepted_at or taken.at, sign_at=taken.at, claim=claim
         )
-        if facts.get("final"):
+        if taken.facts.get("final"):
             task = close_attempt(task, "failed", taken.at, f"claim refused {k} times", taken.path)
             task = spend(task, case, taken.at, f"claim of attempt {live.n} refused {k} times: {points[0]}")
         else:
-            task = owe(
-                task,
-                Owed(f"rework {task.id} a{live.n} #{k}", "rework", taken.at, {"points": list(points), "k": k}),
-            )
+            rework = {"points": list(points), "k": k}
+            task = owe(task, Owed(f"rework {task.id} a{live.n} #{k}", "rework", taken.at, rework))
         case.put(task)
 
 

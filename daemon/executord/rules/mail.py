@@ -267,55 +267,13 @@ def _role(
     case: Case, letter: Letter, kind: type[Incoming], task: Task | None, attempt: int | None, policy: Policy, put: Put
 ) -> Judgement | None:
     """A judgement if the sender may not say this, or says it of an attempt that is over; None: he may."""
-    sender = letter.sender or ""
-    roles = kind.senders
-    if "anyone" in roles or put.ask is not None:
+    sender, roles = letter.sender or "", kind.senders
+    if put.ask is not None or any(_has(role, sender, case, kind, task, attempt, policy) for role in roles):
         return None
-    if "authority" in roles and policy.may(sender, kind.type):
-        return None
-    if "planner" in roles and sender == "planner":
-        return None
-    if "validator" in roles and sender == "validator":
-        return None
-    if "team" in roles and (incident := incidents.current(case)) is not None and sender in incident.team:
-        return None
-    if "critical" in roles and "critical" in (case.head.priority_now, task.field("priority") if task else None):
-        return None
-    if "waiver" in roles and policy.may_waive(sender):
-        return None
-    if "liaison" in roles and sender in (case.head.liaison, case.head.spec.liaison or "customer-success-manager"):
-        return None
-    live = task.live if task is not None else None
-    if task is not None:
-        if "holder" in roles and live is not None and live.agent == sender and attempt == live.n:
-            return None
-        if "supporter" in roles and live is not None and sender in task.spec.supporting:
-            return None
-        mine = attempt_of(task, attempt) if attempt is not None else None
-        if "holder" in roles and mine is not None and mine.agent == sender and not mine.live:
-            if kind.result:
-                return Judgement(
-                    "late", "MSG-3", f"attempt {mine.n} was closed ({mine.state}) before it came", kind, task, mine.n
-                )
-            return _reject(
-                "MSG-3",
-                f"attempt {mine.n} of {task.id} is over: {mine.state}",
-                "a message about an attempt that is open",
-                "nothing needs to be done",
-                kind=kind,
-                task=task,
-                attempt=mine.n,
-            )
-        if "holder" in roles and live is not None and live.agent == sender and attempt is not None:
-            whose = f"has no attempt {attempt}" if mine is None else f"was {mine.agent}'s in attempt {attempt}"
-            return _reject(
-                "MSG-3",
-                f"{task.id} {whose}; yours is attempt {live.n}",
-                f"a {kind.type} for attempt {live.n}",
-                f"write `attempt: {live.n}`, or leave it out",
-                kind=kind,
-                task=task,
-            )
+    if task is not None and "holder" in roles:
+        not_his = _of_another_attempt(kind, task, attempt, sender)
+        if not_his is not None:
+            return not_his
     if put.several:
         return _reject(
             "MSG-4",
@@ -328,6 +286,65 @@ def _role(
     if "addressee" in roles and kind.type == "acknowledgement" and _ours(case, letter):
         return None
     return _not_entitled(case, kind, task, sender)
+
+
+def _has(
+    role: str, sender: str, case: Case, kind: type[Incoming], task: Task | None, attempt: int | None, policy: Policy
+) -> bool:
+    """Whether the sender has this role, as far as it can be told without what he answers [MSG-4]."""
+    live = task.live if task is not None else None
+    match role:
+        case "anyone":
+            return True
+        case "authority":
+            return policy.may(sender, kind.type)
+        case "planner" | "validator":
+            return sender == role
+        case "team":
+            incident = incidents.current(case)
+            return incident is not None and sender in incident.team
+        case "critical":
+            return "critical" in (case.head.priority_now, task.field("priority") if task is not None else None)
+        case "waiver":
+            return policy.may_waive(sender)
+        case "liaison":
+            return sender in (case.head.liaison, case.head.spec.liaison or "customer-success-manager")
+        case "holder":
+            return live is not None and live.agent == sender and attempt == live.n
+        case "supporter":
+            return task is not None and live is not None and sender in task.spec.supporting
+        case _:
+            return False
+
+
+def _of_another_attempt(kind: type[Incoming], task: Task, attempt: int | None, sender: str) -> Judgement | None:
+    """What becomes of the words of one who held the task, or of its holder about an attempt that is not his [MSG-3]."""
+    live = task.live
+    mine = attempt_of(task, attempt) if attempt is not None else None
+    if mine is not None and mine.agent == sender and not mine.live:
+        if kind.result:
+            said = f"attempt {mine.n} was closed ({mine.state}) before it came"
+            return Judgement("late", "MSG-3", said, kind, task, mine.n)
+        return _reject(
+            "MSG-3",
+            f"attempt {mine.n} of {task.id} is over: {mine.state}",
+            "a message about an attempt that is open",
+            "nothing needs to be done",
+            kind=kind,
+            task=task,
+            attempt=mine.n,
+        )
+    if live is not None and live.agent == sender and attempt is not None:
+        whose = f"has no attempt {attempt}" if mine is None else f"was {mine.agent}'s in attempt {attempt}"
+        return _reject(
+            "MSG-3",
+            f"{task.id} {whose}; yours is attempt {live.n}",
+            f"a {kind.type} for attempt {live.n}",
+            f"write `attempt: {live.n}`, or leave it out",
+            kind=kind,
+            task=task,
+        )
+    return None
 
 
 def _ours(case: Case, letter: Letter) -> bool:
