@@ -10,9 +10,10 @@ import hashlib
 import os
 import re
 import stat
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from executord import deliverables
@@ -174,92 +175,15 @@ class Surveyor:
     # -- what it means ---------------------------------------------------------------------------------------
 
     def _look(self, case: Case, kind: type[Deliverable], there: dict[str, Identity], now: datetime) -> Survey:
-        sources: list[Source] = []
-        extras: list[OutputFile] = []
-        gaps: list[Gap] = []
-        asides: list[Aside] = []
-        results = {result_path(t): t for t in case.tasks.values()}
-        finals = {f"outputs/final/{name}": final for name, final in case.head.delivery.finals.items()}
-        ours = {f"outputs/final/{name}" for name in final_names(kind)}
-        changed: list[str] = []
-        looks: dict[str, _Look] = {}
+        read, lies = partial(self._read, case.id, now=now), partial(self._lies, case.id)
+        found = _Findings(case, kind, there, now, read, lies, partial(self._free, case.id))
+        found.in_results()
+        found.in_claims()
+        found.elsewhere()
+        return found.survey(self._final_in_the_way(case.id))
 
-        def look(path: str) -> _Look:
-            if path not in looks:
-                looks[path] = self._read(case.id, path, now)
-            return looks[path]
-
-        def as_file(name: str, task_id: str | None) -> tuple[OutputFile, _Look]:
-            path = name.removeprefix(f"{case.id}/")
-            found = look(path) if path in there else _Look(0, "", now, fault="it does not exist")
-            return OutputFile(path, found.size, found.sha256, task_id), found
-
-        for path, task in results.items():
-            if task.ended is None or task.result_owed:
-                continue
-            if path not in there:
-                gaps.append(Gap(path, "it is not there", task.id, _agent(task)))
-            elif task.ended.state == "completed":
-                found = look(path)
-                if found.fault is not None:
-                    gaps.append(Gap(path, found.fault, task.id, _agent(task)))
-                elif task.result is not None and found.sha256 != task.result.sha256:  # edited since: it counts so
-                    extras.append(OutputFile(path, found.size, found.sha256, task.id, _agent(task)))
-                sources += _of_result(kind, task, path, found, as_file)
-        for task in case.tasks.values():
-            if task.ended is not None and task.ended.state == "completed":
-                gaps += self._claimed(case, task, there, look)
-        for path in sorted(there):
-            if path in results or path.rsplit("/", 1)[-1] == ".gitkeep":
-                continue
-            name = path.rsplit("/", 1)[-1]
-            if _is_ours(path):
-                continue
-            if path in finals and look(path).sha256 == finals[path].sha256:
-                continue
-            found = look(path)
-            if path in ours:
-                if path in finals:
-                    changed.append(name)
-                by = _by_whom(name, found)
-                asides.append(
-                    Aside(path, self._free(case.id, f"outputs/partial/{_stem(name)}.from-{_segment(by)}.yaml"), by)
-                )
-                continue
-            if path.startswith(f"outputs/partial/{ANSWERS}"):
-                sources += _of_answer(kind, path, found, as_file)
-                continue
-            if found.ours and path.endswith(_YAML):
-                continue
-            task_id = _task_of(case, path)
-            named = case.tasks.get(task_id) if task_id is not None else None
-            by = _by_whom(name, found) or (_agent(named) if named is not None else None)
-            if found.fault is None and len(extras) < MOST_FILES:
-                extras.append(OutputFile(printable(path), found.size, found.sha256, task_id, by))
-            sources += _of_file(kind, path, found, named, by)
-        for name in finals:
-            if name not in there:
-                changed.append(name.rsplit("/", 1)[-1])
-        return Survey(
-            n=case.n,
-            type=kind.type,
-            sources=tuple(sorted(sources, key=_rank)),
-            extras=tuple(extras),
-            gaps=tuple(gaps),
-            asides=tuple(asides),
-            changed=tuple(sorted(changed)),
-            blocked=self._final_in_the_way(case.id),
-        )
-
-    def _claimed(self, case: Case, task: Task, there: dict[str, Identity], look: Any) -> Iterator[Gap]:
-        """The files that a verified claim named and that are not as they should be."""
-        done = done_attempt(task)
-        for file in done.claim.files if done is not None and done.claim is not None else ():
-            if file.path not in there:
-                if not os.path.isfile(f"{self._root}/{case.id}/{file.path}"):
-                    yield Gap(file.path, "it is not there any more", task.id, _agent(task))
-            elif (fault := look(file.path).fault) is not None:
-                yield Gap(file.path, fault, task.id, _agent(task))
+    def _lies(self, case_id: str, path: str) -> bool:
+        return os.path.isfile(f"{self._root}/{case_id}/{path}")
 
     def _free(self, case_id: str, path: str) -> str:
         stem = path.removesuffix(".yaml")
@@ -268,6 +192,121 @@ class Surveyor:
             k += 1
             name = f"{stem}~{k}.yaml"
         return name
+
+
+class _Findings:
+    """What is found among the outputs of one case, file by file; each is read but once.
+
+    `there` are the files, from the case's folder; `read` reads one of them; `lies` says whether one lies anywhere in
+    that folder; `free` gives a name under which nothing lies.
+    """
+
+    def __init__(
+        self,
+        case: Case,
+        kind: type[Deliverable],
+        there: Mapping[str, Identity],
+        now: datetime,
+        read: Callable[[str], _Look],
+        lies: Callable[[str], bool],
+        free: Callable[[str], str],
+    ) -> None:
+        self._case, self._kind, self._there = case, kind, there
+        self._read, self._lies, self._free = read, lies, free
+        self._nothing = _Look(0, "", now, fault="it does not exist")
+        self._looks: dict[str, _Look] = {}
+        self._results = {result_path(t): t for t in case.tasks.values()}
+        self._sources: list[Source] = []
+        self._extras: list[OutputFile] = []
+        self._gaps: list[Gap] = []
+        self._asides: list[Aside] = []
+        self._changed: list[str] = []
+
+    def survey(self, blocked: str | None) -> Survey:
+        """All of it; `blocked`: why nothing can be written where the hand-off belongs."""
+        return Survey(
+            n=self._case.n,
+            type=self._kind.type,
+            sources=tuple(sorted(self._sources, key=_rank)),
+            extras=tuple(self._extras),
+            gaps=tuple(self._gaps),
+            asides=tuple(self._asides),
+            changed=tuple(sorted(self._changed)),
+            blocked=blocked,
+        )
+
+    def in_results(self) -> None:
+        """The results of tasks that have ended: what is missing, what was edited since, what components they hold."""
+        for path, task in self._results.items():
+            if task.ended is None or task.result_owed:
+                continue
+            if path not in self._there:
+                self._gaps.append(Gap(path, "it is not there", task.id, _agent(task)))
+            elif task.ended.state == "completed":
+                found = self._look(path)
+                if found.fault is not None:
+                    self._gaps.append(Gap(path, found.fault, task.id, _agent(task)))
+                elif task.result is not None and found.sha256 != task.result.sha256:  # edited since: it counts so
+                    self._extras.append(OutputFile(path, found.size, found.sha256, task.id, _agent(task)))
+                self._sources += _of_result(self._kind, task, path, found, self._as_file)
+
+    def in_claims(self) -> None:
+        """The files that verified claims named and that are not as they should be."""
+        for task in self._case.tasks.values():
+            if task.ended is None or task.ended.state != "completed":
+                continue
+            done = done_attempt(task)
+            for file in done.claim.files if done is not None and done.claim is not None else ():
+                fault = None
+                if file.path in self._there:
+                    fault = self._look(file.path).fault
+                elif not self._lies(file.path):
+                    fault = "it is not there any more"
+                if fault is not None:
+                    self._gaps.append(Gap(file.path, fault, task.id, _agent(task)))
+
+    def elsewhere(self) -> None:
+        """Everything else, and whether what we handed off is as we wrote it."""
+        finals = {f"outputs/final/{name}": final for name, final in self._case.head.delivery.finals.items()}
+        ours = {f"outputs/final/{name}" for name in final_names(self._kind)}
+        for path in sorted(self._there):
+            name = path.rsplit("/", 1)[-1]
+            if path in self._results or name == ".gitkeep" or _is_ours(path):
+                continue
+            if path in finals and self._look(path).sha256 == finals[path].sha256:
+                continue
+            found = self._look(path)
+            if path in ours:
+                if path in finals:
+                    self._changed.append(name)
+                by = _by_whom(name, found)
+                aside = self._free(f"outputs/partial/{_stem(name)}.from-{_segment(by)}.yaml")
+                self._asides.append(Aside(path, aside, by))
+            elif path.startswith(f"outputs/partial/{ANSWERS}"):
+                self._sources += _of_answer(self._kind, path, found, self._as_file)
+            elif not (found.ours and path.endswith(_YAML)):
+                self._of_somebody(path, name, found)
+        self._changed += [path.rsplit("/", 1)[-1] for path in finals if path not in self._there]
+
+    def _of_somebody(self, path: str, name: str, found: _Look) -> None:
+        """A file that somebody laid there: of a task, where its name says so."""
+        task_id = _task_of(self._case, path)
+        named = self._case.tasks.get(task_id) if task_id is not None else None
+        by = _by_whom(name, found) or (_agent(named) if named is not None else None)
+        if found.fault is None and len(self._extras) < MOST_FILES:
+            self._extras.append(OutputFile(printable(path), found.size, found.sha256, task_id, by))
+        self._sources += _of_file(self._kind, path, found, named, by)
+
+    def _look(self, path: str) -> _Look:
+        if path not in self._looks:
+            self._looks[path] = self._read(path)
+        return self._looks[path]
+
+    def _as_file(self, name: str, task_id: str | None) -> tuple[OutputFile, _Look]:
+        """The file that a content names, and what lies there."""
+        path = name.removeprefix(f"{self._case.id}/")
+        found = self._look(path) if path in self._there else self._nothing
+        return OutputFile(path, found.size, found.sha256, task_id), found
 
 
 def final_names(kind: type[Deliverable]) -> tuple[str, ...]:
