@@ -6,10 +6,12 @@ Counterpart: `tests/bench/scale.py`, which measures the same in processor time.
 from __future__ import annotations
 
 import cProfile
+import gc
 import json
 import os
 import pickle
 import pstats
+import tracemalloc
 import zlib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -187,6 +189,28 @@ def test_a_start_reads_the_newest_part_alone(tmp_path: Path, monkeypatch: pytest
         assert journal.read_newest(folder, settled).entries == whole.entries
     part = Path(folder, "outputs", "partial", "journal.0001.yaml")
     assert json.loads(part.read_text(encoding="utf-8").splitlines()[0].removeprefix("- "))["journal"] == 1
+
+
+@pytest.mark.spec("SEC-0", "MEM-20")
+def test_a_spoilt_file_is_not_kept_in_memory(tmp_path: Path) -> None:
+    """Its fault is, but not with the frames it came through, which hold the text and all that was made of it."""
+    pending = tmp_path / CASE / "tasks" / "pending"
+    pending.mkdir(parents=True)
+    (tmp_path / CASE / "instruction.yaml").write_text("id: acme\n")
+    for n in range(20):
+        (pending / f"T{n}.yaml").write_text(f"id: T{n}\nnotes:\n" + "  - a line of it\n" * 8_000 + "\ttab: 1\n")
+    service = Service(str(tmp_path), make_policy(), durable=False)
+    gc.collect()
+    gc.disable()  # nothing may wait for a collection either, for at a start there is none
+    tracemalloc.start()
+    try:
+        service.open(NOW)
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+        gc.enable()
+    assert all(task.file.faults for task in service.cases[CASE].tasks.values())
+    assert held < 20 * 120_000
 
 
 @pytest.mark.spec("DEL-2", "DEL-5")

@@ -171,12 +171,14 @@ def read_sheet(path: str, shown: str, limits: Limits) -> Sheet | Unreadable:
         return parse(open_file(path, limit=limits.bytes).raw, path=shown, limits=limits)
     except Unreadable as error:
         error.path = shown
-        return error
+        fault = error
     except (OSError, NotYetWhole) as error:
         why = error.strerror if isinstance(error, OSError) else None
         fault = Unreadable(why or str(error), path=shown, code="SEC-0", fix="look at the file")
-        fault.__cause__ = error
-        return fault
+        fault.__cause__ = error.with_traceback(None)
+    # A value from here on: with the frames that it came through it would keep all that was read in them.
+    fault.__context__ = None
+    return fault.with_traceback(None)
 
 
 def _read(raw: bytes, limits: Limits) -> tuple[dict[str, Any] | None, list[Finding], bool]:
