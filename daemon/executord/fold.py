@@ -283,8 +283,8 @@ def _deletion_text(task: Task, was_ended: bool) -> str:
 def _file(case: Case, entry: Entry, at: datetime) -> None:
     facts = _facts(entry)
     arrived = facts["file"]
-    count, contents = case.mail.get(arrived, (0, frozenset()))
-    case.mail[arrived] = (count + 1, contents | {facts["sha256"]})
+    count, contents = case.mail.get(arrived, (0, ()))
+    case.mail[arrived] = (count + 1, tuple(sorted({*contents, facts["sha256"]})))
     if facts.get("id"):
         case.mail_ids.add(facts["id"])
     outcome = facts["outcome"]

@@ -9,6 +9,7 @@ be made again.
 from __future__ import annotations
 
 from bisect import bisect_left, insort
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
@@ -48,7 +49,7 @@ class Case:
     last_at: datetime | None = None
     letters: list[Letter] = field(default_factory=list)  # waiting, in order
     # file name → arrivals, contents (sha256[:16]) [MSG-2]
-    mail: dict[str, tuple[int, frozenset[str]]] = field(default_factory=dict)
+    mail: dict[str, tuple[int, tuple[str, ...]]] = field(default_factory=dict)
     mail_ids: set[str] = field(default_factory=set)
     sent: dict[tuple[str, int, str], int] = field(default_factory=dict)  # (task, attempt, kind) → how many
     # agent → (task, subject) of what he was asked [MSG-4]
@@ -65,8 +66,8 @@ class Case:
     event_at: datetime | None = None  # when what is being folded happened: pauses end then [MSG-10]
     sums: Sums = field(default_factory=Sums)
     revision: int = 0  # goes on with every change of the head or of a task
-    # what was made from this case, with what it was made from
-    memo: dict[str, tuple[Any, Any]] = field(default_factory=dict)
+    memo: dict[str, tuple[Any, Any]] = field(default_factory=dict)  # what was made of this case, and from what
+    memos: defaultdict[str, dict[str, tuple[Any, Any]]] = field(default_factory=lambda: defaultdict(dict))  # of a task
     extras: tuple[str, ...] = ()  # files in completed/ that match no task [MEM-19]
     commanding: frozenset[str] = frozenset()  # who commands the incidents of other cases [INC-3]
     # what its holders have to do elsewhere [SLA-9]

@@ -45,7 +45,7 @@ def thaw(case: Case, facts: Mapping[str, Any]) -> None:
         told = _adapter(Task).validate_python({"id": task_id, **data})
         keep = {f.name: getattr(fresh, f.name) for f in fields(Task) if f.name in _FROM_FILES}
         case.put(replace(told, **keep))
-    case.mail = {name: (n, frozenset(seen)) for name, (n, seen) in facts["mail"].items()}
+    case.mail = {name: (n, tuple(seen)) for name, (n, seen) in facts["mail"].items()}
     case.mail_ids = set(facts["mail_ids"])
     case.sent = {(task, attempt, kind): n for task, attempt, kind, n in facts["sent"]}
     case.asides = dict(facts["asides"])

@@ -231,7 +231,7 @@ def _load(raw: bytes) -> Any:
 
 
 #: What is kept of a case: not what others tell it, and what is made again from the rest.
-_ANEW = {"memo", "on_holder", "survey", "dirty", "commanding", "head_dirty"}
+_ANEW = {"memo", "memos", "on_holder", "survey", "dirty", "commanding", "head_dirty"}
 _KEPT = tuple(f.name for f in fields(Case) if f.name not in _ANEW)
 
 

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from executord.case.casebook import Case
+from executord.case.packed import shared
 from executord.case.products import (
     Asked,
     Escalated,
@@ -66,13 +67,16 @@ def source_facts(source: Source) -> dict[str, Any]:
 
 
 def _file(row: Mapping[str, Any]) -> OutputFile:
-    return OutputFile(row["path"], row["size"], row["sha256"], row.get("task"), row.get("by"))
+    named = (row["path"], row["sha256"], row.get("task"), row.get("by"))  # the same in every delivery of the case
+    path, sha256, task, by = map(shared, named)
+    return OutputFile(path, row["size"], sha256, task, by)
 
 
 def _source(row: Mapping[str, Any]) -> Source:
     return Source(
-        row["component"], row["source"], row["path"], row["sha256"], tuple(row.get("keys", ())), row.get("task"),
-        row.get("agent"), row.get("attempt"), read_stamp(row["at"]) if row.get("at") else None,
+        shared(row["component"]), shared(row["source"]), shared(row["path"]), shared(row["sha256"]),
+        tuple(row.get("keys", ())), shared(row.get("task")), shared(row.get("agent")), row.get("attempt"),
+        read_stamp(row["at"]) if row.get("at") else None,
         tuple(_file(f) for f in row.get("files", ())), row.get("refused"), row.get("waived"),
         tuple(row.get("lacks", ())),
     )  # fmt: skip

@@ -26,14 +26,14 @@ def resolution(case: Case, policy: Policy) -> Clock | None:
     if unreckoned(head):
         return None
     facts = (head, policy, case.sums.still, case.resolved_at)
-    clock: Clock | None = unmoved(case, "resolution now", facts)
+    clock: Clock | None = unmoved(case.memo, "resolution now", facts)
     if clock is None:
         key = (
             tuple((i.severity, i.status) for i in head.incidents), head.liaison,
             policy, head.spec, head.created, head.tier, head.priority, head.repriced, head.extensions, head.pauses,
             head.breaches, head.closed, case.sums.still, case.resolved_at,
         )  # fmt: skip
-        clock = kept(case, "resolution", key, lambda: _resolution(case, policy))
+        clock = kept(case.memo, "resolution", key, lambda: _resolution(case, policy))
         case.memo["resolution now"] = (facts, clock)
     return clock
 
@@ -81,14 +81,14 @@ def response(case: Case, policy: Policy) -> Clock | None:
         return None
     met = head.first_counted if head.spec.customer is not None else case.sums.first_ack
     facts = (head, policy, met, case.resolved_at)
-    clock: Clock | None = unmoved(case, "response now", facts)
+    clock: Clock | None = unmoved(case.memo, "response now", facts)
     if clock is None:
         key = (
             tuple((i.severity, i.status) for i in head.incidents), head.liaison,
             policy, head.spec, head.created, head.tier, head.priority, head.repriced, head.breaches, head.closed, met,
             case.resolved_at,
         )  # fmt: skip
-        clock = kept(case, "response", key, lambda: _response(case, policy, met))
+        clock = kept(case.memo, "response", key, lambda: _response(case, policy, met))
         case.memo["response now"] = (facts, clock)
     return clock
 

@@ -22,22 +22,25 @@ CAPPED: Final = ", which caps the task's own"  # of a limit that is the instruct
 NOBODY = "support-manager"  # who is warned where nobody holds it, and where there is no customer
 
 
-def kept(case: Case, name: str, key: tuple[Any, ...], make: Any) -> Any:
+Memo = dict[str, tuple[Any, Any]]
+
+
+def kept(memo: Memo, name: str, key: tuple[Any, ...], make: Any) -> Any:
     """What was made from the same facts before is what it is now."""
-    found = case.memo.get(name)
+    found = memo.get(name)
     if found is not None and found[0] == key:
         return found[1]
     value = make()
-    case.memo[name] = (key, value)
+    memo[name] = (key, value)
     return value
 
 
-def unmoved(case: Case, name: str, facts: tuple[Any, ...]) -> Any:
+def unmoved(memo: Memo, name: str, facts: tuple[Any, ...]) -> Any:
     """What is kept under this name if these very values made it, else None: no more than a glance for each.
 
     Behind it stands `kept`, which knows of other values that say the same.
     """
-    found = case.memo.get(name)
+    found = memo.get(name)
     if found is not None and all(map(is_, found[0], facts)):
         return found[1]
     return None

@@ -59,11 +59,11 @@ def task_resolution(case: Case, task: Task, policy: Policy) -> Clock | None:
         task.overrides, task.breaches, task.spec, head.spec, head.priority, head.repriced, head.pauses,
         resolution(case, policy), policy,
     )  # fmt: skip
-    name = f"due {task.id}"
-    clock: Clock | None = unmoved(case, name, key)
+    memo = case.memos[task.id]
+    clock: Clock | None = unmoved(memo, "resolution", key)
     if clock is None:
         clock = _task_resolution(case, task, policy)
-        case.memo[name] = (key, clock)
+        memo["resolution"] = (key, clock)
     return clock
 
 
@@ -113,15 +113,15 @@ def task_response(case: Case, task: Task, attempt: Attempt, policy: Policy) -> C
     """The response clock of one attempt: from dispatch to the first word of its holder."""
     head = case.head
     key = (
-        attempt.at, attempt.accepted_at, attempt.closed_at, attempt.agent, attempt.n == task.attempt, task.ended,
-        task.repriced, task.overrides, task.breaches, task.spec, head.spec, head.tier, head.priority, head.repriced,
-        policy,
+        attempt.n, attempt.at, attempt.accepted_at, attempt.closed_at, attempt.agent, attempt.n == task.attempt,
+        task.ended, task.repriced, task.overrides, task.breaches, task.spec, head.spec, head.tier, head.priority,
+        head.repriced, policy,
     )  # fmt: skip
-    name = f"response {task.id} {attempt.n}"
-    clock: Clock | None = unmoved(case, name, key)
+    memo = case.memos[task.id]
+    clock: Clock | None = unmoved(memo, "response", key)
     if clock is None:
         clock = _task_response(case, task, attempt, policy)
-        case.memo[name] = (key, clock)
+        memo["response"] = (key, clock)
     return clock
 
 

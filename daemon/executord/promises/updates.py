@@ -46,7 +46,7 @@ def cadence(case: Case, policy: Policy) -> Cadence | None:
         policy, head.spec, head.created, head.tier, head.priority, head.counted, head.pauses, case.sums.still,
         head.repriced,
     )  # fmt: skip
-    found: Cadence | None = kept(case, "cadence", key, lambda: _cadence(case, policy))
+    found: Cadence | None = kept(case.memo, "cadence", key, lambda: _cadence(case, policy))
     return found
 
 

@@ -64,7 +64,7 @@ def line(case: Case, letter: Letter, policy: Policy, sender_known: bool) -> Due:
     """The line that files a letter; it carries every field that a rule uses [MEM-17]."""
     judged = judge(case, letter, policy)
     shown = printable(letter.name)
-    count = case.mail.get(shown, (0, frozenset()))[0]
+    count = case.mail.get(shown, (0, ()))[0]
     facts: dict[str, Any] = {
         "file": shown,
         "sha256": letter.sha256[:16],
@@ -258,7 +258,7 @@ def _attempt(letter: Letter, case: Case, task: Task | None) -> int | None:
 def _duplicate(case: Case, letter: Letter, judged: Judgement) -> bool:
     if judged.kind is None or judged.kind.renews:
         return False
-    if letter.sha256[:16] in case.mail.get(printable(letter.name), (0, frozenset[str]()))[1]:
+    if letter.sha256[:16] in case.mail.get(printable(letter.name), (0, ()))[1]:
         return True
     return _identity(case, letter, judged) in case.mail_ids
 

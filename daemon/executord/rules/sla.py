@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from functools import lru_cache
-from operator import is_
 from typing import Any
 
 from executord.actions import Record, Rendered, Send
@@ -20,6 +19,7 @@ from executord.evolve import replace
 from executord.policy import Policy
 from executord.posts.tidings import breach, cause_of, late_by, local_words, noted_at, subject_words, warning
 from executord.promises.instruction import next_responses, resolution, response
+from executord.promises.making import unmoved
 from executord.promises.tasks import task_resolution, task_response
 from executord.promises.terms import at_work, hours_of, terms, unreckoned
 from executord.promises.timepiece import Clock, marks, share_at
@@ -27,6 +27,7 @@ from executord.rules.asking import Asking
 from executord.values import Same, stamp
 
 ORDER = 80
+_LINES = {"response": "response lines", "resolution": "resolution lines"}
 TO_MANAGER_FROM = 75  # per cent of the limit [SLA-8]
 
 
@@ -48,11 +49,11 @@ def task_lines(case: Case, task: Task, policy: Policy) -> Iterator[Due]:
 def _kept(case: Case, task: Task, clock: Clock, policy: Policy) -> tuple[Due, ...]:
     """The lines of a task's clock, the same ones until the clock or what was told of it changes."""
     facts = (clock, task.warned, task.spec, case.head.spec, case.head.tier, policy)
-    name = f"{clock.kind} lines {task.id}"
-    kept = case.memo.get(name)
-    if kept is None or not all(map(is_, kept[0], facts)):
-        kept = case.memo[name] = (facts, tuple(_clock(case, task, clock, policy)))
-    lines: tuple[Due, ...] = kept[1]
+    memo, name = case.memos[task.id], _LINES[clock.kind]
+    lines: tuple[Due, ...] | None = unmoved(memo, name, facts)
+    if lines is None:
+        lines = tuple(_clock(case, task, clock, policy))
+        memo[name] = (facts, lines)
     return lines
 
 

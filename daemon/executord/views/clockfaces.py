@@ -85,6 +85,8 @@ def faces_text(case: Case, policy: Policy) -> bytes:
         if kept is None or not all(map(is_, kept[0], key)):
             kept = (key, _part([face(clock, None) for clock in task_clocks(case, task, policy)]))
             case.memo[f"faces {task.id}"] = kept
+        if task.ended is not None:
+            case.memos.pop(task.id, None)  # nobody will ask soon: of many it would be more than the tasks themselves
         parts.append(kept[1])
     text = b"".join(parts)
     return b"clocks:\n" + text if text else dump({"clocks": []})
