@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import json
 import os
 import pickle
@@ -295,8 +296,8 @@ def test_packing_days_loses_no_byte_whatever_lies_there(data: st.DataObject) -> 
                 assert Path(os.fsdecode(path)).read_bytes() == raw
             else:
                 stream = Path(os.fsdecode(os.path.dirname(path)) + ".yaml").read_bytes()
-                assert (os.fsdecode(os.path.basename(path)), raw) in list(unpack(stream))
-        assert list(unpack((shelf / "2026-08-03.yaml").read_bytes())) == [("plain.yaml", b"type: done\n")]
+                assert (os.fsdecode(os.path.basename(path)), raw) in list(unpack(io.BytesIO(stream)))
+        assert list(unpack(io.BytesIO((shelf / "2026-08-03.yaml").read_bytes()))) == [("plain.yaml", b"type: done\n")]
         assert not (shelf / "2026-08-03").exists()
 
 
@@ -331,9 +332,9 @@ def test_a_stream_is_unpacked_as_it_was_or_refused(data: st.DataObject) -> None:
             raw = bytearray(b"--- # " + as_json(head).encode(errors="replace") + b"\n" + data.draw(st.binary()))
         case _:
             raw = bytearray(data.draw(st.binary(max_size=80)))
-    whole = [text for _name, text in unpack(STREAM)]
+    whole = [text for _name, text in unpack(io.BytesIO(STREAM))]
     with at_once(), contextlib.suppress(Unreadable):
-        for _name, text in unpack(bytes(raw)):
+        for _name, text in unpack(io.BytesIO(raw)):
             assert text in whole
 
 

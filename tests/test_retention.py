@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
+import tracemalloc
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -33,12 +35,29 @@ def test_an_old_day_is_packed_byte_for_byte_and_a_young_one_is_not(shelf: Path, 
     assert pack(Disk(str(tmp_path)), NOW) == [f"{SHELF}/2026-08-01.yaml"]
     assert sorted(p.name for p in shelf.iterdir()) == ["2026-08-01.yaml", "2026-11-19"]
     stream = (shelf / "2026-08-01.yaml").read_bytes()
-    assert list(unpack(stream)) == [
+    assert list(unpack(io.BytesIO(stream))) == [
         ("a.yaml", b"type: done\nfrom: x"),
         ("b.json", b'{"type": "ack"}\n\n--- # not the end\n'),
     ]
     assert {"type": "done", "from": "x"} in list(yaml.safe_load_all(stream))
     assert pack(Disk(str(tmp_path)), NOW) == []
+
+
+@pytest.mark.spec("MEM-20", "SEC-0")
+def test_what_only_has_the_name_of_a_stream_is_not_read_whole(shelf: Path, tmp_path: Path) -> None:
+    """A gigabyte of nothing lies where the stream would be: it stays, the day stays, both are told."""
+    with open(shelf / "2026-08-01.yaml", "wb") as file:
+        file.truncate(1 << 30)
+    told: list[str] = []
+    tracemalloc.start()
+    try:
+        assert pack(Disk(str(tmp_path)), NOW, cannot=lambda *both: told.append(": ".join(both))) == []
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert told == [f"{SHELF}/2026-08-01: there is no head of a packed file at byte 0"]
+    assert (shelf / "2026-08-01" / "a.yaml").exists()
+    assert most < 1 << 20
 
 
 @pytest.mark.spec("MEM-20", "REL-2")
@@ -63,5 +82,6 @@ def test_dying_anywhere_in_packing_loses_no_byte(shelf: Path, tmp_path: Path) ->
             os._exit(0)
         os.waitpid(child, 0)
         pack(Disk(str(tmp_path)), NOW)
-        assert dict(unpack(stream.read_bytes())) == {p.name: d for p, d in before.items() if "08-01" in str(p)}
+        packed = dict(unpack(io.BytesIO(stream.read_bytes())))
+        assert packed == {p.name: d for p, d in before.items() if "08-01" in str(p)}
         assert not (shelf / "2026-08-01").exists()

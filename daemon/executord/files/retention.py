@@ -12,6 +12,7 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta
+from typing import BinaryIO
 
 from executord.errors import ExecutordError, Unreadable
 from executord.files.disk import DOT, INBOX, OWN_INBOXES, Disk
@@ -20,6 +21,7 @@ from executord.paper.gate import regular
 KEEP_DAYS = 90
 LARGEST = 64 << 20  # bytes of one file; what is larger was no message, and stays where it lies
 _HEAD = b"--- # "
+_LONGEST_HEAD = 1 << 13  # bytes: a name is at most 255, each of them at most six of JSON
 
 
 def pack(
@@ -43,31 +45,33 @@ def pack(
     return made
 
 
-def unpack(stream: bytes) -> Iterator[tuple[str, bytes]]:
-    """The files of a stream: name and bytes, as they were. Raises `Unreadable` where it is none of ours, or changed."""
+def unpack(stream: BinaryIO) -> Iterator[tuple[str, bytes]]:
+    """The files of a stream: name and bytes, as they were. Raises `Unreadable` where it is none of ours, or changed.
+
+    Of what has the name of a stream and is none no more is read than the head of a file.
+    """
     at = 0
-    while at < len(stream):
-        end = stream.find(b"\n", at)
-        head = _head(stream[at:end]) if end >= 0 else None
+    while line := stream.readline(_LONGEST_HEAD):
+        head = _head(line)
         if head is None:
             raise Unreadable(f"there is no head of a packed file at byte {at}", code="MEM-20")
         name, size, digest = head
-        data = stream[end + 1 : end + 1 + size]
-        at = end + 1 + size + 1
-        if at > len(stream) or stream[at - 1] != 0x0A or hashlib.sha256(data).hexdigest() != digest:
+        data, end = stream.read(size), stream.read(1)
+        if end != b"\n" or hashlib.sha256(data).hexdigest() != digest:
             raise Unreadable(f"{name!r} is not there as it was packed", code="MEM-20")
+        at += len(line) + size + 1
         yield name, data
 
 
 def _head(line: bytes) -> tuple[str, int, str] | None:
-    if not line.startswith(_HEAD):
+    if not (line.startswith(_HEAD) and line.endswith(b"\n")):
         return None
     try:
         head = json.loads(line.removeprefix(_HEAD))
         name, size, digest = head["file"], head["size"], head["sha256"]
     except (ValueError, RecursionError, TypeError, KeyError):
         return None
-    if not isinstance(name, str) or type(size) is not int or size < 0 or not isinstance(digest, str):
+    if not isinstance(name, str) or type(size) is not int or not 0 <= size <= LARGEST or not isinstance(digest, str):
         return None
     return name, size, digest
 
@@ -95,8 +99,8 @@ def _pack_day(disk: Disk, shelf: str, day: str) -> bool:
              if (data := _data(f"{disk.root}/{folder}/{name}")) is not None}  # fmt: skip
     if os.path.lexists(f"{disk.root}/{target}"):
         with os.fdopen(regular(f"{disk.root}/{target}"), "rb") as file:
-            kept = dict(unpack(file.read()))
-        files = {name: data for name, data in files.items() if kept.get(name) == data}  # others came after it was made
+            kept = {name for name, data in unpack(file) if files.get(name) == data}
+        files = {name: data for name, data in files.items() if name in kept}  # others came after it was made
     elif files:
         dot = f"{shelf}/{DOT}{hashlib.sha256(target.encode()).hexdigest()[:32]}"
         disk.stage(dot, b"".join(_part(name, data) for name, data in files.items()))
@@ -109,8 +113,9 @@ def _pack_day(disk: Disk, shelf: str, day: str) -> bool:
 
 def _data(path: str) -> bytes | None:
     with contextlib.suppress(OSError), os.fdopen(regular(path), "rb") as file:
-        if os.fstat(file.fileno()).st_size <= LARGEST:
-            return file.read(LARGEST + 1)
+        size = os.fstat(file.fileno()).st_size
+        if size <= LARGEST:
+            return file.read(size)
     return None
 
 
