@@ -15,6 +15,7 @@ from executord.actions import Record, Rendered, Send
 from executord.agenda import Due
 from executord.case import Ask, Head, Paused, Task
 from executord.case.casebook import Case
+from executord.case.packed import shared
 from executord.evolve import replace
 from executord.policy import Policy
 from executord.posts.tidings import breach, cause_of, late_by, local_words, noted_at, subject_words, warning
@@ -150,17 +151,18 @@ def _told(case: Case, clock: Clock, asked: _Question) -> Iterator[Due]:
     if not told:
         return
     key, name, due = clock.key, clock.name, stamp(clock.due or told[0][0])
+    suffix = "-manager" if asked.manager else ""
     about = f"{clock.kind} of {subject_words(case, clock.task)}"
     for k, (at, said, highest) in enumerate(told):
-        line, send, facts = _warned(key, name, said, highest, asked.to, asked.manager)
+        send, facts = _warned(key, said, asked.to, asked.manager)
         yield Due(
             at,
-            line,
+            f"warn {name} {highest}{suffix}",
             "SLA-8",
             send,
             clock.task,
             clock.attempt,
-            why=f"{about}: {', '.join(said)}, due {due}",
+            why=shared(f"{about}: {', '.join(said)}, due {due}"),  # the holder's and his manager's are the same
             facts=facts,
             order=ORDER,
             until=told[k + 1][0] if k + 1 < len(told) else clock.breach_at,
@@ -168,12 +170,9 @@ def _told(case: Case, clock: Clock, asked: _Question) -> Iterator[Due]:
 
 
 @lru_cache(maxsize=1024)
-def _warned(
-    key: str, name: str, said: tuple[str, ...], highest: str, to: str, manager: bool
-) -> tuple[str, Send, Mapping[str, Any]]:
-    """What a line that warns has in common with those of other cases: its name, its message, its facts."""
-    facts = {"clock": key, "marks": list(said), "manager": manager or None}
-    return f"warn {name} {highest}{'-manager' if manager else ''}", Send(to, "sla_warning"), facts
+def _warned(key: str, said: tuple[str, ...], to: str, manager: bool) -> tuple[Send, Mapping[str, Any]]:
+    """What a line that warns has in common with those of other tasks: its message, its facts."""
+    return Send(to, "sla_warning"), {"clock": key, "marks": list(said), "manager": manager or None}
 
 
 def spoken(case: Case, line: Due, policy: Policy) -> Due:
