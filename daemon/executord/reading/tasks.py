@@ -99,37 +99,12 @@ def read_task(data: Mapping[str, Any], stem: str, zone: tzinfo) -> tuple[TaskSpe
                 Finding("MEM-10", f"template not filled in: field {key}: {why}", "write the real value", field=key)
             )
     findings.extend(_left_open(flat, {f.key for c, f in found.items() if c in _CHECKED}))
-    task_id = stem = safe_stem(stem)
-    if found["id"].key is not None and not isinstance(found["id"].value, Mapping | list):
-        task_id = written(found["id"].value).strip()
-        if not safe_id(task_id):
-            findings.append(
-                Finding(
-                    "SEC-1",
-                    f"{task_id!r} cannot be an id",
-                    "use letters, digits, '.', '_' and '-', at most 100, beginning with a letter or digit",
-                    field=found["id"].key,
-                )
-            )
-            task_id = stem
+    task_id = _id(found["id"], safe_stem(stem), findings)
     description = text_of(found["description"].value)
     title = text_of(found["title"].value).splitlines()[0] if text_of(found["title"].value) else ""
     names = names_of(found["assignee"].value)
     hard, soft = _dependencies(found["dependencies"].value)
-    communication = text_of(found["communication"].value).lower() or None
-    if communication is not None and communication not in ("internal", "customer", "both"):
-        said = {"true": "customer", "yes": "customer", "false": "internal", "no": "internal", "none": "internal"}
-        if communication not in said:
-            findings.append(
-                Finding(
-                    "MEM-7",
-                    f"{communication!r} is none of internal, customer, both",
-                    "use internal, customer or both",
-                    "warning",
-                    "communication_required",
-                )
-            )
-        communication = said.get(communication)
+    communication = _communication(found["communication"], findings)
     output_format = found["output_format"].value
     component = found["component"].value
     if isinstance(component, list):
@@ -152,3 +127,27 @@ def read_task(data: Mapping[str, Any], stem: str, zone: tzinfo) -> tuple[TaskSpe
         tags=shared(lines_of(found["tags"].value)),
         texts=texts(description, lines_of(found["criteria"].value), data),
     ), findings
+
+
+def _id(found: Field, stem: str, findings: Findings) -> str:
+    """Its id, or the name of its file where it gives none that can be one."""
+    if found.key is None or isinstance(found.value, Mapping | list):
+        return stem
+    task_id = written(found.value).strip()
+    if safe_id(task_id):
+        return task_id
+    how = "use letters, digits, '.', '_' and '-', at most 100, beginning with a letter or digit"
+    findings.append(Finding("SEC-1", f"{task_id!r} cannot be an id", how, field=found.key))
+    return stem
+
+
+def _communication(found: Field, findings: Findings) -> str | None:
+    """Who hears of it: internal, customer or both; None where that is not said or not understood."""
+    said = text_of(found.value).lower()
+    if not said or said in ("internal", "customer", "both"):
+        return said or None
+    meant = {"true": "customer", "yes": "customer", "false": "internal", "no": "internal", "none": "internal"}
+    if said not in meant:
+        why = f"{said!r} is none of internal, customer, both"
+        findings.append(Finding("MEM-7", why, "use internal, customer or both", "warning", "communication_required"))
+    return meant.get(said)
