@@ -41,7 +41,7 @@ from executord.service.display import Display
 from executord.service.escort import Escort
 from executord.service.house import House
 from executord.service.looks import Looks
-from executord.service.parked import RETRY, Parked
+from executord.service.parked import Parked
 from executord.service.patience import READING, Patience
 from executord.service.prompter import Prompter
 from executord.service.reopening import taken_up
@@ -52,7 +52,6 @@ from executord.service.treasury import Treasury
 from executord.sessions.desk import Desk
 
 BATCH_LINES = 400
-ROUND_CASES = 200  # cases of a round between two looks at what rings
 
 
 class Service:
@@ -116,7 +115,6 @@ class Service:
         self._later: list[tuple[datetime, str]] = []  # when to look at a case again for its files
         #: Where a turn stopped at its budget, and when: there is more to do, not to read.
         self._unfinished: dict[str, datetime] = {}
-        self._round_again: datetime | None = None  # where one could not be begun, or gone on with
         self.deadlines = Deadlines()
         self.rounds = Rounds(self, self._refresh, self._progress)
 
@@ -198,18 +196,28 @@ class Service:
 
     # -- a turn --------------------------------------------------------------------------------------------
 
-    def turn(self, now: datetime, rings: Rings, *, budget: int = 1 << 30) -> bool:
-        """Do what is due now. True: it stopped at its budget of lines and wants to go on at once."""
+    def turn(self, now: datetime, rings: Rings, *, budget: int | None = None) -> bool:
+        """Do what is due now. True: it stopped at its budget of lines, or in a round, and wants to go on at once."""
+        boundary = self.boundary
         look = partial(self.attendance.look, now, all_of_them=rings.everything)
-        processes = self.boundary.asked(None, now, look, set[str]())
-        if rings.everything or (self._round_again is not None and self._round_again <= now):
-            self._round_again = None if self.boundary.guarded(None, now, self.rounds.begin) else now + RETRY
-            rings.mail = True
-        most = ROUND_CASES if budget < 1 << 30 else len(self.rounds.left)
-        looked = self.boundary.asked(None, now, partial(self.rounds.go_on, now, most), None)
-        if looked is None:
-            self.rounds.left.clear()
-            self._round_again = now + RETRY
+        touched = boundary.asked(None, now, look, set[str]())
+        stirred = self.rounds.turn(now, rings, whole=budget is None)
+        self._read_what_rang(now, rings)
+        touched |= {*rings.cases, *rings.touched, *self._unfinished}
+        self._unfinished.clear()
+        touched |= self.sorting.turn(now, rings)
+        touched |= self.deadlines.due(now) & self.cases.keys()
+        if self.carriage is not None:
+            touched |= boundary.asked(None, now, partial(self.carriage.take, self.cases), set())
+        unfinished = self._settle(now, touched | stirred, budget)
+        self.display.turn(now)
+        if self.desk is not None:
+            self.desk.turn(now)
+        busy = boundary.asked(None, now, partial(self._digest, now), otherwise=False)
+        return unfinished or bool(self.rounds.left) or busy
+
+    def _read_what_rang(self, now: datetime, rings: Rings) -> None:
+        """The cases of which a file has changed, or is to be looked at once more; and those that were parked."""
         while self._later and self._later[0][0] <= now:
             case_id = heapq.heappop(self._later)[1]
             if case_id in self.cases:
@@ -223,18 +231,6 @@ class Service:
         for case_id, paths in sorted(rings.touched.items()):
             if case_id not in rings.cases:
                 self._refresh(case_id, now, (), paths)
-        touched = {*rings.cases, *rings.touched, *processes, *self._unfinished}
-        self._unfinished.clear()
-        touched |= self.sorting.turn(now, rings)
-        touched |= self.deadlines.due(now) & self.cases.keys()
-        if self.carriage is not None:
-            touched |= self.boundary.asked(None, now, partial(self.carriage.take, self.cases), set())
-        unfinished = self._settle(now, touched | (looked or set()), budget)
-        self.display.turn(now)
-        if self.desk is not None:
-            self.desk.turn(now)
-        busy = self.boundary.asked(None, now, partial(self._digest, now), otherwise=False)
-        return unfinished or bool(self.rounds.left) or busy
 
     def _digest(self, now: datetime) -> bool:
         self.digests.turn(now)
@@ -281,7 +277,7 @@ class Service:
 
     # -- settle --------------------------------------------------------------------------------------------
 
-    def _settle(self, now: datetime, touched: set[str], budget: int) -> bool:
+    def _settle(self, now: datetime, touched: set[str], budget: int | None) -> bool:
         """Batches until nothing is due; cases in order, places by urgency across them."""
         done = 0
         again = set(touched)
@@ -314,7 +310,7 @@ class Service:
             again = set(noted) | rest | answered | moved
             touched |= again
             self._progress()
-            if done >= budget:
+            if budget is not None and done >= budget:
                 self._unfinished = dict.fromkeys(again, now)
                 self._arm(touched | again, now)
                 return True
@@ -413,7 +409,7 @@ class Service:
     def next_at(self) -> datetime | None:
         """When something can happen next, if nothing changes before."""
         slack = self.lineup.next_slack()
-        single = (self.deadlines.first(), self.sorting.again_at, self._round_again, slack, self.digests.next_at())
+        single = (self.deadlines.first(), self.sorting.again_at, self.rounds.again_at, slack, self.digests.next_at())
         times = [t for t in single if t is not None]
         times += [at for at, _ in self._later[:1]]
         times += self.display.times()

@@ -18,6 +18,10 @@ from executord.service.boundary import Boundary
 from executord.service.deadlines import Deadlines
 from executord.service.display import Display
 from executord.service.escort import Escort
+from executord.service.parked import RETRY
+from executord.service.rings import Rings
+
+SLICE = 200  # cases of a round between two looks at what rings
 
 
 class Looked(Protocol):
@@ -43,14 +47,27 @@ class Rounds:
     ) -> None:
         self._service, self._refresh, self._progress = service, refresh, progress
         self.left: list[str] = []  # of the round that goes on, the last first
+        self.again_at: datetime | None = None  # where one could not be begun, or gone on with
 
-    def begin(self) -> None:
+    def turn(self, now: datetime, rings: Rings, *, whole: bool) -> set[str]:
+        """Begin a round where it is due, and go on with it: by a slice, or as a whole. Returns the cases that stir."""
+        boundary = self._service.boundary
+        if rings.everything or (self.again_at is not None and self.again_at <= now):
+            self.again_at = None if boundary.guarded(None, now, self._begin) else now + RETRY
+            rings.mail = True
+        stirred = boundary.asked(None, now, partial(self._go_on, now, len(self.left) if whole else SLICE), None)
+        if stirred is None:
+            self.left.clear()
+            self.again_at = now + RETRY
+        return stirred or set()
+
+    def _begin(self) -> None:
         """All cases, those that are new in the memory too."""
         service = self._service
         service.store.forget_inboxes()
         self.left = sorted({*service.store.case_ids(service.cases), *service.cases}, reverse=True)
 
-    def go_on(self, now: datetime, most: int) -> set[str]:
+    def _go_on(self, now: datetime, most: int) -> set[str]:
         """The next cases, so many at a time, for nothing that rings waits for the whole of it; those that stir."""
         looked, stirred = 0, set[str]()
         with self._service.watch.looking():
