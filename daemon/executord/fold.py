@@ -15,7 +15,6 @@ from executord.case.casebook import Case
 from executord.case.packed import shared
 from executord.case.products import OutputFile
 from executord.evolve import replace
-from executord.letters import moment
 from executord.meaning import deliveries, incidents, reckoning, sendings
 from executord.meaning.asking import carried
 from executord.meaning.blocking import block, unblock
@@ -34,7 +33,7 @@ from executord.meaning.transitions import (
 )
 from executord.messages import MESSAGES, Taken
 from executord.posts.news import heard
-from executord.values import read_stamp
+from executord.values import noted_instant, read_stamp
 
 Entry = Mapping[str, Any]
 OPERATOR = "operator"
@@ -49,7 +48,7 @@ def fold(case: Case, entry: Entry) -> None:
     name = entry["name"]
     at = read_stamp(entry["at"])
     case.n, case.last_at = entry["n"], at
-    case.event_at = moment(_facts(entry), "at") or at
+    case.event_at = noted_instant(_facts(entry), "at") or at
     verb = name.split(" ", 1)[0]
     task_id = entry.get("task")
     step = FOLD.get(verb)
@@ -110,7 +109,7 @@ def _open(case: Case, entry: Entry, at: datetime) -> None:
         replace(
             case.head,
             opened_at=at,
-            created=moment(facts, "created"),
+            created=noted_instant(facts, "created"),
             tier=facts["tier"],
             tier_why=facts.get("tier_why"),
             deliverable_type=facts["deliverable_type"],
@@ -311,7 +310,7 @@ def _file(case: Case, entry: Entry, at: datetime) -> None:
     if task is not None:
         case.put(replace(task, sealed=False))
         task = case.tasks[task.id]
-    sent_at = moment(facts, "at") or at
+    sent_at = noted_instant(facts, "at") or at
     live = task.live if task is not None else None
     message.take(case, task, Taken(facts["from"], sent_at, entry.get("attempt"), facts, entry["path"]))
     if live is not None and task_id is not None and live.agent == facts["from"] and entry.get("attempt") == live.n:

@@ -16,7 +16,7 @@ from executord.case.casebook import Case
 from executord.errors import Finding
 from executord.reading import find, text_of
 from executord.scalars import written
-from executord.values import agent_name, read_moment, read_stamp, stamp, whole_number
+from executord.values import agent_name, read_moment, stamp, whole_number
 
 SENDER = ("from", "from_agent", "agent", "sender")
 TASK = ("task_id", "task.id", "task.task_id", "task", "delegation.task_id")
@@ -219,9 +219,3 @@ def subject_of(letter: Letter, case: Case, *, about_task: bool, needs_task: bool
     if not needs_task:
         return Subject()
     return Subject(None, "no task is named, and it cannot be told which one is meant", tuple(t.id for t in mine))
-
-
-def moment(facts: Mapping[str, Any], key: str) -> datetime | None:
-    """A time out of a journal line's facts."""
-    value = facts.get(key)
-    return read_stamp(value) if isinstance(value, str) else None

@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from fractions import Fraction
@@ -240,6 +240,12 @@ def read_stamp(text: str) -> datetime:
     except (ValueError, TypeError, OverflowError):
         pass
     raise BadInput(why_not(text, "time"), fix=FIX_MOMENT)
+
+
+def noted_instant(facts: Mapping[str, Any], key: str) -> datetime | None:
+    """The instant that a line of the journal notes under this key of its facts, None if it notes none."""
+    value = facts.get(key)
+    return read_stamp(value) if isinstance(value, str) else None
 
 
 @lru_cache(maxsize=4096)

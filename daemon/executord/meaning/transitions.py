@@ -9,14 +9,14 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, TypeVar
 
-from executord.case import Ask, Attempt, Ended, FileFact, Owed, Sending, Task, Update, owe
+from executord.case import Ask, Attempt, Ended, FileFact, Head, Owed, Sending, Task, Update, owe
 from executord.case.casebook import Case
 from executord.evolve import replace
 from executord.meaning.asking import with_ask, without_asks
 from executord.meaning.blocking import unblock
 from executord.meaning.deliveries import changed, met
 from executord.policy import ATTEMPTS
-from executord.values import read_stamp
+from executord.values import noted_instant, read_stamp
 
 _T = TypeVar("_T", Task, None)
 
@@ -108,41 +108,32 @@ def notice(task: Task, what: str, at: datetime, to: str, text: str, kind: str = 
     return Owed(f"notice {task.id} {what}", "notice", at, {"to": to, "text": text, "kind": kind})
 
 
-def record_update(
-    case: Case,
-    task: _T,
-    number: int | None,
-    at: datetime,
-    letter: str,
-    by: str,
-    nested: bool,
-    promised: datetime | None = None,
-    due: datetime | None = None,
-    asked_as: int = 0,
-    way: Mapping[str, Any] | None = None,
-) -> _T:
-    """Take an accepted customer update and owe its file [SLA-15].
+def record_update(case: Case, task: _T, facts: Mapping[str, Any], at: datetime, letter: str, by: str) -> _T:
+    """Take the customer update that a message held, where it was accepted, and owe its file [SLA-15].
 
-    `way`: the channel by which it goes, or how it went already (`delivered_at`). Without one the liaison sends it, and
-    his message says so: then it counts at once, from when it was sent [SLA-16].
+    `facts` are those of the message's line; `way` in them is the channel by which it goes, or how it went already
+    (`delivered_at`). Without one the liaison sends it, and his message says so: then it counts at once, from when it
+    was sent [SLA-16].
     """
-    if number is not None:
-        way = way or {}
-        update = Update(number, at, by, task.id if task is not None else None, promised, None, due, asked_as)
-        sent = (*case.head.sent_updates, update)
-        case.set_head(replace(case.head, updates=number, sent_updates=sent))
-        facts = {"number": number, "letter": letter, "by": by, "nested": nested, **way}
-        owed = Owed(f"update #{number}", "update", at, facts)
-        case.set_head(replace(case.head, updates=number, owed=(*case.head.owed, owed)))
-        if way.get("delivery"):
-            sending = Sending(number, way["channel"], way["delivery"], at, tuple(way.get("to") or ()))
-            case.set_head(replace(case.head, outbox=(*case.head.outbox, sending)))
-        else:
-            delivered = way.get("delivered_at")
-            count_update(case, number, read_stamp(delivered) if delivered else at)
-        if task is not None:
-            return replace(task, updates=(*task.updates, number))
-    return task
+    number, way = facts.get("update"), facts.get("way") or {}
+    if number is None:
+        return task
+    promised, due = noted_instant(facts, "promised"), noted_instant(facts, "overdue_at")
+    about = task.id if task is not None else None
+    update = Update(number, at, by, about, promised, None, due, facts.get("round", 0))
+    nested = bool(facts.get("nested"))  # it stands in a claim
+    owed = Owed(
+        f"update #{number}", "update", at, {"number": number, "letter": letter, "by": by, "nested": nested, **way}
+    )
+    head: Head = case.head
+    case.set_head(replace(head, updates=number, sent_updates=(*head.sent_updates, update), owed=(*head.owed, owed)))
+    if way.get("delivery"):
+        sending = Sending(number, way["channel"], way["delivery"], at, tuple(way.get("to") or ()))
+        case.set_head(replace(case.head, outbox=(*case.head.outbox, sending)))
+    else:
+        delivered = way.get("delivered_at")
+        count_update(case, number, read_stamp(delivered) if delivered else at)
+    return replace(task, updates=(*task.updates, number)) if task is not None else task
 
 
 def count_update(case: Case, number: int, at: datetime) -> None:

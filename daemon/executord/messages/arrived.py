@@ -14,12 +14,12 @@ from executord.case import Ask, Letter, Sending
 from executord.case.casebook import Case
 from executord.errors import Finding
 from executord.evolve import replace
-from executord.letters import answered_by, moment, scalar, word
+from executord.letters import answered_by, scalar, word
 from executord.meaning.asking import acknowledged
 from executord.messages.base import Taken
 from executord.policy import Policy
 from executord.reading import find
-from executord.values import read_moment, stamp
+from executord.values import noted_instant, read_moment, stamp
 
 _SAYS = ("arrived", "delivered", "sent", "answer", "decision", "message", "information")
 _YES = frozenset(("yes", "true", "arrived", "delivered", "sent", "it_arrived", "it_did", "received"))
@@ -93,7 +93,7 @@ def _told(sending: Sending, taken: Taken) -> Sending:
     # What was in doubt was handed over when it was tried; what had failed, nobody brought before he says so.
     likely = (sending.tried_at or sending.sent_at) if sending.state == "doubtful" else None
     via = taken.facts.get("via") or (None if sending.state == "doubtful" else BY_HAND)
-    said = moment(taken.facts, "delivered_at")
+    said = noted_instant(taken.facts, "delivered_at")
     return replace(
         sending, state="told", at=taken.at, told_by=taken.sender, told_via=via,
         delivered_at=_within(sending, said or likely or taken.at, taken.at),

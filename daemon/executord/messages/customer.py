@@ -14,7 +14,7 @@ from executord.case import Customer, Extension, Letter, Owed, Reply, Task
 from executord.case.casebook import Case
 from executord.errors import Finding
 from executord.evolve import replace
-from executord.letters import moment, note_of
+from executord.letters import note_of
 from executord.meaning.blocking import behind, open_blockers
 from executord.meaning.reckoning import pass_on
 from executord.meaning.transitions import record_update, with_attempt
@@ -26,7 +26,7 @@ from executord.promises.updates import cadence
 from executord.reading import find, text_of
 from executord.routes import way_of
 from executord.updates import missing_contents, promised_in
-from executord.values import Span, agent_name, read_target, stamp, why_not
+from executord.values import Span, agent_name, noted_instant, read_target, stamp, why_not
 
 
 class CustomerUpdate(Incoming):
@@ -65,13 +65,11 @@ class CustomerUpdate(Incoming):
 
     @classmethod
     def take(cls, case: Case, task: Task | None, taken: Taken) -> None:
-        facts = taken.facts
-        said = (facts.get("update"), taken.at, taken.path, taken.sender, False)
-        more = (moment(facts, "promised"), moment(facts, "overdue_at"), facts.get("round", 0), facts.get("way"))
+        said = (taken.facts, taken.at, taken.path, taken.sender)
         if task is None:
-            record_update(case, None, *said, *more)
+            record_update(case, None, *said)
             return
-        task = record_update(case, task, *said, *more)
+        task = record_update(case, task, *said)
         if task.live is not None and task.live.agent == taken.sender:
             task = with_attempt(task, sign_at=taken.at)
         case.put(task)
@@ -210,7 +208,7 @@ class SlaExtension(Incoming):
         facts = taken.facts
         more = Extension(
             at=taken.at, by=facts["approved_by"], reason=facts.get("reason") or "", approved=bool(facts["approved"]),
-            moment=moment(facts, "moment"), span=facts.get("span"),
+            moment=noted_instant(facts, "moment"), span=facts.get("span"),
             add=facts.get("add"),
         )  # fmt: skip
         if task is not None:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from executord.case import Attempt, Claim, Ended, FileFact, Letter, Owed, Task, owe
 from executord.case.casebook import Case
 from executord.evolve import replace
-from executord.letters import NOTE_LENGTH, moment, note_of
+from executord.letters import NOTE_LENGTH, note_of
 from executord.meaning.asking import acknowledged
 from executord.meaning.blocking import unblock
 from executord.meaning.incidents import role_taken
@@ -136,19 +136,7 @@ class Completion(Incoming):
             n, summary = taken.attempt or 0, facts.get("summary") or ""
             case.put(keep_late(case, task, n, taken.at, taken.path, taken.sender, summary, facts.get("files", [])))
             return
-        task = record_update(
-            case,
-            task,
-            facts.get("update"),
-            taken.at,
-            taken.path,
-            taken.sender,
-            bool(facts.get("nested")),
-            moment(facts, "promised"),
-            moment(facts, "overdue_at"),
-            facts.get("round", 0),
-            facts.get("way"),
-        )
+        task = record_update(case, task, facts, taken.at, taken.path, taken.sender)
         if task.live is None:
             return
         claim = Claim(
