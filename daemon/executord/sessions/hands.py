@@ -128,13 +128,13 @@ class Hands:
                 self._tell(noted, line, action, facts, now)
                 more["path"] = noted.target
             case Aside():
-                noted.source, noted.target = action.source, self._free(action.target)
+                noted.source, noted.target = action.source, self.free(action.target)
                 facts["from"] = action.source
                 more["path"] = noted.target
             case Take():
                 shelf = ".rejected" if action.rejected else ".processed"
                 day = f".executord/inbox/{shelf}/{now:%Y-%m-%d}"
-                noted.source, noted.target = f".executord/inbox/{action.name}", self._free(f"{day}/{action.name}")
+                noted.source, noted.target = f".executord/inbox/{action.name}", self.free(f"{day}/{action.name}")
                 more["path"] = noted.target
             case Send():
                 if self.memory is None:
@@ -234,10 +234,6 @@ class Hands:
         self.disk.stage(dot, dump({**body, **marks}))
         self.disk.publish(dot, target)
 
-    def free(self, path: str) -> str:
-        """This name, or `{stem}~2` where something lies there already."""
-        return self._free(path)
-
     def _letter(self, noted: Noted, line: Line, action: Send, now: datetime) -> None:
         assert self.memory is not None
         team = self.team
@@ -259,7 +255,7 @@ class Hands:
             path = f"{folder}/{name}~{k}.yaml"
         noted.target = path
 
-    def _free(self, path: str) -> str:
+    def free(self, path: str) -> str:
         """This name, or `{stem}~2` where something lies there already [MEM-14]."""
         base, dot, ending = path.rpartition(".")
         if not dot or "/" in ending:
