@@ -299,15 +299,15 @@ def test_a_letter_that_we_trip_over_keeps_no_other_waiting(memory: Path, monkeyp
     """A fault of ours with one letter is said once an hour; the others are taken, and it too when we are mended."""
     stage = Watched(memory / "tree")
     _two(stage)
-    real = service.House.route
+    real = service.sorting.case_of
 
-    def route(self: Any, letter: Any) -> Any:
+    def case_of(tree: Any, letter: Any) -> Any:
         if letter.name.startswith("00-"):
             raise Fault("of ours")
-        return real(self, letter)
+        return real(tree, letter)
 
     with monkeypatch.context() as patched:
-        patched.setattr(service.House, "route", route)
+        patched.setattr(service.sorting, "case_of", case_of)
         stage.drop("status", "operator", name="00-status.yaml", case=None)
         _other_is_done(stage)
         stage.at("+30m")

@@ -1,7 +1,7 @@
 """What is not sent while a case or an agent is muted [chapter 3, `mute`].
 
 The line is noted under its own name as a record, so it is done: it is not made up for, and a window that ends lets
-loose no storm. Counterparts: `messages/muting.py`, the message; `service/house.py`, what stands beyond one case. Pure.
+loose no storm. Counterparts: `messages/muting.py`, the message; `service/halts.py`, what stands beyond one case. Pure.
 """
 
 from __future__ import annotations

@@ -39,6 +39,7 @@ from executord.service.deadlines import Deadlines
 from executord.service.digests import Digests
 from executord.service.display import Display
 from executord.service.escort import Escort
+from executord.service.halts import Halts
 from executord.service.house import House
 from executord.service.looks import Looks
 from executord.service.parked import Parked
@@ -95,6 +96,7 @@ class Service:
         self.cases: dict[str, Case] = {}
         self.agendas: dict[str, Agenda] = {}
         self._alone: set[str] = set()  # cases that failed in company: until it is known whose fault it was
+        self.halts = Halts(self)
         self.house = House(self)
         self.parked = Parked(self, self._event)
         self.boundary = Boundary(self, self._drop, self._event)
@@ -122,7 +124,7 @@ class Service:
 
     def open(self, now: datetime) -> None:
         """Redo what a crash cut off, read every case, and remove what was staged for no line."""
-        self.house.read_pauses()
+        self.halts.read()
         for case_id in self.store.case_ids():
             self._load(case_id, now, first=True)
             self._progress()
@@ -137,7 +139,7 @@ class Service:
     def load_all(self, now: datetime, ids: Collection[str] | None = None) -> None:
         """Every case (or these) as it lies there, without changing anything; for those who only look."""
         self._only_looks, self.boundary.tells = True, False
-        self.house.read_pauses()
+        self.halts.read()
         ids = self.store.case_ids() if ids is None else ids
         for case_id in ids:
             self._load(case_id, now)

@@ -23,6 +23,7 @@ from executord.files.store import Store
 from executord.hands import Hands
 from executord.pen import dump
 from executord.policy import Policy
+from executord.service.halts import Halts
 from executord.service.house import House
 from executord.values import read_stamp, stamp
 from executord.views.sla_report import Tally, silent, unanswered
@@ -45,6 +46,7 @@ class Home(Protocol):
     disk: Disk
     hands: Hands
     house: House
+    halts: Halts
     cases: dict[str, Case]
 
 
@@ -135,7 +137,7 @@ class Digests:
         if silent(report) and not work.unanswered:
             return
         home = self._home
-        mute = home.house.mutes.get(READER)
+        mute = home.halts.mutes.get(READER)
         if mute is not None and mute.covers(work.at):
             return
         folder = f"{INBOX}/{home.store.inbox_of(READER)}"

@@ -1,4 +1,6 @@
-"""Letters that belong to no case: where they go, and what is answered [MSG-1, MSG-5, MSG-6, EXE-25].
+"""Letters that belong to no case: how they are filed, and what is answered [MSG-1, MSG-5, MSG-6, EXE-25].
+
+Counterparts: `destination.py`, whether a letter belongs to one; `halts.py`, what a pause beyond one case changes.
 
 They have no journal. The letter's own move out of the inbox is the note: what answers it is staged before and
 published after, and names the place the letter was filed to; so after a crash a staged answer is published if its
@@ -10,28 +12,27 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime
 from typing import Any, Protocol
 
-from executord.case import Letter, Mute
+from executord.case import Letter
 from executord.errors import ExecutordError, Finding
 from executord.files.disk import DOT, INBOX, OWN_INBOXES, Disk, is_left_over
 from executord.hands import Hands
-from executord.letters import note_of, open_tasks_of, scalar
+from executord.letters import note_of, scalar
 from executord.messages import MESSAGES, type_of
 from executord.messages.muting import mute_of, refused, window
 from executord.pen import dump
 from executord.posts import clarification, reason_file, rejection, stem
 from executord.reading import safe_stem, text_of
 from executord.rules.mail import Judgement, owed_to_house, wanted_of
+from executord.service.destination import BEYOND
+from executord.service.halts import Halts
 from executord.sessions.desk import Desk
-from executord.values import agent_name, read_moment, stamp
+from executord.values import agent_name, stamp
 from executord.views.overview import Tree, status_report
 
 _NO_DESK = Finding("SES-25", "a rehearsal runs no sessions", "send it to a daemon, or use `executord session run`")
-BEYOND = ("pause", "resume", "mute", "unmute")  # types that may be about more than one case
-PAUSES = f"{INBOX}/executor/.paused.yaml"
 
 
 class Home(Tree, Protocol):
@@ -39,6 +40,7 @@ class Home(Tree, Protocol):
 
     disk: Disk
     hands: Hands
+    halts: Halts
     desk: Desk | None
 
 
@@ -47,90 +49,6 @@ class House:
 
     def __init__(self, service: Home) -> None:
         self._service = service
-        self.pauses: dict[str, Any] = {}
-
-    @property
-    def mutes(self) -> dict[str, Mute]:
-        """Who is muted beyond one case, by agent."""
-        return self._service.places.muted
-
-    # -- where a letter goes -------------------------------------------------------------------------------
-
-    def route(self, letter: Letter) -> tuple[str | None, Letter]:
-        """The case that a letter is for, None if it is for none; what stands in its way is put on the letter."""
-        service = self._service
-        if letter.fault is not None:
-            return self._by_name(letter), letter
-        known, _ = type_of(letter)
-        if known is None or letter.sender is None:
-            return self._by_name(letter), letter
-        kind = MESSAGES[known]
-        named = letter.instruction
-        if named is not None:
-            if named in service.cases:
-                return named, letter
-            if kind.about != "house":
-                text = f"there is no instruction {named!r} here"
-                if named in service.broken:
-                    text = f"{named} is parked: {service.broken[named][0].splitlines()[0]}"
-                return None, replace(letter, refusal=Finding("MSG-1", text, "check instruction_id, or send it later"))
-        if kind.about == "house" or known in BEYOND:
-            return None, letter
-        reply = scalar(letter.body.get("in_reply_to"))
-        if reply is not None:
-            answered = [c for c in service.cases if reply.startswith(c + ".")]
-            if answered:
-                return max(answered, key=len), letter
-        asked = self._by_ask(letter) if "addressee" in kind.senders else None
-        if asked is not None and "holder" not in kind.senders:
-            return asked, letter
-        case_id, found = self._by_sender(letter)
-        if case_id is None and asked is not None:
-            return asked, letter
-        return case_id, found
-
-    def _by_ask(self, letter: Letter) -> str | None:
-        """The one case in which the sender was asked something that is unanswered [MSG-4]."""
-        cases = [
-            c for c, case in self._service.cases.items()
-            if any(case.ask_of(*key) is not None for key in case.asked.get(letter.sender or "", ()))
-        ]  # fmt: skip
-        return cases[0] if len(cases) == 1 else None
-
-    def _by_name(self, letter: Letter) -> str | None:
-        """A letter that cannot be read is filed with the case that its name or its instruction tells."""
-        cases = self._service.cases
-        if letter.instruction in cases:
-            return letter.instruction
-        return None
-
-    def _by_sender(self, letter: Letter) -> tuple[str | None, Letter]:
-        """The one case in which the sender holds such a task; nothing is guessed."""
-        service = self._service
-        sender = letter.sender or ""
-        held = sorted(service.places.held.get(sender, ()))
-        ids = {letter.task, scalar(letter.body.get("id"))} - {None}
-        fits = [(c, t) for c, t in held if t in ids] if letter.task is not None else held
-        if letter.task is None and any(t in ids for _, t in held):
-            fits = [(c, t) for c, t in held if t in ids]
-        cases = sorted({c for c, _ in fits})
-        if len(cases) == 1 and (len(fits) == 1 or letter.task is not None):
-            return cases[0], replace(letter, task=letter.task or fits[0][1])
-        if not cases and letter.task is not None:
-            having = [c for c, case in service.cases.items() if letter.task in case.tasks]
-            if len(having) == 1:
-                return having[0], letter
-        if not cases and not held and len(service.cases) == 1 and letter.task is not None:
-            return next(iter(service.cases)), letter
-        supported = [
-            (c, t.id) for c, case in service.cases.items() for t in open_tasks_of(case, sender)
-        ] if not cases else []  # fmt: skip
-        if len({c for c, _ in supported}) == 1 and len(supported) == 1:
-            return supported[0][0], replace(letter, task=letter.task or supported[0][1])
-        fault = Finding(
-            "MSG-1", "it cannot be told which task is meant", "send it again with instruction_id and task_id"
-        )
-        return None, replace(letter, refusal=fault)
 
     # -- team sessions [SES-25, SES-28] ---------------------------------------------------------------------
 
@@ -227,28 +145,9 @@ class House:
 
     def _pause(self, letter: Letter, known: str, now: datetime) -> None:
         agent = _target(letter)
-        pauses = {k: dict(v) if isinstance(v, Mapping) else v for k, v in self.pauses.items()}
         row = {"by": letter.sender, "at": stamp(now), "reason": text_of(letter.body.get("reason")) or None}
-        agents = dict(pauses.get("agents") or {})
-        if known == "pause":
-            if agent:
-                agents[agent] = row
-            else:
-                pauses["all"] = row
-        elif agent:
-            agents.pop(agent, None)
-        else:
-            pauses.pop("all", None)
-        pauses["agents"] = agents
-        self.keep_pauses(pauses)
+        self._service.halts.pause(agent, row if known == "pause" else None)
         self._file(letter, now, ".processed", None, None)
-
-    def keep_pauses(self, pauses: dict[str, Any]) -> None:
-        """What is paused beyond one case from now on, and which budgets were said to be spent."""
-        self.pauses = pauses
-        data = dump({"schema_version": 1, **pauses})
-        self._service.disk.replace(PAUSES, f"{INBOX}/executor/{DOT}paused", data)
-        self._apply_pauses()
 
     def _mute(self, letter: Letter, known: str, now: datetime) -> None:
         """Mute an agent, or let him hear again; a case has a mute of its own."""
@@ -263,43 +162,12 @@ class House:
             return self._reject(
                 letter, Judgement("rejected", fault.code, f"a {known} that fits", kind, finding=fault), now
             )
-        muted = {n: m for n, m in self.mutes.items() if m.until > now}
+        mute = None
         if known == "mute":
             facts = {**(window(letter, policy) or {}), "reason": note_of(letter.body, "reason", "why", "note")}
-            muted[agent] = mute_of(facts, letter.sender or "", letter.at)
-        else:
-            muted.pop(agent, None)
-        pauses = {k: v for k, v in self.pauses.items() if k != "muted"}
-        if muted:
-            pauses["muted"] = {
-                name: {"by": m.by, "at": stamp(m.at), "until": stamp(m.until), "reason": m.reason}
-                for name, m in sorted(muted.items())
-            }
-        self.keep_pauses(pauses)
+            mute = mute_of(facts, letter.sender or "", letter.at)
+        self._service.halts.mute(agent, mute, now)
         self._file(letter, now, ".processed", None, None)
-
-    def read_pauses(self) -> None:
-        """What is paused beyond one case."""
-        body = self._service.store.body(PAUSES)
-        self.pauses = {
-            k: v for k, v in body.items()
-            if k == "all" or (k in ("agents", "budgets", "muted") and isinstance(v, Mapping))  # else a hand was in it
-        }  # fmt: skip
-        self._apply_pauses()
-
-    def _apply_pauses(self) -> None:
-        places = self._service.places
-        places.all_paused = bool(self.pauses.get("all"))
-        places.paused = frozenset(self.pauses.get("agents") or {})
-        places.muted = {}
-        muted = self.pauses.get("muted")
-        for name, row in muted.items() if isinstance(muted, Mapping) else ():
-            if not isinstance(row, Mapping):
-                continue
-            times = [read_moment(row.get(k), self._service.policy.zone) for k in ("at", "until")]
-            if None not in times:
-                at, until = (t for t in times if t is not None)
-                places.muted[name] = Mute(str(row.get("by") or ""), at, until, text_of(row.get("reason")) or None)
 
     def _reject(self, letter: Letter, judged: Judgement, now: datetime) -> None:
         facts = dict(owed_to_house(letter, judged))

@@ -30,7 +30,7 @@ from executord.rules.mail import counts_from
 from executord.rules.results import set_aside, with_path
 from executord.service.attendance import Attendance
 from executord.service.escort import Escort
-from executord.service.house import House
+from executord.service.halts import Halts
 from executord.service.patience import Patience
 from executord.service.prompter import Prompter
 
@@ -43,7 +43,7 @@ class Room(Protocol):
     store: Store
     hands: Hands
     prompter: Prompter
-    house: House
+    halts: Halts
     escort: Escort
     attendance: Attendance
     patience: Patience
@@ -186,4 +186,4 @@ class Looks:
     def _hushed(self, case: Case, line: Due, now: datetime) -> Due:
         """What is muted is noted and not sent."""
         to = line.action.to if isinstance(line.action, Send) else None
-        return hushed(line, now, (case.head.mute, self._service.house.mutes.get(to or "")))
+        return hushed(line, now, (case.head.mute, self._service.halts.mutes.get(to or "")))

@@ -1,7 +1,7 @@
 """Sorting the mail: each letter in our inboxes goes to the case that it is for, or to the house [MEM-1, MSG-1].
 
-Counterparts: `files/postbox.py`, which reads the inboxes; `house.py`, which answers what is of no case; `looks.py`,
-which judges the letters of a case in their order [MSG-11].
+Counterparts: `files/postbox.py`, which reads the inboxes; `destination.py`, which case it is; `house.py`, which answers
+what is of none; `looks.py`, which judges the letters of a case in their order [MSG-11].
 """
 
 from __future__ import annotations
@@ -13,22 +13,21 @@ from functools import partial
 from typing import Any, Protocol
 
 from executord.case import Letter
-from executord.case.casebook import Case
 from executord.files.disk import INBOX
 from executord.files.postbox import Postbox
 from executord.hands import Batch, Hands
 from executord.service.boundary import Boundary
+from executord.service.destination import case_of
 from executord.service.house import House
 from executord.service.parked import RETRY
 from executord.service.prompter import Prompter
 from executord.service.rings import Rings
+from executord.views.overview import Tree
 
 
-class Hall(Protocol):
+class Hall(Tree, Protocol):
     """What is needed of the service."""
 
-    cases: dict[str, Case]
-    broken: dict[str, tuple[str, datetime]]
     boundary: Boundary
     house: House
     hands: Hands
@@ -113,7 +112,7 @@ class Sorting:
             return
         if letter.instruction in service.cases and not service.cases[letter.instruction].head.ours:
             return  # all domains share the inbox: it is for another executor [MEM-1]
-        case_id, letter = service.house.route(letter)
+        case_id, letter = case_of(service, letter)
         if case_id is None:
             return service.house.take(letter, now)
         self._waiting[f"{letter.folder}/{letter.name}"] = case_id

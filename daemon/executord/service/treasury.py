@@ -1,6 +1,6 @@
 """What agents may spend, across all cases: said at 80 %, the agent paused at 100 %, and `hitl` asked [OPS-18].
 
-Counterparts: `rules/budgets.py`, the same for one instruction; `house.py`, which keeps what is paused in the tree. What
+Counterparts: `rules/budgets.py`, the same for one instruction; `halts.py`, which keeps what is paused in the tree. What
 was spent stands in the journals; which marks were told, in `.paused.yaml`, so that a person's `resume` holds.
 """
 
@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from executord.case.casebook import Case
 from executord.policy import Budget, Policy
 from executord.rules.budgets import WARN, escalation_over, spent_text
+from executord.service.halts import Halts
 from executord.service.house import House
 from executord.values import stamp
 
@@ -23,6 +24,7 @@ class Purse(Protocol):
     policy: Policy
     cases: dict[str, Case]
     house: House
+    halts: Halts
 
 
 class Treasury:
@@ -53,7 +55,7 @@ class Treasury:
         if used < WARN:
             return
         house = self._service.house
-        told: Mapping[str, Any] = (house.pauses.get("budgets") or {}).get(agent) or {}
+        told: Mapping[str, Any] = (self._service.halts.kept.get("budgets") or {}).get(agent) or {}
         limit = budget.text()
         if told.get("limit") != limit:
             told = {}  # another budget: it has its own marks
@@ -68,10 +70,10 @@ class Treasury:
             self._keep(agent, {"limit": limit, "warned_at": stamp(now)}, None, now)
 
     def _keep(self, agent: str, row: dict[str, Any], reason: str | None, now: datetime) -> None:
-        house = self._service.house
-        pauses = dict(house.pauses)
+        halts = self._service.halts
+        pauses = dict(halts.kept)
         pauses["budgets"] = {**(pauses.get("budgets") or {}), agent: row}
         if reason is not None:
             paused = {"by": "executor", "at": stamp(now), "reason": reason}
             pauses["agents"] = {**(pauses.get("agents") or {}), agent: paused}
-        house.keep_pauses(pauses)
+        halts.keep(pauses)
