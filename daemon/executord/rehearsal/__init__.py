@@ -93,8 +93,7 @@ class Rehearsal:
         """Start a daemon as after a crash: it recovers, and finds what lies there by looking at everything."""
         service = Service(
             self.root, self.policy, durable=False, marks=self.marks, before=self.before, on_entry=self._noted,
-            workers=self.workers,
-            outbox=self.outbox,
+            on_event=self.heard, workers=self.workers, outbox=self.outbox,
         )  # fmt: skip
         service.store.began = self.began
         self.service = service
@@ -102,6 +101,9 @@ class Rehearsal:
         service.open(self.clock.now())
         self.rings.everything = True
         return service
+
+    def heard(self, what: str, text: str) -> None:
+        """What the daemon says of itself besides its lines: a rehearsal passes it over."""
 
     def _noted(self, case_id: str, entry: Entry) -> None:
         self.lines += 1

@@ -67,7 +67,10 @@ class Sorting:
     def answers(self, batches: Iterable[Batch], now: datetime) -> set[str]:
         """Read what these batches have put into our own inbox: the answers of programs [OPS-17]."""
         names = {n.target.removeprefix(f"{INBOX}/"): True for b in batches for n in b.noted if n.reply and n.target}
-        return self._named(now, names) if names else set()
+        came = self._service.boundary.asked(None, now, partial(self._named, now, names), None) if names else set()
+        if came is None:
+            self.again_at = now + RETRY
+        return came or set()
 
     def filed(self, facts: Mapping[str, Any]) -> None:
         """A letter has been judged and waits no longer; `facts` are those of its line."""
