@@ -95,6 +95,8 @@ def spoken(case: Case, line: Due, policy: Policy, now: datetime) -> Due:
         line = executive.spoken(case, line, policy)
     elif "marks" in line.facts:
         line = sla.spoken(case, line, policy)
+    elif "breach" in line.facts:
+        line = sla.recorded(case, line, policy)
     elif line.order < sla.ORDER:
         return line
     return said_late(line, now)

@@ -209,8 +209,25 @@ def _breach(case: Case, task: Task | None, clock: Clock, policy: Policy) -> Iter
     at = clock.breach_at
     if at is None or clock.recorded or (clock.stopped is not None and clock.stopped <= at):
         return
-    runs = clock.stopped is None
-    chain = breach_chain(policy, clock.holder)
+    yield Due(
+        at, f"breach {clock.name}", "SLA-10", Record(), clock.task, clock.attempt,
+        why=f"the {clock.kind} limit of {subject_words(case, clock.task)} has passed", facts=_passed(clock.key),
+        order=ORDER,
+    )  # fmt: skip
+
+
+@lru_cache(maxsize=1024)
+def _passed(key: str) -> Mapping[str, Any]:
+    """What a breach says as long as it is to come: every clock that runs has one, and hardly any is ever noted."""
+    return {"breach": True, "clock": key}
+
+
+def recorded(case: Case, line: Due, policy: Policy) -> Due:
+    """The breach with what is recorded of it, made when it is noted [SLA-10]."""
+    clock = _named(case, line, policy)
+    assert clock is not None  # the line was made of it, and is made anew with it
+    assert clock.breach_at is not None
+    at, runs = clock.breach_at, clock.stopped is None
     about: dict[str, Any] = {
         "clock": clock.kind,
         "key": clock.key,
@@ -222,14 +239,11 @@ def _breach(case: Case, task: Task | None, clock: Clock, policy: Policy) -> Iter
         "late_by_s": Rendered(late_by, (at,)),
         "cause": Rendered(cause_of, (clock.kind, clock.task)),
         "holder": clock.holder,
-        "told": [chain[0]] if runs else [],
+        "told": [breach_chain(policy, clock.holder)[0]] if runs else [],
         "policy": clock.source,
         "calendar": clock.calendar.name,
     }
-    yield Due(
-        at, f"breach {clock.name}", "SLA-10", Record(), clock.task, clock.attempt,
-        why=f"the {clock.kind} limit of {subject_words(case, clock.task)} has passed", facts=about, order=ORDER,
-    )  # fmt: skip
+    return replace(line, facts=about)
 
 
 def breach_chain(policy: Policy, holder: str) -> tuple[str, ...]:
