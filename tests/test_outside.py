@@ -560,3 +560,43 @@ def test_the_view_shows_what_the_instruction_says_now(act):
     got = act(files, [{"at": "+1439m", **edit}])
     clocks = got.read("a/outputs/partial/progress.yaml")["clocks"]
     assert next(c["due"] for c in clocks if (c["kind"], c["task"]) == ("resolution", None)) == "2026-12-01T17:00:00Z"
+
+
+@pytest.mark.spec("EXE-17")
+@pytest.mark.parametrize(
+    ("said", "kind", "to"),
+    [
+        ("scope unclear: is the EU included?", "scope_ambiguity", "planner"),
+        ("The requirements are unclear, clarification needed.", "scope_ambiguity", "planner"),
+        ("the data of the customer is unclear", "missing_information", "customer-success-manager"),
+        ("unclear which log is meant", "missing_information", "customer-success-manager"),
+    ],
+)
+def test_what_is_unclear_is_told_by_what_it_is_said_of(act, said, kind, to):
+    """Who does not know his scope asks the planner, also where he says `unclear`."""
+    files = one(assigned_to=ENGINEER) | {f"{INBOX}/planner/.gitkeep": ""}
+    got = act(files, [says("+1m", "blocked", description=said)])
+    (asked,) = [line for line in got.lines if line["name"] == "ask blocker T1 #1"]
+    assert asked["to"] == to
+    assert status_of(got.root)["blockers"][0]["kind"] == kind
+
+
+@pytest.mark.spec("EXE-25", "MSG-1", "MSG-6")
+@pytest.mark.parametrize(
+    ("names", "code"),
+    [({"task_id": "T1"}, "MSG-1"), ({"task_id": "T77"}, "MSG-1"), ({"agent": "nobody-x"}, "MSG-6")],
+)
+def test_a_pause_of_what_cannot_be_paused_pauses_nothing(act, names, code):
+    """Not everything, because no instruction is named; nor a name that nobody has, as if it were done."""
+    pause = {"write": f"{INBOX}/executor/p.yaml", "content": {"type": "pause", "from": "support-manager", **names}}
+    got = act(one(assigned_to=ENGINEER), [{"at": "+1m", **pause}])
+    assert [reason["code"] for reason in got.reasons()] == [code]
+    assert not got.lies(f"{INBOX}/executor/.paused.yaml")
+
+
+@pytest.mark.spec("EXE-25")
+def test_all_is_everything_also_where_an_agent_stands(act):
+    """As on the command line."""
+    pause = {"type": "pause", "from": "support-manager", "agent": "all"}
+    got = act(one(assigned_to=ENGINEER), [{"at": "+1m", "write": f"{INBOX}/executor/p.yaml", "content": pause}])
+    assert got.read(f"{INBOX}/executor/.paused.yaml")["all"]["by"] == "support-manager"

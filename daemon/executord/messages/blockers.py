@@ -49,6 +49,7 @@ _KIND = (
     "reason_code",
     "block_type",
 )
+_UNCLEAR = frozenset({"unclear", "clarification", "question"})
 _CUSTOMER = frozenset({"customer", "waiting_on_customer", "waiting_for_customer", "waiting_customer", "client",
                        "customer_response"})  # fmt: skip
 ASK_WHOM = ("ask", "ask_whom", "needs_from", "need_from", "stakeholder", "waiting_on", "waiting_for", "escalate_to",
@@ -68,6 +69,8 @@ def blocker_kind(body: Mapping[str, Any], said: str) -> tuple[str, str]:
         return "missing_information", "NEEDS_CONTEXT"
     tokens = [t.strip(".,;:!?()'\"") for t in said.lower().split()]
     score = {k: [t for t in tokens if t in words] for k, words in BLOCKER_KINDS.items()}
+    if score["scope_ambiguity"]:  # it says what is not clear
+        score["missing_information"] = [t for t in score["missing_information"] if t not in _UNCLEAR]
     best = max(score, key=lambda k: len(score[k]))
     if score[best]:
         return best, f"derived from its words: {', '.join(dict.fromkeys(score[best]))}"

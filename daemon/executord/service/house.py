@@ -33,6 +33,7 @@ from executord.values import agent_name, stamp
 from executord.views.overview import Tree, status_report
 
 _NO_DESK = Finding("SES-25", "a rehearsal runs no sessions", "send it to a daemon, or use `executord session run`")
+EVERYTHING = "all"  # what the command line calls it
 
 
 class Home(Tree, Protocol):
@@ -145,9 +146,24 @@ class House:
 
     def _pause(self, letter: Letter, known: str, now: datetime) -> None:
         agent = _target(letter)
+        if agent == EVERYTHING:
+            agent = None
+        fault = self._unclear(letter, known, agent)
+        if fault is not None:
+            judged = Judgement("rejected", fault.code, f"a {known} that fits", MESSAGES[known], finding=fault)
+            return self._reject(letter, judged, now)
         row = {"by": letter.sender, "at": stamp(now), "reason": text_of(letter.body.get("reason")) or None}
         self._service.halts.pause(agent, row if known == "pause" else None)
         self._file(letter, now, ".processed", None, None)
+
+    def _unclear(self, letter: Letter, known: str, agent: str | None) -> Finding | None:
+        """Nothing is guessed of a message about more than one case: a name that nobody has is not everybody [MSG-1]."""
+        if agent is None and letter.task is not None:
+            text = f"it names the task {letter.task!r}, and neither an instruction nor an agent"
+            return Finding("MSG-1", text, "add instruction_id; a task by itself is put on hold, with hold")
+        if agent is not None and known in ("pause", "mute") and not self._service.places.known(agent):
+            return Finding("MSG-6", f"there is no agent {agent!r} here", "see `executord status` for the names")
+        return None
 
     def _mute(self, letter: Letter, known: str, now: datetime) -> None:
         """Mute an agent, or let him hear again; a case has a mute of its own."""
@@ -157,6 +173,7 @@ class House:
         fault = refused(letter, policy) if known == "mute" else None
         if agent is None:
             fault = Finding("MSG-1", "it says neither which instruction nor which agent", "add instruction_id or agent")
+        fault = fault or self._unclear(letter, known, agent)
         if fault is not None or agent is None:
             assert fault is not None
             return self._reject(
