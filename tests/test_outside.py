@@ -600,3 +600,21 @@ def test_all_is_everything_also_where_an_agent_stands(act):
     pause = {"type": "pause", "from": "support-manager", "agent": "all"}
     got = act(one(assigned_to=ENGINEER), [{"at": "+1m", "write": f"{INBOX}/executor/p.yaml", "content": pause}])
     assert got.read(f"{INBOX}/executor/.paused.yaml")["all"]["by"] == "support-manager"
+
+
+@pytest.mark.spec("DEL-2", "CON-14")
+def test_a_list_of_components_may_name_each_beside_its_content(act):
+    """As others write lists: `name` and `content`, also where that is a file; what holds no content brings none."""
+    given = [
+        {"root_cause_analysis": "the pool ran out"},
+        {"name": "resolution_steps", "content": ["restart", "raise the limit"]},
+        {"component": "Preventive Measures", "description": "an alert at 80 %", "status": "done"},
+        {"name": "knowledge_base_article", "path": "outputs/partial/T1/kb.md"},
+        {"name": "follow_up_plan", "status": "done"},
+    ]
+    steps = [
+        {"at": "+1m", "write": "a/outputs/partial/T1/kb.md", "text": "# How it is mended\nRestart it.\n"},
+        says("+2m", "completion", summary="mended", components=given, output="mended"),
+    ]
+    got = act(one(assigned_to=ENGINEER), steps)
+    assert got.names("request") == ["request component follow_up_plan #1"]

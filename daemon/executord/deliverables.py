@@ -64,10 +64,15 @@ def word(text: Any) -> str:
     return re.sub(r"[\W_]+", "_", str(text).strip().lower()).strip("_")
 
 
+#: How a list says which component it means, and where its content stands; first present wins.
+_NAME = ("name", "component", "id", "key", "title", "type")
+_CONTENT = ("content", "text", "value", "body", "output", "path", "file", "description", "details")
+
+
 def components_of(value: Any) -> dict[str, tuple[tuple[str | int, ...], Any]]:
     """The components in a `components:` value, by name as it is compared: where each stands, and its content.
 
-    A mapping, or a list of one-key mappings [CON-14].
+    A mapping, or a list of one-key mappings [CON-14]; also of such as `{name: follow_up_plan, content: …}`.
     """
     found: dict[str, tuple[tuple[str | int, ...], Any]] = {}
     if isinstance(value, Mapping):
@@ -78,6 +83,11 @@ def components_of(value: Any) -> dict[str, tuple[tuple[str | int, ...], Any]]:
             if isinstance(each, Mapping) and len(each) == 1:
                 ((key, content),) = each.items()
                 found.setdefault(word(key), ((k, str(key)), content))
+            elif isinstance(each, Mapping):
+                name = next((each[key] for key in _NAME if isinstance(each.get(key), str)), None)
+                holder = next((key for key in _CONTENT if key in each), None)
+                if name is not None and holder is not None:
+                    found.setdefault(word(name), ((k, holder), each[holder]))
     return found
 
 
