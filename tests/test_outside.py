@@ -618,3 +618,23 @@ def test_a_list_of_components_may_name_each_beside_its_content(act):
     ]
     got = act(one(assigned_to=ENGINEER), steps)
     assert got.names("request") == ["request component follow_up_plan #1"]
+
+
+@pytest.mark.spec("SLA-10", "SLA-12")
+@pytest.mark.parametrize("heard", [True, False], ids=["told once", "never told"])
+@pytest.mark.parametrize("priority", ["low", "critical"])
+def test_a_silence_is_recorded_at_its_instant_whatever_the_priority_became_while_the_daemon_was_down(
+    act, priority, heard
+):
+    """A day passes without an update, and the priority changes after it: up or down, the record is the same."""
+    files = one(assigned_to=ENGINEER)
+    files["a/instruction.yaml"] |= {"priority": "high", "customer": {"name": "Acme"}, "created_at": START}
+    steps = [
+        says("+5m", "customer_update", "customer-success-manager", None, **FIVE, next_update_at="2026-11-20T12:00:00Z"),
+        says("+10h", "priority_change", "support-manager", None, priority=priority),
+    ][0 if heard else 1 :]
+    name = "breach customer_update #2" if heard else "breach customer_update #1"
+    want = "2026-11-20T12:00:00Z" if heard else "2026-11-20T13:00:00Z"  # promised; the limit of the first
+    got = act(files, [*steps, {"at": "+10m", "down_until": "+11h"}])
+    (line,) = [line for line in got.lines if line["name"] == name]
+    assert line["due"] == want

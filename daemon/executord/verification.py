@@ -147,7 +147,7 @@ def verify(case: Case, task: Task, letter: Letter, policy: Policy) -> dict[str, 
             facts |= {"update": case.head.updates + 1, "nested": True, "way": way_of(case, letter, nested, policy)}
             found, promised = cadence(case, policy), promised_in(nested, policy.zone)
             facts["promised"] = stamp(promised) if promised is not None else None
-            facts["overdue_at"] = stamp(found.late_from) if found is not None else None
+            facts["overdue_at"] = stamp(found.breached_at) if found is not None else None
             facts["round"] = found.number if found is not None else None
     needs = communication_of(case, task)
     if needs in ("customer", "both") and not recorded and not any("customer_update in it" in p for p in points):

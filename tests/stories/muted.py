@@ -11,7 +11,7 @@ def _blocked(s: Stage) -> None:
     """A critical case whose only task is blocked: its ask is reminded after 15 minutes and climbs every hour."""
     s.case({"T1": {"assigned_to": ENGINEER}}, tier=1, priority="critical")
     s.look()
-    s.drop("blocked", ENGINEER, "T1", description="the scope is unclear")
+    s.drop("blocked", ENGINEER, "T1", description="the account is unclear")
     s.expect(
         """
         09:00 open acme-42
@@ -178,7 +178,7 @@ def a_muted_agent_hears_nothing_of_any_case(s: Stage) -> None:
     s.case({"T1": {"assigned_to": ENGINEER}}, case="b", tier=1, priority="critical")
     s.rings.everything = True
     s.look()
-    s.drop("blocked", ENGINEER, "T1", case="b", description="the scope is unclear")
+    s.drop("blocked", ENGINEER, "T1", case="b", description="the account is unclear")
     s.skip()
     s.at("09:05").drop("mute", "operator", case=None, target_agent=LIAISON, **{"for": "50m"}, reason="on a plane")
     s.restart()

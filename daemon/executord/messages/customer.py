@@ -81,7 +81,7 @@ def update_facts(case: Case, body: Mapping[str, Any], policy: Policy) -> dict[st
     promised = promised_in(body, policy.zone)
     return {
         "promised": stamp(promised) if promised is not None else None,
-        "overdue_at": stamp(found.late_from) if found is not None else None,
+        "overdue_at": stamp(found.breached_at) if found is not None else None,
         "round": found.number if found is not None else None,
     }
 

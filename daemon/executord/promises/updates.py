@@ -11,7 +11,9 @@ from datetime import datetime, timedelta
 from executord.case.casebook import Case
 from executord.clocks import LATEST, Calendar, Pauses, moment_of
 from executord.clocks.cadence import cadence_due
+from executord.evolve import replace
 from executord.policy import Policy
+from executord.promises.aims import breach_instant
 from executord.promises.instruction import response
 from executord.promises.making import closed_as, closed_at, kept
 from executord.promises.terms import ASKED_AT, Terms, terms, unreckoned
@@ -33,7 +35,8 @@ class Cadence:
     promised: bool
     source: str
     calendar: Calendar
-    late_from: datetime  # when it counts as overdue: `due`, or the change that put that into the past
+    late_from: datetime  # from when on the ladder counts: `due`, or the change that put that into the past
+    breached_at: datetime  # when it was overdue first: by the priority that held then
 
 
 def cadence(case: Case, policy: Policy) -> Cadence | None:
@@ -51,10 +54,31 @@ def cadence(case: Case, policy: Policy) -> Cadence | None:
 
 
 def _cadence(case: Case, policy: Policy) -> Cadence | None:
+    """The cadence of the priority as it stands; overdue from when on it was so by the one that held then [SLA-10]."""
+    head = case.head
+    found = _of_priority(case, policy, head.priority_now)
+    if found is None:
+        return None
+
+    def due_of(was: str) -> datetime | None:
+        then = _of_priority(case, policy, was)
+        return then.due if then is not None else None
+
+    breached_at = breach_instant(found.due, head.repriced, found.last, due_of, None) or found.due
+    first = response(case, policy) if head.counted is None else None
+    if first is not None and first.due is not None:
+        breached_at = min(breached_at, first.breach_at or first.due)
+        if first.due < found.due:
+            found = replace(found, due=first.due, source=f"the response limit: {first.source}")
+    late_from = max([found.due, *(c.at for c in head.repriced if c.at > found.last)])
+    return replace(found, late_from=late_from, breached_at=breached_at)
+
+
+def _of_priority(case: Case, policy: Policy, priority: str) -> Cadence | None:
+    """What the cadence of a priority asks for after the last update."""
     head = case.head
     assert head.created is not None
     assert head.opened_at is not None
-    priority = head.priority_now
     row = terms(policy, head, priority)
     counted = head.counted
     last = counted.counts_at if counted is not None and counted.counts_at is not None else head.created
@@ -77,15 +101,9 @@ def _cadence(case: Case, policy: Policy) -> Cadence | None:
         ask, overdue, given = last + (promised - last) * share, promised, True
         source = "promised in the last update"
     ask, overdue = _shifted(case, last, ask), _shifted(case, last, overdue)
-    if counted is None:
-        ask = head.opened_at
-        first = response(case, policy)
-        if first is not None and first.due is not None and first.due < overdue:
-            overdue, source = first.due, f"the response limit: {first.source}"
-    if counted is not None:
-        ask = min(ask, overdue)
-    late_from = max([overdue, *(c.at for c in head.repriced if c.at > last)])
-    return Cadence(number, last, ask, overdue, priority, counted is None, given, source, row.on_update, late_from)
+    ask = min(ask, overdue) if counted is not None else head.opened_at
+    calendar = row.on_update
+    return Cadence(number, last, ask, overdue, priority, counted is None, given, source, calendar, overdue, overdue)
 
 
 def _asked(row: Terms, last: datetime, overdue: datetime) -> datetime:
@@ -138,7 +156,7 @@ def update_clock(case: Case, policy: Policy) -> Clock | None:
         fixed=True,
         warn_due=found.due,
         original=found.due,
-        breach_at=found.late_from,
+        breach_at=found.breached_at,
         pauses=tuple(p for p in head.pauses if p.updates),
         stopped=closed_at(case),
         over=closed_as(case),

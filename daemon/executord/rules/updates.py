@@ -102,7 +102,7 @@ def _records(case: Case, found: Cadence | None) -> Iterator[Due]:
             yield _record(case, update.round, update.due, update.due, update.counts_at, "", "")
     if found is not None and f"customer_update#{found.number}" not in known:
         yield _record(
-            case, found.number, found.late_from, found.due, None, found.source, local_words(found.due, found.calendar)
+            case, found.number, found.breached_at, found.due, None, found.source, local_words(found.due, found.calendar)
         )
 
 
