@@ -638,3 +638,21 @@ def test_a_silence_is_recorded_at_its_instant_whatever_the_priority_became_while
     got = act(files, [*steps, {"at": "+10m", "down_until": "+11h"}])
     (line,) = [line for line in got.lines if line["name"] == name]
     assert line["due"] == want
+
+
+@pytest.mark.spec("SLA-10", "SLA-12", "SLA-22")
+@pytest.mark.parametrize("down", [True, False])
+def test_more_time_that_is_agreed_too_late_leaves_it_breached(act, down):
+    """The limit passes, then the customer agrees to a later one: recorded at the limit, also where both were missed."""
+    files = one(assigned_to=ENGINEER)
+    files["a/instruction.yaml"] |= {"created_at": START, "sla_resolution": "2 hours", "customer": {"name": "Acme"}}
+    given = {"approved_by": "Acme", "reason": "agreed", "new_limit": "30 hours"}
+    steps = [
+        says("+3h", "sla_extension", "customer-success-manager", None, **given),
+        *([{"at": "+10m", "down_until": "+4h"}] if down else []),
+    ]
+    got = act(files, steps)
+    found = {line["name"].split("#")[0]: line["due"] for line in got.lines if line["name"].startswith("breach res")}
+    assert found["breach resolution "] == found["breach resolution T1 "] == "2026-11-20T11:00:00Z"
+    clocks = got.read("a/outputs/partial/progress.yaml")["clocks"]
+    assert {c["state"] for c in clocks if c["kind"] == "resolution"} == {"breached"}

@@ -187,6 +187,10 @@ def clock_of(
         breach_at = breach_instant(
             at, course.repriced, aim.start, lambda was: plain(was, pauses).limit(pauses), course.stopped
         )
+    if agreed and not which.records(course.breaches):
+        breach_at = _too_late(aim, agreed, pauses) or breach_at
+    if cap is not None and cap.breach_at is not None and (breach_at is None or cap.breach_at < breach_at):
+        breach_at = cap.breach_at
     if breach_at is not None:
         breach_at = max(breach_at, aim.start)
         if which.kind == "resolution" and source.startswith("severity "):
@@ -221,6 +225,15 @@ def clock_of(
         capped=cap is not None,
         moved=max((n for n, e in enumerate(extensions, 2) if e.approved), default=1) if extensions else 1,
     )
+
+
+def _too_late(aim: Aim, agreed: tuple[Extension, ...], pauses: Pauses) -> datetime | None:
+    """The limit that had passed when more time was agreed: it stays breached [SLA-22]; None: all came in time."""
+    for k, extension in enumerate(agreed):
+        limit = extended(aim, agreed[:k], pauses).limit(pauses)
+        if limit is not None and limit < extension.at:
+            return limit
+    return None
 
 
 def _once_known(case: Case, at: datetime) -> datetime:
