@@ -656,3 +656,20 @@ def test_more_time_that_is_agreed_too_late_leaves_it_breached(act, down):
     assert found["breach resolution "] == found["breach resolution T1 "] == "2026-11-20T11:00:00Z"
     clocks = got.read("a/outputs/partial/progress.yaml")["clocks"]
     assert {c["state"] for c in clocks if c["kind"] == "resolution"} == {"breached"}
+
+
+@pytest.mark.spec("SLA-10", "SLA-12", "MSG-11")
+@pytest.mark.parametrize("down", [True, False])
+def test_a_silence_before_the_end_is_recorded_after_it(act, down):
+    """Overdue at 12:00, cancelled at 13:00: the same record whether the daemon was there or not, and no reminder."""
+    files = one(assigned_to=ENGINEER)
+    files["a/instruction.yaml"] |= {"created_at": START, "customer": {"name": "Acme"}}
+    steps = [
+        says("+5m", "customer_update", "customer-success-manager", None, **FIVE, next_update_at="2026-11-20T12:00:00Z"),
+        says("+4h", "cancel", "support-manager", None, reason="not needed"),
+        *([{"at": "+10m", "down_until": "+5h"}] if down else []),
+    ]
+    got = act(files, steps)
+    (line,) = [line for line in got.lines if line["name"] == "breach customer_update #2"]
+    assert line["due"] == "2026-11-20T12:00:00Z"
+    assert bool([line for line in got.lines if line["name"] == "remind update #2"]) is not down

@@ -25,9 +25,13 @@ RULE = "SLA-14"
 def lines(case: Case, policy: Policy) -> Iterator[Due]:
     """Ask, remind, escalate a level each quarter of the interval; the same lines as long as nothing changes."""
     head = case.head
-    if head.opened_at is None or head.parked is not None or head.closed is not None:
+    if head.opened_at is None or head.parked is not None:
         return
     found = cadence(case, policy)
+    if head.closed is not None:  # what was overdue before the end is a fact, also if it is seen after it [MSG-11]
+        if found is not None and found.breached_at < head.closed.at:
+            yield from _records(case, found)
+        return
     if found is None:
         yield from _records(case, None)
         return
@@ -101,8 +105,15 @@ def _records(case: Case, found: Cadence | None) -> Iterator[Due]:
         if update.late and update.due is not None and f"customer_update#{update.round}" not in known:
             yield _record(case, update.round, update.due, update.due, update.counts_at, "", "")
     if found is not None and f"customer_update#{found.number}" not in known:
+        stopped = case.head.closed.at if case.head.closed is not None else None
         yield _record(
-            case, found.number, found.breached_at, found.due, None, found.source, local_words(found.due, found.calendar)
+            case,
+            found.number,
+            found.breached_at,
+            found.due,
+            stopped,
+            found.source,
+            local_words(found.due, found.calendar),
         )
 
 
