@@ -197,3 +197,17 @@ def test_a_journal_that_does_not_say_whether_there_was_an_instruction(act, tmp_p
     assert end.returncode == 0, end.stderr.decode()
     journals = "a/outputs/partial/journal.yaml"
     assert tree_of(str(kept))[journals] == before[journals], unlike(before, tree_of(str(kept)))
+
+
+@pytest.mark.spec("MEM-25", "SLA-9", "REL-4")
+@pytest.mark.parametrize("back", [True, False], ids=["put back", "gone for good"])
+def test_what_is_asked_before_a_limit_climbs_no_further_while_nobody_knows_the_limit(act, back):
+    """It is deleted while `expedite` climbs: the case goes on, and is not parked over a clock that it has not."""
+    given = files(priority="high", sla_resolution="8 hours", created_at="2026-11-20T09:00:00Z")
+    steps = [says("+1h", "ack"), {"at": "+390m", "delete": INSTRUCTION}]
+    if back:
+        steps.append({"at": "+12h", "write": INSTRUCTION, "content": given[INSTRUCTION]})
+    got = act(given, [*steps, {"at": "+20h", "restart": True}])
+    assert got.names("expedite") == ["expedite #1"]
+    assert [each["phase"] for each in got.end["cases"]] == ["executing"]
+    assert ("breach resolution #1" in got.names("breach")) is back

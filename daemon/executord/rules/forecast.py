@@ -24,6 +24,7 @@ from executord.posts.tidings import expedite, proactive, workaround_request
 from executord.promises.instruction import resolution
 from executord.promises.making import NOBODY
 from executord.promises.tasks import task_resolution
+from executord.promises.terms import unreckoned
 from executord.promises.timepiece import Clock, share_at
 from executord.rules.asking import Asking
 from executord.values import stamp
@@ -288,8 +289,10 @@ def _still_open(case: Case, task: Task | None, ask: Ask) -> bool:
 
 
 def _still_in_time(case: Case, task: Task | None, ask: Ask) -> bool:
-    """Once the limit has passed the ladder of the breach climbs in its place."""
+    """Once the limit has passed the ladder of the breach climbs in its place; without a limit nothing does [MEM-25]."""
     owner: Task | Head = task if task is not None else case.head
+    if unreckoned(case.head):
+        return False
     return _still_open(case, task, ask) and not any(b.clock.startswith("resolution") for b in owner.breaches)
 
 
