@@ -188,6 +188,28 @@ def _other_is_done(stage: Stage) -> None:
     assert Path(stage.root, "acme-2/tasks/completed/T1.yaml").exists()
 
 
+@pytest.mark.spec("REL-5", "EXE-25")
+def test_a_pause_that_cannot_be_written_holds_nowhere_until_it_can(
+    memory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither on disk nor in memory: who reads one of them never finds what the other has not."""
+    stage = Watched(memory / "tree")
+    _two(stage)
+    halts, places = stage.service.halts, stage.service.places
+
+    def full(*_: object) -> None:
+        raise CannotWrite("no space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(stage.service.disk, "replace", full)
+        stage.drop("pause", "operator", case=None)
+        stage.at("+1m")
+        assert (halts.kept, places.all_paused) == ({}, False)
+    stage.at("+5m")
+    assert halts.kept["all"]["by"] == "operator"
+    assert places.all_paused
+
+
 @pytest.mark.spec("REL-4", "REL-12")
 def test_a_rule_that_always_fails_parks_its_case_and_makes_no_storm(
     memory: Path, monkeypatch: pytest.MonkeyPatch

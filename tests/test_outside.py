@@ -465,7 +465,7 @@ FIVE = dict.fromkeys(("status", "next_steps", "blockers", "expect_next", "contac
 @pytest.mark.parametrize("where", ["instruction", "task"])
 def test_a_priority_that_is_edited_counts_from_the_edit(act, where):
     """An answer that was in time stays in time; what is late by the new limit is late from the edit on, not before."""
-    files = one(assigned_to=ENGINEER) | {}
+    files = one(assigned_to=ENGINEER)
     given = files["a/instruction.yaml"] | {"priority": "high", "customer": {"name": "Acme"}}
     files["a/instruction.yaml"] = given
     edited = {
@@ -553,13 +553,19 @@ def test_an_incident_by_rule_begins_when_both_of_its_reasons_are_there(act, how)
 
 
 @pytest.mark.spec("MEM-24", "CON-13")
-def test_the_view_shows_what_the_instruction_says_now(act):
+def test_the_view_shows_what_the_instruction_says_now(tmp_path):
     """Its limit is edited, and nothing falls due by that: no line is noted, and the view is made again."""
-    files = one(assigned_to=ENGINEER)
-    edit = {"write": "a/instruction.yaml", "content": files["a/instruction.yaml"] | {"sla_resolution": "2026-12-01"}}
-    got = act(files, [{"at": "+1439m", **edit}])
-    clocks = got.read("a/outputs/partial/progress.yaml")["clocks"]
-    assert next(c["due"] for c in clocks if (c["kind"], c["task"]) == ("resolution", None)) == "2026-12-01T17:00:00Z"
+    stage = Stage(tmp_path / "memory", {})
+    stage.case({"T1": {"assigned_to": ENGINEER}}, tier=1)
+    stage.look()
+    given = stage.read(f"{CASE}/instruction.yaml")
+    stage.skip()
+    stage.at("09:05").put(f"{CASE}/instruction.yaml", {**given, "sla_resolution": "2026-12-01"})
+    stage.at("09:06")
+    stage.expect("")
+    clocks = yaml.safe_load((tmp_path / "memory" / CASE / "outputs/partial/progress.yaml").read_text())["clocks"]
+    limit = next(c["due"] for c in clocks if (c["kind"], c["task"]) == ("resolution", None))
+    assert limit == "2026-12-02T00:00:00Z"  # the end of that day, on a calendar that never closes
 
 
 @pytest.mark.spec("EXE-17")

@@ -60,6 +60,27 @@ def test_what_only_has_the_name_of_a_stream_is_not_read_whole(shelf: Path, tmp_p
     assert most < 1 << 20
 
 
+@pytest.mark.spec("MEM-20", "REL-1")
+def test_a_file_that_grows_while_it_is_read_is_not_taken_away(
+    shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was read is not all of it: it stays for another day, the others of its day are packed."""
+    real, grows = os.fstat, shelf / "2026-08-01" / "a.yaml"
+
+    def fstat(fd: int) -> os.stat_result:
+        status = real(fd)
+        if os.readlink(f"/proc/self/fd/{fd}") == str(grows):
+            with open(grows, "ab") as file:
+                file.write(b"more\n")
+        return status
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fstat", fstat)
+        assert pack(Disk(str(tmp_path)), NOW) == [f"{SHELF}/2026-08-01.yaml"]
+    assert [name for name, _ in unpack(io.BytesIO((shelf / "2026-08-01.yaml").read_bytes()))] == ["b.json"]
+    assert grows.read_bytes().startswith(b"type: done\nfrom: xmore\n")
+
+
 @pytest.mark.spec("MEM-20", "REL-2")
 def test_dying_anywhere_in_packing_loses_no_byte(shelf: Path, tmp_path: Path) -> None:
     """Killed before each disk operation and run again, the stream is the same and the day is gone."""

@@ -130,9 +130,6 @@ def pass_on(case: Case, task: Task, to: str, at: datetime, letter: str, sender: 
     }))  # fmt: skip
 
 
-__all__ = ["WITHOUT_NAMES", "after_message", "breach", "pass_on", "proactive", "run_on", "warn"]
-
-
 def reprice(case: Case, change: Repriced, own: Collection[str], text: str) -> None:
     """The instruction has another priority from now on; told are those who hold a task that has none of its `own`."""
     head = case.head
@@ -164,3 +161,9 @@ def edited(task: Task, facts: Mapping[str, Any], at: datetime) -> Task:
 def _after(repriced: tuple[Repriced, ...], at: datetime) -> datetime:
     """When a change counts from: a file's time may be any, and none counts from before the one that it follows."""
     return max(at, repriced[-1].at) if repriced else at
+
+
+__all__ = [
+    "WITHOUT_NAMES", "after_message", "breach", "edited", "instruction_edited", "pass_on", "proactive", "reprice",
+    "run_on", "warn",
+]  # fmt: skip

@@ -20,9 +20,7 @@ from executord.promises.timepiece import Clock, spans
 
 CAPPED: Final = ", which caps the task's own"  # of a limit that is the instruction's: behind where that comes from
 NOBODY = "support-manager"  # who is warned where nobody holds it, and where there is no customer
-
-
-Memo = dict[str, tuple[Any, Any]]
+Memo = dict[str, tuple[Any, Any]]  # by name: what a value was made from, and the value
 
 
 def kept(memo: Memo, name: str, key: tuple[Any, ...], make: Any) -> Any:

@@ -28,7 +28,7 @@ from executord.rules.asking import Asking
 from executord.values import Same, stamp
 
 ORDER = 80
-_LINES = {"response": "response lines", "resolution": "resolution lines"}
+_LINES = {"response": "response lines", "resolution": "resolution lines"}  # by the kind of a task's clock: its memo
 TO_MANAGER_FROM = 75  # per cent of the limit [SLA-8]
 
 
@@ -211,13 +211,13 @@ def _breach(case: Case, task: Task | None, clock: Clock, policy: Policy) -> Iter
         return
     yield Due(
         at, f"breach {clock.name}", "SLA-10", Record(), clock.task, clock.attempt,
-        why=f"the {clock.kind} limit of {subject_words(case, clock.task)} has passed", facts=_passed(clock.key),
+        why=f"the {clock.kind} limit of {subject_words(case, clock.task)} has passed", facts=_to_come(clock.key),
         order=ORDER,
     )  # fmt: skip
 
 
 @lru_cache(maxsize=1024)
-def _passed(key: str) -> Mapping[str, Any]:
+def _to_come(key: str) -> Mapping[str, Any]:
     """What a breach says as long as it is to come: every clock that runs has one, and hardly any is ever noted."""
     return {"breach": True, "clock": key}
 

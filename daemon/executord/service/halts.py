@@ -54,10 +54,10 @@ class Halts:
         self._apply()
 
     def keep(self, kept: dict[str, Any]) -> None:
-        """From now on this holds. Raises as `Disk` does, and then it does not."""
-        self.kept = kept
+        """From now on this holds. Raises as `Disk` does, and then it does not: what was before holds on."""
         data = dump({"schema_version": 1, **kept})
         self._service.disk.replace(PLACE, f"{INBOX}/executor/{DOT}paused", data)
+        self.kept = kept
         self._apply()
 
     def pause(self, agent: str | None, row: Mapping[str, Any] | None) -> None:
