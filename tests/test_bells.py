@@ -294,6 +294,28 @@ def test_watching_is_idempotent_and_quiet(bells, root, ear):
     bells.unwatch_case("nowhere")
 
 
+def test_watching_in_quiet_watches_what_a_folder_that_comes_by_itself_gets(bells, root, ear, tmp_path):
+    """The folders of a case are the same whether the caller watches a case that lay there or hears it come."""
+    for place in ("loud", "c5"):
+        for folder in ("tasks/pending/deep", "tasks/completed", "tasks/other/deep", "workflow/deep", "outputs/final"):
+            (tmp_path / place / folder).mkdir(parents=True)
+    before = bells.folders[0]
+    (tmp_path / "loud").rename(root / "loud")
+    ear.until(lambda ring: ring.path == "loud/tasks/pending")
+    ear.rest()
+    loud = bells.folders[0] - before
+    (tmp_path / "c5").rename(root / "c5")
+    bells.unwatch_case("c5")
+    ear.rest()
+    bells.unwatch_case("c5")
+    before = bells.folders[0]
+    assert bells.watch_case("c5")
+    assert bells.folders[0] - before == loud == 6
+    for folder in ("tasks/pending", "tasks/completed", "tasks/other", "workflow"):
+        (root / "c5" / folder / "T1.yaml").write_text("x: 1\n")
+        ear.until(lambda ring, folder=folder: ring.path == f"c5/{folder}/T1.yaml")
+
+
 def test_a_link_to_a_folder_is_not_followed(bells, root, ear, tmp_path):
     """A case that is a link out of the tree is not watched [SEC-1]."""
     (tmp_path / "out/tasks").mkdir(parents=True)

@@ -10,7 +10,7 @@ from dataclasses import FrozenInstanceError, dataclass, field
 import pytest
 
 from executord.agenda import Due
-from executord.evolve import empty, replace, swift
+from executord.evolve import empty, filled, replace, swift
 from executord.promises.timepiece import Clock
 
 
@@ -95,6 +95,21 @@ def test_what_is_more_than_its_fields_is_not_made_so():
         swift(Checked)
     with pytest.raises(TypeError):
         replace(Checked(1), n=2)
+
+
+@pytest.mark.parametrize("kind", [Stone, Plain])
+def test_a_value_is_made_of_those_of_all_its_fields(kind: type):
+    """Equal to the one that its class makes, frozen, and never with a field that nobody gave."""
+    names = [each.name for each in dataclasses.fields(kind)]
+    made = filled(kind)(*names)
+    assert made == kind(*names)
+    assert type(made) is kind
+    with pytest.raises(FrozenInstanceError):
+        made.new = 1
+    with pytest.raises(TypeError):
+        filled(kind)(*names[1:])
+    with pytest.raises(TypeError):
+        filled(kind)(*names, "more")
 
 
 @pytest.mark.parametrize("kind", [Due, Clock])

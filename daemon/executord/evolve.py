@@ -13,7 +13,7 @@ from dataclasses import MISSING, Field, fields
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
-__all__ = ["empty", "replace", "swift"]
+__all__ = ["empty", "filled", "replace", "swift"]
 
 _EMPTY: Mapping[str, Any] = {}
 _Kind = TypeVar("_Kind", bound=type[Any])
@@ -45,6 +45,17 @@ def swift(kind: _Kind) -> _Kind:
     ]
     kind.__init__ = _written("__init__", ["self", *places], body, space)
     return kind
+
+
+@cache
+def filled(kind: type[Any]) -> Callable[..., Any]:
+    """What makes a value of a frozen dataclass with slots from those of all its fields, in their order. TypeError for a
+    class whose making is more than setting its fields, and for too few or too many values."""
+    names = [field.name for field in fields(kind)]
+    sets = (f"made.{name} = {name}" for name in names)
+    body = ["made = _new(_draft)", *sets, "made.__class__ = _kind", "return made"]
+    fill: Callable[..., Any] = _written("fill", names, body, _space(kind))
+    return fill
 
 
 @cache

@@ -385,6 +385,8 @@ class Bells:
                 return False  # let go meanwhile
             if not self._add(path, rings=rings):
                 return False
+        if quiet and not _has_wanted(path):
+            return True
         try:
             with os.scandir(os.path.join(self._root, path)) as entries:
                 found = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
@@ -471,6 +473,11 @@ def _wanted(path: str) -> bool:
     if len(parts) == 2:
         return parts[1] in _OF_A_CASE
     return len(parts) == 1 or (len(parts) == 3 and parts[1] == "tasks" and not parts[2].startswith("."))
+
+
+def _has_wanted(path: str) -> bool:
+    """Whether folders that are watched may lie in this one."""
+    return path in _WAYS or "/" not in path or path.endswith("/tasks")
 
 
 def _identity(found: os.stat_result) -> Identity:

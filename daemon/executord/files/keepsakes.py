@@ -16,15 +16,15 @@ import os
 import pickle
 import sys
 import zlib
-from collections import deque
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
 from itertools import repeat
-from operator import attrgetter, call
+from operator import attrgetter
 from typing import Any
 
 from executord.case import Head, Task
 from executord.case.casebook import Case
+from executord.evolve import filled
 from executord.files import journal
 from executord.files.seen import HEAD_FILES, Seen
 from executord.files.store import TASK_FOLDERS, Store
@@ -213,11 +213,18 @@ class _Pickler(pickle.Pickler):
 class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         """Our own values and what they are made of, nothing else: nothing that a module of ours only imports."""
+        known = _FOUND.get((module, name))
+        if known is not None:
+            return known
         if module.startswith("executord.") or (module, name) in _MADE_OF:
             found = super().find_class(module, name)
             if found in (_case, _made) or (isinstance(found, type) and found.__module__ == module):
+                _FOUND[module, name] = found
                 return found
         raise pickle.UnpicklingError(f"{module}.{name} is no value of ours")
+
+
+_FOUND: dict[tuple[str, str], Any] = {}  # what was allowed once: each keepsake names the same few
 
 
 def _dump(value: Any) -> bytes:
@@ -233,12 +240,19 @@ def _load(raw: bytes) -> Any:
 #: What is kept of a case: not what others tell it, and what is made again from the rest.
 _ANEW = {"memo", "memos", "on_holder", "survey", "dirty", "commanding", "head_dirty"}
 _KEPT = tuple(f.name for f in fields(Case) if f.name not in _ANEW)
+_AFRESH = tuple(
+    (f.name, f.default_factory if f.default_factory is not MISSING else repeat(f.default).__next__)
+    for f in fields(Case)
+    if f.name in _ANEW
+)
 
 
 def _case(*known: Any) -> Case:
-    case = Case(known[_KEPT.index("id")])
+    case = object.__new__(Case)
     for name, value in zip(_KEPT, known, strict=True):
         setattr(case, name, value)
+    for name, make in _AFRESH:
+        setattr(case, name, make())
     return case
 
 
@@ -247,11 +261,15 @@ def _is_sound(case: object) -> bool:
     then the case is parked, and at the next try read from its files."""
     if not isinstance(case, Case) or not all(isinstance(t, Task) and t.id == i for i, t in case.tasks.items()):
         return False
-    fresh = Case(case.id)
-    plain = ((getattr(case, name), getattr(fresh, name)) for name in _KEPT)
-    return all(
-        isinstance(value, type(wanted)) for value, wanted in plain if type(wanted) in (dict, list, int, bool, Head)
-    )
+    return all(isinstance(getattr(case, name), kind) for name, kind in _kinds())
+
+
+@cache
+def _kinds() -> tuple[tuple[str, type], ...]:
+    """The fields of a case that are of one kind in every case, with it."""
+    fresh = Case("any")
+    kinds = ((name, type(getattr(fresh, name))) for name in _KEPT)
+    return tuple((name, kind) for name, kind in kinds if kind in (dict, list, int, bool, Head))
 
 
 @cache
@@ -262,12 +280,5 @@ def _getter(kind: Any) -> Any:
     return attrgetter(*names) if names else lambda _value: ()
 
 
-@cache
-def _setters(kind: Any) -> tuple[Any, ...]:
-    return tuple(getattr(kind, f.name).__set__ for f in fields(kind))
-
-
 def _made(kind: Any, values: tuple[Any, ...]) -> Any:
-    made = object.__new__(kind)
-    deque(map(call, _setters(kind), repeat(made), values), 0)
-    return made
+    return filled(kind)(*values)
