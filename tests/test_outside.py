@@ -382,10 +382,11 @@ def test_an_instruction_file_may_end_in_yml(act):
     ("key", "meant"), [("Title", "title"), ("Assigned_To", "assigned_to"), ("due-date", "due_date")]
 )
 def test_a_key_that_is_nearly_one_is_spoken_of(act, key, meant):
-    """It is not read, and that is said: a deadline that nobody reads is no deadline."""
+    """It is read, and that is said: a deadline that nobody reads would be no deadline."""
     files = one() | {f"{PENDING}/T1.yaml": f'id: T1\n"{key}": 2027-01-01\n'}
     (found,) = act(files).end["findings"]
     assert (found["code"], found["severity"], found["line"], found["fix"]) == ("MEM-7", "warning", 2, f"write {meant}")
+    assert found["message"] == f"{key!r} is read as {meant}"
 
 
 @pytest.mark.spec("REL-4", "REL-10", "MSG-5")

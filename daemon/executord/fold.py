@@ -318,6 +318,10 @@ def _file(case: Case, entry: Entry, at: datetime) -> None:
         if after.live is not None and after.live.n == live.n:
             case.put(signed(after, sent_at))  # whatever it says, he is there
     reckoning.after_message(case, task_id, facts, sent_at)
+    if "odd" in facts:
+        odd = facts["odd"]
+        said = {"to": facts["from"], "kind": "notice", "text": odd["text"], "rule": odd["rule"]}
+        case.set_head(replace(case.head, owed=(*case.head.owed, Owed(odd["name"], "notice", at, said))))
 
 
 def _silence(case: Case, entry: Entry, at: datetime) -> None:

@@ -15,6 +15,7 @@ from executord.case import Ask, Letter, Task
 from executord.case.casebook import Case
 from executord.errors import Finding
 from executord.reading import find, text_of
+from executord.reading.keys import nearly, plain_keys, run_together
 from executord.scalars import written
 from executord.values import agent_name, read_moment, stamp, whole_number
 
@@ -23,6 +24,12 @@ TASK = ("task_id", "task.id", "task.task_id", "task", "delegation.task_id")
 INSTRUCTION = ("instruction_id", "instruction", "delegation.instruction_id", "task.instruction_id")
 NOTE_LENGTH = 500  # what a line of the journal holds of a text [CON-6]
 ATTEMPT = ("attempt", "task.attempt", "delegation.attempt")
+_WITHIN = ("task", "delegation", "blocker")  # mappings of which single keys are read
+#: What a message is about, and when it counts: written with words run together it is known as well.
+_NAMING = ("task_id", "instruction_id", "from_agent", "message_type", "in_reply_to", "next_update_at", "new_limit")
+_ALIKE = {"task_id": 0.8, "instruction_id": 0.9}  # how like it another key must be; `instructions` are a text
+_KNOWN = frozenset(key for keys in (SENDER, TASK, INSTRUCTION, ATTEMPT) for key in keys)
+_RUN_TOGETHER = {run_together(key): key for key in _NAMING}
 
 
 def word(text: Any) -> str:
@@ -55,6 +62,24 @@ def scalar(found: Any) -> str | None:
     return written(found).strip() or None
 
 
+def spelled(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A message with its keys as they are read: `taskId`, `Task ID` and `task-id` are `task_id` [MSG-1]."""
+    found = plain_keys(body, _RUN_TOGETHER)
+    inner = {k: plain for k in _WITHIN if isinstance(v := found.get(k), Mapping) and (plain := plain_keys(v)) is not v}
+    return {**found, **inner} if inner else found
+
+
+def _misnamed(body: Mapping[str, Any], named: Mapping[str, str | None]) -> Finding | None:
+    """A refusal where a key seems to name a task or an instruction, and none is named: nothing is guessed [MSG-1]."""
+    for meant, alike in _ALIKE.items():
+        if named[meant] is not None:
+            continue
+        for key, value in body.items():
+            if scalar(value) is not None and key not in _KNOWN and nearly(key, meant, alike):
+                return Finding("MSG-1", f"{key!r} is no key that is read", f"write {meant}", field=key)
+    return None
+
+
 def read_letter(
     body: Mapping[str, Any],
     *,
@@ -67,12 +92,15 @@ def read_letter(
     warnings: tuple[Finding, ...] = (),
 ) -> Letter:
     """The letter that this mapping is; what is missing is None and is looked for by whoever takes it."""
+    body = spelled(body)
     sender = scalar(find(body, SENDER).value)
     attempt = scalar(find(body, ATTEMPT).value)
     at = file_at
     written_at = read_moment(body.get("timestamp"), zone, bare="start") if body.get("timestamp") is not None else None
     if written_at is not None and written_at <= seen_at:
         at = written_at
+    instruction = scalar(find(body, INSTRUCTION).value)
+    task = next((t for key in TASK if (t := scalar(find(body, (key,)).value)) is not None), None)
     return Letter(
         name=name,
         folder=folder,
@@ -83,11 +111,12 @@ def read_letter(
         type=word(find(body, ("type", "message_type", "status")).value),
         body=body,
         sender=agent_name(sender) or None if sender is not None else None,
-        instruction=scalar(find(body, INSTRUCTION).value),
-        task=next((t for key in TASK if (t := scalar(find(body, (key,)).value)) is not None), None),
+        instruction=instruction,
+        task=task,
         attempt=whole_number(attempt) if attempt is not None else None,
         written_at=written_at,
         warnings=warnings,
+        refusal=_misnamed(body, {"task_id": task, "instruction_id": instruction}),
     )
 
 

@@ -6,11 +6,19 @@ from collections.abc import Mapping
 from datetime import datetime, tzinfo
 from typing import Any
 
-from executord.reading import text_of
+from executord.case.casebook import Case
+from executord.clocks import Calendar
+from executord.clocks.cadence import cadence_due
+from executord.policy import Policy
+from executord.promises.terms import terms
+from executord.promises.updates import cadence
+from executord.reading import find, text_of
+from executord.reading.keys import plain_key, plain_keys
 from executord.scalars import placeholder
-from executord.values import read_moment
+from executord.values import Span, read_moment, read_span, stamp
 
 UPDATE_CONTENTS = ("status", "next_steps", "blockers", "expect_next", "contact")
+PROMISE = ("next_update_at", "next_update")
 #: Content → the keys and headings under which it is found.
 SPELLINGS: dict[str, tuple[str, ...]] = {
     "status": ("status", "current_status", "progress", "status_and_progress", "current_state"),
@@ -32,12 +40,12 @@ def update_contents(body: Mapping[str, Any], type_words: frozenset[str] = frozen
 
     `type_words`: `status: completed` names a message's type, not what the customer reads.
     """
-    lowered = {_key(k): v for k, v in body.items()}
+    lowered = {plain_key(str(k)): v for k, v in body.items()}
     inner = next(
         (v for k in ("update", "contents", "customer_update") if isinstance(v := lowered.get(k), Mapping)), None
     )
     if inner is not None:
-        lowered.update({_key(k): v for k, v in inner.items()})
+        lowered.update({plain_key(str(k)): v for k, v in inner.items()})
     found: dict[str, str] = {}
     for content, words in SPELLINGS.items():
         for name in words:
@@ -64,15 +72,28 @@ def missing_contents(body: Mapping[str, Any], type_words: frozenset[str] = froze
     return [c for c in UPDATE_CONTENTS if c not in have]
 
 
-def promised_in(body: Mapping[str, Any], zone: tzinfo) -> datetime | None:
-    """When the update says that the next one comes [SLA-13]."""
+def promise_of(body: Mapping[str, Any]) -> Any:
+    """What the update says of when the next one comes, as it is written; None where it says nothing [SLA-13]."""
     inner = next((v for k in ("update", "contents", "customer_update") if isinstance(v := body.get(k), Mapping)), {})
-    for source in (body, inner):
-        value = source.get("next_update_at", source.get("next_update"))
-        found = read_moment(value, zone, bare="end") if value is not None else None
-        if found is not None:
-            return found
-    return None
+    return next((v for source in (body, inner) if (v := find(plain_keys(source), PROMISE).value) is not None), None)
+
+
+def update_facts(case: Case, body: Mapping[str, Any], at: datetime, policy: Policy) -> dict[str, Any]:
+    """What the journal keeps of an update sent at `at` for its clocks: the promise in it, and when it was overdue."""
+    found = cadence(case, policy)
+    promised = _promised(promise_of(body), at, terms(policy, case.head, case.head.priority_now).on_update, policy.zone)
+    return {
+        "promised": stamp(promised) if promised is not None else None,
+        "overdue_at": stamp(found.breached_at) if found is not None else None,
+        "round": found.number if found is not None else None,
+    }
+
+
+def _promised(said: Any, at: datetime, calendar: Calendar, zone: tzinfo) -> datetime | None:
+    """When the next update comes: a moment, or a span from this one on, counted as the customer counts it [SLA-21]."""
+    moment = read_moment(said, zone, bare="end")
+    span = read_span(said) if moment is None else None
+    return cadence_due(calendar, at, span.limit or span.target) if isinstance(span, Span) else moment
 
 
 def _sections(text: str) -> dict[str, str]:

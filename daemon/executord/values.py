@@ -111,11 +111,32 @@ _MOMENT = re.compile(
     r"(\d{4})-(\d{1,2})-(\d{1,2})"
     r"(?:(?:\s*T\s*|\s*,\s*|\s+)(?:at\s+)?"
     r"(?:(?P<eod>eod|eob|cob|end of (?:business )?day|end of business|close of business)"
-    r"|(?P<h>\d{1,2}):(?P<m>\d{2})(?::(?P<s>\d{2})(?:[.,](?P<f>\d{1,9}))?)?(?:\s*(?P<half>[ap])\.?m\.?(?![a-z]))?"
+    r"|(?P<h>\d{1,2})(?::(?P<m>\d{2})(?::(?P<s>\d{2})(?:[.,](?P<f>\d{1,9}))?)?|(?=\s*[ap]\.?m))"
+    r"(?:\s*(?P<half>[ap])\.?m\.?(?![a-z]))?"
     r"\s*(?P<zone>[A-Z][A-Z_/+-]*(?:[+-]?\d[\d:]*)?|[+-]\d[\d:]*)?))?",
     re.I,
 )
-_BASIC = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)?(.*)", re.I | re.S)
+_BASIC = re.compile(r"(\d{4})(\d\d)(\d\d)(?:T(\d\d)(\d\d)(\d\d)?(.*))?", re.I | re.S)
+# The other orders in which a date says by itself what is the day and what the month. `11/12/2026` does not.
+_MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_MONTH = (
+    r"(?P<month>jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?"
+    r"|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\.?"
+)
+_DAY_OF = r"(?P<day>\d{1,2})(?:st|nd|rd|th)?"
+_YEAR = r"(?P<year>\d{4})(?!\d)"
+_ORDERS: Final = tuple(
+    re.compile(rf"(?:(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?\.?,?\s+)?{order}", re.I | re.S)
+    for order in (
+        rf"{_DAY_OF}\.?[\s-]+(?:of\s+)?{_MONTH},?[\s-]+{_YEAR}(?P<rest>.*)",  # 25 Nov 2026; as mails write it
+        rf"{_MONTH}\s+{_DAY_OF},?\s+{_YEAR}(?P<rest>.*)",  # Nov 25, 2026; as JavaScript writes it
+        rf"{_MONTH}\s+{_DAY_OF}(?P<rest>\s+\d\d?:\d\d.*)\s{_YEAR}",  # Wed Nov 25 17:00:00 UTC 2026, as `date` does
+        rf"(?P<day>\d{{1,2}})\.\s?(?P<month>\d{{1,2}})\.\s?{_YEAR}(?P<rest>.*)",  # 25.11.2026
+        rf"{_YEAR}/(?P<month>\d{{1,2}})/(?P<day>\d{{1,2}})(?P<rest>(?!\d).*)",  # 2026/11/25
+    )
+)
+_REMARK = re.compile(r"\s*\([^()]*\)\Z")  # `(Central European Standard Time)`
+_EPOCH = re.compile(r"(\d{10}|(?P<ms>\d{13}))(?:\.\d+)?")  # seconds or milliseconds since 1970: 2001 to 2286
 _OFFSET = re.compile(r"(?:UTC|GMT)?([+-])(\d{1,2})(?::?(\d{2}))?(?::?(\d{2}))?")
 
 # Only abbreviations that mean one thing: RFC 5322 and the European ones. IST, BST and their like do not.
@@ -141,16 +162,19 @@ def read_moment(
     """An instant in UTC from what a field holds, else None [MEM-4].
 
     Understood are datetimes and dates, `2026-01-10T14:00:00+01:00`, `2026-01-10 14:00`, `… 14:00 UTC`, `… CET`,
-    `… Europe/Berlin`, `… UTC+2`, and `2026-01-11 EOD`. Without a zone it is local time in `zone`: ambiguous = first
+    `… Europe/Berlin`, `… UTC+2`, and `2026-01-11 EOD`; dates with the month's English name, `25.11.2026` and
+    `2026/11/25`; seconds or milliseconds since 1970. Without a zone it is local time in `zone`: ambiguous = first
     occurrence, non-existent = offset before the gap. A bare date is the end of that business day (`bare="end"`,
     for deadlines) or local midnight (`bare="start"`, for times of creation). The end of a day is `day_end(date)`,
-    without it 24:00 in `zone`. Numbers are no moments.
+    without it 24:00 in `zone`. Other numbers are no moments, and `11/12/2026` is none: nobody knows its month.
     """
     try:
         if isinstance(value, datetime):
             return (value if value.tzinfo else value.replace(tzinfo=zone)).astimezone(UTC)
         if isinstance(value, date):
             return _bare(value, zone, bare, day_end)
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and 10**7 <= value < 10**13:
+            value = str(value)
         if isinstance(value, str) and len(value) <= 80:
             return _moment(value.translate(_DASHES).strip(), zone, bare, day_end)
         return None
@@ -159,16 +183,13 @@ def read_moment(
 
 
 def _moment(text: str, zone: tzinfo, bare: str, day_end: DayEnd | None) -> datetime | None:
-    if basic := _BASIC.fullmatch(text):
-        year, month, day, hour, minute, second, rest = basic.groups()
-        text = f"{year}-{month}-{day}T{hour}:{minute}:{second or '00'}{rest}"
-    hit = _MOMENT.fullmatch(text)
+    hit = _MOMENT.fullmatch(text) or _MOMENT.fullmatch(_year_first(text))
     if hit is None or not text.isascii():
-        return None
+        return _since_epoch(text)
     on = date(int(hit[1]), int(hit[2]), int(hit[3]))
     if hit["eod"] or hit["h"] is None:
         return _bare(on, zone, "end" if hit["eod"] else bare, day_end)
-    hour, minute, second = int(hit["h"]), int(hit["m"]), int(hit["s"] or 0)
+    hour, minute, second = int(hit["h"]), int(hit["m"] or 0), int(hit["s"] or 0)
     if hit["half"]:
         if not 1 <= hour <= 12:
             return None
@@ -179,6 +200,24 @@ def _moment(text: str, zone: tzinfo, bare: str, day_end: DayEnd | None) -> datet
     local = datetime.combine(on, time(hour, minute, second, micro))
     where = _zone(hit["zone"], zone, local) if hit["zone"] else zone
     return local.replace(tzinfo=where).astimezone(UTC) if where else None
+
+
+def _year_first(text: str) -> str:
+    """A date in one of the other orders, in the one that `_MOMENT` knows; any other text as it is."""
+    if basic := _BASIC.fullmatch(text):
+        year, month, day, hour, minute, second, rest = basic.groups()
+        return f"{year}-{month}-{day}" + (f"T{hour}:{minute}:{second or '00'}{rest}" if hour else "")
+    other = next((hit for order in _ORDERS if (hit := order.fullmatch(text))), None)
+    if other is None:
+        return text
+    name = other["month"].lower()[:3]
+    month = _MONTHS.index(name) + 1 if name in _MONTHS else int(name)
+    return f"{other['year']}-{month}-{other['day']}{_REMARK.sub('', other['rest'])}"
+
+
+def _since_epoch(text: str) -> datetime | None:
+    hit = _EPOCH.fullmatch(text) if text.isascii() else None
+    return datetime.fromtimestamp(float(text) / (1000 if hit["ms"] else 1), UTC) if hit else None
 
 
 def _bare(on: date, zone: tzinfo, bare: str, day_end: DayEnd | None) -> datetime:
@@ -365,7 +404,7 @@ def read_span(value: object) -> Span | MomentText | None:
         return MomentText(value, str(value))
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         if not math.isfinite(value) or not 0 <= value * HOUR <= _LONGEST:
-            return None
+            return MomentText(str(value), str(value)) if read_moment(value, UTC) is not None else None
         amount = Amount(seconds=round(Fraction(value) * HOUR))
         return Span(amount, amount, str(value), single=True)
     if not isinstance(value, str) or len(value) > 200:

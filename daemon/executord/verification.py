@@ -15,12 +15,10 @@ from executord.case.standing import communication_of as communication_of
 from executord.deliverables import components_of, file_named
 from executord.letters import note_of, word
 from executord.policy import REWORKS, Policy
-from executord.promises.updates import cadence
 from executord.reading import find, text_of
 from executord.routes import way_of
 from executord.scalars import placeholder
-from executord.updates import missing_contents, promised_in
-from executord.values import stamp
+from executord.updates import missing_contents, update_facts
 
 OUTPUT = ("output", "outputs", "result", "results", "deliverable", "findings")
 PATHS = ("outputs", "artifacts", "outputs_created", "files", "artifacts_produced", "files_created", "output_files")
@@ -145,10 +143,7 @@ def verify(case: Case, task: Task, letter: Letter, policy: Policy) -> dict[str, 
         else:
             recorded = True
             facts |= {"update": case.head.updates + 1, "nested": True, "way": way_of(case, letter, nested, policy)}
-            found, promised = cadence(case, policy), promised_in(nested, policy.zone)
-            facts["promised"] = stamp(promised) if promised is not None else None
-            facts["overdue_at"] = stamp(found.breached_at) if found is not None else None
-            facts["round"] = found.number if found is not None else None
+            facts |= update_facts(case, nested, letter.at, policy)
     needs = communication_of(case, task)
     if needs in ("customer", "both") and not recorded and not any("customer_update in it" in p for p in points):
         points.append(

@@ -17,12 +17,13 @@ from executord.errors import BadInput, Finding
 from executord.letters import ATTEMPT, INSTRUCTION, SENDER, TASK, read_letter
 from executord.messages import MESSAGES, Incoming, type_of
 from executord.reading import find, read_instruction, read_plan, read_task, text_of
+from executord.reading.keys import plain_key
 from executord.scalars import placeholder
-from executord.values import read_moment, why_not
+from executord.values import why_not
 from executord.verification import OUTPUT, SUMMARY, holes, paths_named
 
 Data = Mapping[str, Any]
-_LATEST = datetime(9999, 1, 1, tzinfo=UTC)
+_EARLIEST, _LATEST = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
 # Words of people who mean a rule, not a time [MEM-9]: the daemon takes the policy's value, as they wish.
 _VAGUE = re.compile(
     r"\b(?:target|targets|estimates?|timeframe|per|n/?a|none|depends|policy|standard|default|varies)\b", re.I
@@ -89,7 +90,12 @@ def in_message(data: Data, zone: tzinfo) -> Iterator[Finding]:
     if not data:
         yield Finding("MSG-5", "the file is empty", "write type, from and what you have to say")
         return
-    letter = read_letter(data, name="", folder="executor", sha256="", seen_at=_LATEST, file_at=_LATEST, zone=zone)
+    letter = read_letter(data, name="", folder="executor", sha256="", seen_at=_LATEST, file_at=_EARLIEST, zone=zone)
+    for key in data.keys() - letter.body.keys():
+        yield Finding("MEM-7", f"{key!r} is read as {plain_key(key)}", f"write {plain_key(key)}", "warning", key)
+    if letter.refusal is not None:
+        yield letter.refusal
+    data = letter.body
     sender = find(data, SENDER)
     if letter.sender is None:
         yield Finding("MSG-1", "the message does not say who sent it", "add `from: <your name>`", field=sender.key)
@@ -101,9 +107,6 @@ def in_message(data: Data, zone: tzinfo) -> Iterator[Finding]:
             blanks.add(named.key)
             yield Finding("MEM-10", f"template not filled in: field {named.key}: {why}", "write the real value",
                           field=named.key)  # fmt: skip
-    if data.get("timestamp") is not None and read_moment(data["timestamp"], zone, bare="start") is None:
-        fix = "use e.g. 2026-11-20T10:15:00Z"
-        yield Finding("MSG-10", why_not(data["timestamp"], "time"), fix, "warning", "timestamp")
     attempt = find(data, ATTEMPT)
     if attempt.key is not None and letter.attempt is None and attempt.key not in blanks:
         yield Finding("MSG-3", why_not(attempt.value, "number of an attempt"), "use e.g. 1", "warning", attempt.key)
@@ -117,6 +120,7 @@ def in_message(data: Data, zone: tzinfo) -> Iterator[Finding]:
     kind = MESSAGES[known]
     if odd is not None:
         yield Finding("MSG-1", odd, f"write `type: {known}`", "warning", find(data, ("type", "status")).key)
+    yield from kind.odd(letter, zone)
     lacking = kind.check(letter)
     if lacking is not None:
         yield replace(lacking, field=lacking.field if lacking.field in data else None)

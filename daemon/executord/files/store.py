@@ -577,5 +577,5 @@ def placed(found: Finding, sheet: Sheet, path: str) -> Finding:
         return found.at(path)
     numbers = [(k, whole_number(k)) for k in found.field.split(".")]
     keys = tuple(k if number is None else number for k, number in numbers)
-    place = locate(sheet.raw, keys) or locate(sheet.raw, ("task", *keys))
-    return found.at(path, *(place or (None, None)))
+    places = (locate(sheet.raw, within + keys) for within in ((), ("task",), ("instruction",), ("plan",)))
+    return found.at(path, *(next(filter(None, places), None) or (None, None)))

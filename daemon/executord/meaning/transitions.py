@@ -122,9 +122,8 @@ def record_update(case: Case, task: _T, facts: Mapping[str, Any], at: datetime, 
     about = task.id if task is not None else None
     update = Update(number, at, by, about, promised, None, due, facts.get("round", 0))
     nested = bool(facts.get("nested"))  # it stands in a claim
-    owed = Owed(
-        f"update #{number}", "update", at, {"number": number, "letter": letter, "by": by, "nested": nested, **way}
-    )
+    row = {"number": number, "letter": letter, "by": by, "nested": nested, "promised": facts.get("promised"), **way}
+    owed = Owed(f"update #{number}", "update", at, row)
     head: Head = case.head
     case.set_head(replace(head, updates=number, sent_updates=(*head.sent_updates, update), owed=(*head.owed, owed)))
     if way.get("delivery"):

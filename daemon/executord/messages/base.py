@@ -6,9 +6,9 @@ reading a journal gives what writing it gave.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, tzinfo
 from typing import Any, ClassVar, Literal
 
 from executord.case import Letter, Task
@@ -16,6 +16,7 @@ from executord.case.casebook import Case
 from executord.errors import Finding
 from executord.policy import Policy
 from executord.reading import find, text_of
+from executord.values import why_not
 
 Role = Literal[
     "holder", "supporter", "liaison", "planner", "authority", "addressee", "validator", "waiver", "team", "critical",
@@ -76,6 +77,13 @@ class Incoming:
         return {}
 
     @classmethod
+    def odd(cls, letter: Letter, zone: tzinfo) -> Iterator[Finding]:
+        """What of it is not understood and changes what happens: it is taken, and its sender is told."""
+        if letter.body.get("timestamp") is not None and letter.written_at is None:
+            fault = unclear_time("timestamp", letter.body["timestamp"], "the time of its file counts")
+            yield replace(fault, code="MSG-10")
+
+    @classmethod
     def refuse(cls, case: Case, task: Task | None, letter: Letter, policy: Policy) -> Finding | None:
         """Why it cannot be taken as the case stands, None if it can."""
         return None
@@ -83,6 +91,12 @@ class Incoming:
     @classmethod
     def take(cls, case: Case, task: Task | None, taken: Taken) -> None:
         """Put it into the case."""
+
+
+def unclear_time(key: str, value: Any, instead: str) -> Finding:
+    """A warning of a time that nobody can read, and what counts instead of it."""
+    fix = "write e.g. 2026-11-20T15:00:00Z"
+    return Finding("MEM-4", f"{why_not(value, 'time')}: {instead}", fix, "warning", key)
 
 
 def not_ended(task: Task | None) -> Finding | None:

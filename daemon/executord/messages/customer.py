@@ -6,8 +6,8 @@ Counterparts: `promises/`, the clocks that follow; `rules/updates.py`, which ask
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
-from datetime import UTC, datetime
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, tzinfo
 from typing import Any, ClassVar
 
 from executord.case import Customer, Extension, Letter, Owed, Reply, Task
@@ -19,14 +19,13 @@ from executord.meaning.blocking import behind, open_blockers
 from executord.meaning.reckoning import pass_on
 from executord.meaning.transitions import record_update, with_attempt
 from executord.messages.answering import answer_blockers
-from executord.messages.base import TYPE_WORDS, Incoming, Taken
+from executord.messages.base import TYPE_WORDS, Incoming, Taken, unclear_time
 from executord.policy import Policy
 from executord.promises.terms import priority_of, terms
-from executord.promises.updates import cadence
 from executord.reading import find, text_of
 from executord.routes import way_of
-from executord.updates import missing_contents, promised_in
-from executord.values import Span, agent_name, noted_instant, read_target, stamp, why_not
+from executord.updates import PROMISE, missing_contents, promise_of, update_facts
+from executord.values import Span, agent_name, noted_instant, read_moment, read_span, read_target, stamp, why_not
 
 
 class CustomerUpdate(Incoming):
@@ -59,9 +58,14 @@ class CustomerUpdate(Incoming):
         return None
 
     @classmethod
+    def odd(cls, letter: Letter, zone: tzinfo) -> Iterator[Finding]:
+        yield from super().odd(letter, zone)
+        yield from odd_promise(letter.body, letter.at, zone)
+
+    @classmethod
     def facts(cls, case: Case, task: Task | None, letter: Letter, policy: Policy) -> dict[str, Any]:
         way = way_of(case, letter, letter.body, policy)
-        return {"update": case.head.updates + 1, "way": way, **update_facts(case, letter.body, policy)}
+        return {"update": case.head.updates + 1, "way": way, **update_facts(case, letter.body, letter.at, policy)}
 
     @classmethod
     def take(cls, case: Case, task: Task | None, taken: Taken) -> None:
@@ -75,15 +79,18 @@ class CustomerUpdate(Incoming):
         case.put(task)
 
 
-def update_facts(case: Case, body: Mapping[str, Any], policy: Policy) -> dict[str, Any]:
-    """What the journal keeps of an update for its clocks: the promise in it, and when it was overdue."""
-    found = cadence(case, policy)
-    promised = promised_in(body, policy.zone)
-    return {
-        "promised": stamp(promised) if promised is not None else None,
-        "overdue_at": stamp(found.breached_at) if found is not None else None,
-        "round": found.number if found is not None else None,
-    }
+def odd_promise(body: Any, at: datetime, zone: tzinfo) -> Iterator[Finding]:
+    """A warning of a promise to the customer that nobody can read, or that is past: it binds us to nothing."""
+    said = promise_of(body) if isinstance(body, Mapping) else None
+    if said is None or said == "":
+        return
+    moment = read_moment(said, zone, bare="end")
+    instead = "the next update is due as without it"
+    if moment is None and not isinstance(read_span(said), Span):
+        yield unclear_time(PROMISE[0], said, instead)
+    elif moment is not None and moment <= at:
+        text, fix = f"{text_of(said)!r} is over already: {instead}", "name a later moment"
+        yield Finding("SLA-13", text, fix, "warning", PROMISE[0])
 
 
 class CustomerReply(Incoming):

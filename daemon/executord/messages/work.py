@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from datetime import tzinfo
 from typing import Any, ClassVar
 
 from executord.case import Attempt, Claim, Ended, FileFact, Letter, Owed, Task, owe
 from executord.case.casebook import Case
+from executord.clocks.cadence import cadence_due
+from executord.errors import Finding
 from executord.evolve import replace
 from executord.letters import NOTE_LENGTH, note_of
 from executord.meaning.asking import acknowledged
 from executord.meaning.blocking import unblock
 from executord.meaning.incidents import role_taken
 from executord.meaning.transitions import close_attempt, keep_late, record_update, spend, with_attempt
-from executord.messages.base import Incoming, Taken
+from executord.messages.base import Incoming, Taken, unclear_time
+from executord.messages.customer import odd_promise
 from executord.policy import Policy
 from executord.reading import find, text_of
-from executord.values import read_moment, stamp
+from executord.values import Span, read_moment, read_span, stamp
 from executord.verification import verify
 
 
@@ -29,6 +33,11 @@ class Acknowledgement(Incoming):
     renews = True
     for_others = True
     example: ClassVar[Mapping[str, Any]] = {"eta": "2026-11-20T15:00:00Z"}
+
+    @classmethod
+    def odd(cls, letter: Letter, zone: tzinfo) -> Iterator[Finding]:
+        yield from super().odd(letter, zone)
+        yield from _odd_eta(letter, zone)
 
     @classmethod
     def facts(cls, case: Case, task: Task | None, letter: Letter, policy: Policy) -> dict[str, Any]:
@@ -53,10 +62,26 @@ class Acknowledgement(Incoming):
         )
 
 
+_ETA = ("eta", "expected_completion", "estimated_completion")
+
+
 def _eta(letter: Letter, policy: Policy) -> dict[str, Any]:
-    value = find(letter.body, ("eta", "expected_completion", "estimated_completion")).value
-    at = read_moment(value, policy.zone, bare="end") if value is not None else None
+    """By when it will be done: a moment, or a span from the message's own time on."""
+    value = find(letter.body, _ETA).value
+    at = read_moment(value, policy.zone, bare="end")
+    span = read_span(value) if at is None else None
+    if isinstance(span, Span):
+        at = cadence_due(policy.calendar("business"), letter.at, span.limit or span.target)
     return {"eta": stamp(at)} if at is not None else {}
+
+
+def _odd_eta(letter: Letter, zone: tzinfo) -> Iterator[Finding]:
+    """Words that mean no time (`soon`, `unknown`) are no fault."""
+    key, value = (found := find(letter.body, _ETA)).key, found.value
+    if key is None or not any(map(str.isdigit, text_of(value))):
+        return
+    if read_moment(value, zone, bare="end") is None and not isinstance(read_span(value), Span):
+        yield unclear_time(key, value, "it is not known by when it will be done")
 
 
 def _eta_at(taken: Taken, live: Attempt) -> dict[str, Any]:
@@ -73,6 +98,11 @@ class Progress(Incoming):
     senders = ("holder", "supporter")
     renews = True
     example: ClassVar[Mapping[str, Any]] = {"percent": 40, "note": "reproduced it; reading the gateway's log"}
+
+    @classmethod
+    def odd(cls, letter: Letter, zone: tzinfo) -> Iterator[Finding]:
+        yield from super().odd(letter, zone)
+        yield from _odd_eta(letter, zone)
 
     @classmethod
     def facts(cls, case: Case, task: Task | None, letter: Letter, policy: Policy) -> dict[str, Any]:
@@ -121,6 +151,11 @@ class Completion(Incoming):
         "summary": "Restarted the gateway and raised its connection limit; checkouts pass again.",
         "output": {"root_cause": "connection pool exhausted", "fix": "limit raised from 50 to 200"},
     }
+
+    @classmethod
+    def odd(cls, letter: Letter, zone: tzinfo) -> Iterator[Finding]:
+        yield from super().odd(letter, zone)
+        yield from odd_promise(letter.body.get("customer_update"), letter.at, zone)
 
     @classmethod
     def facts(cls, case: Case, task: Task | None, letter: Letter, policy: Policy) -> dict[str, Any]:

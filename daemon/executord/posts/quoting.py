@@ -10,6 +10,7 @@ from datetime import tzinfo
 from typing import Any
 
 from executord.reading import find, text_of
+from executord.reading.keys import plain_keys
 from executord.scalars import written
 from executord.updates import update_contents
 from executord.values import read_moment, stamp
@@ -19,6 +20,8 @@ from executord.verification import OUTPUT, SUMMARY
 def inside(body: Any, keys: Sequence[str | int]) -> Any:
     """The value that stands behind these keys and places, None where there is none."""
     here = body
+    if keys and isinstance(body, Mapping) and keys[0] not in body:
+        here = plain_keys(body)
     for key in keys:
         if isinstance(here, Mapping):
             here = here.get(key)
@@ -33,6 +36,7 @@ def embedded(body: Mapping[str, Any], key: str | None, zone: tzinfo) -> Any:
     """What a file says under a key, in the spellings that claims use; times in UTC where they can be read [CON-0]."""
     if key is None:
         return dict(body)
+    body = plain_keys(body)
     if key.startswith("update:"):
         *path, content = key.removeprefix("update:").split(".")
         inner: Any = body

@@ -7,12 +7,13 @@ in one of the tables here [MEM-7, CON-2].
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Any
 
 from executord.errors import Finding
+from executord.reading.keys import Vocabulary, plain_key
 from executord.scalars import written
 from executord.values import agent_name, priority, read_moment, read_span, safe_id, tier
 
@@ -62,6 +63,49 @@ INSTRUCTION_FIELDS: dict[str, tuple[str, ...]] = {
     "tags": ("tags",),
     "liaison": ("liaison",),
 }
+#: Words of others for what is read of both, and the key to write: they say more than one thing, or nothing for sure.
+_OTHERS: dict[str, str] = {
+    **dict.fromkeys(("due_by", "due_on", "target_date", "end_date"), "due_date"),
+    **dict.fromkeys(("resolve_by", "resolution_time", "resolution_time_sla", "resolution_due"), "sla_resolution"),
+    **dict.fromkeys(("respond_by", "response_time", "first_response", "first_response_sla"), "sla_response"),
+    **dict.fromkeys(("sla.first_response", "sla.response_time"), "sla.response"),
+    **dict.fromkeys(("sla.resolve", "sla.resolution_time"), "sla.resolution"),
+    "prio": "priority",
+}
+_IN_PLANS = ("sla", "sla_response", "sla_resolution", "deadline", "due", "due_date", "due_at")
+#: The keys that are read of a task, and of an instruction.
+TASK_KEYS = Vocabulary(
+    ("task", *(name for names in TASK_FIELDS.values() for name in names)),
+    {
+        **_OTHERS,
+        **dict.fromkeys(("assign_to", "assigned_agents", "responsible", "handler"), "assigned_to"),
+        **dict.fromkeys(("dependency", "depends", "prerequisites", "prerequisite"), "dependencies"),
+        **dict.fromkeys(("effort", "estimate", "estimation"), "estimated_effort"),
+        **dict.fromkeys(("acceptance", "criteria"), "acceptance_criteria"),
+        **dict.fromkeys(("communication", "customer_communication"), "communication_required"),
+    },
+)
+INSTRUCTION_KEYS = Vocabulary(
+    (
+        "instruction", "id", "instruction_id", "type", "incident", "severity", "stakeholders",
+        *(name for names in INSTRUCTION_FIELDS.values() for name in names),
+    ),
+    {
+        **_OTHERS,
+        **dict.fromkeys(("customer_name", "client", "client_name", "customer_email", "customer_contact"), "customer"),
+        **dict.fromkeys(("complexity", "complexity_level"), "tier"),
+        **dict.fromkeys(("deliverable", "output_type"), "deliverable_type"),
+        **dict.fromkeys(("created_on", "reported_at", "submitted_at"), "created_at"),
+    },
+)  # fmt: skip
+PLAN_KEYS = Vocabulary(
+    (
+        "plan", "tasks", "task_list", "work_items", "phases", "checkpoints", "tier", "complexity_tier", "stakeholders",
+        "deliverable_type", "template", "communication_plan", "experts",
+    ),
+    {**dict.fromkeys(("steps", "subtasks"), "tasks"), "stages": "phases",
+     **dict.fromkeys(_IN_PLANS, "it into instruction.yaml, or into the task")},
+)  # fmt: skip
 # "T2: do this (backend)", "T2 (backend)", "T2 - do this": an id and a note
 _NOTED = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)(?:\s*:\s|\s+\(|\s+[-\u2013\u2014]\s)")
 _PIECE = re.compile(r'"[^"]*"|\([^()]*\)|[^,"(]+|[,"(]')  # what stands in quotes or brackets is one, commas and all
@@ -132,6 +176,16 @@ def _inside(data: Mapping[str, Any], path: str) -> Any:
             return None
         here = here[part]
     return here
+
+
+def truth(value: Any) -> bool | None:
+    """Whether this says yes or no, None if neither: `yes`, `on` and `true` are one, in any case."""
+    if isinstance(value, bool):
+        return value
+    return _TRUTH.get(text_of(value).lower())
+
+
+_TRUTH = {**dict.fromkeys(("true", "yes", "on", "y"), True), **dict.fromkeys(("false", "no", "off", "n"), False)}
 
 
 def text_of(value: Any) -> str:
@@ -233,6 +287,17 @@ def deadline_of(found: Field, zone: tzinfo, findings: Findings) -> Any:
     return None
 
 
+def unclear_sla(flat: Mapping[str, Any], findings: Findings) -> None:
+    """A warning of an `sla:` that does not say which of its two limits it means; nothing is guessed."""
+    value = flat.get("sla")
+    if value is None or (isinstance(value, Mapping) and (not value or find(value, ("response", "resolution")).key)):
+        return
+    said = "" if isinstance(value, Mapping) else f"of {text_of(value)!r} "
+    fix = "write sla_resolution or sla_response, or sla: {response: …, resolution: …}"
+    message = f"it is not said {said}whether the response or the resolution is meant: it is not read"
+    findings.append(Finding("MEM-7", message, fix, "warning", "sla"))
+
+
 def safe_stem(stem: str) -> str:
     """A file's stem as an id: what cannot stand in one becomes `-` [SEC-1]."""
     if safe_id(stem):
@@ -240,22 +305,13 @@ def safe_stem(stem: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+|\.{2,}", "-", stem).strip("-._")[:100] or "task"
 
 
-def nearly(flat: Mapping[str, Any], known: frozenset[str]) -> Iterator[Finding]:
-    """Keys that only capitals, hyphens or blanks keep from being read [MEM-7]."""
-    for key in flat:
-        if key in known or not isinstance(key, str):
-            continue
-        meant = key.strip().lower().replace("-", "_").replace(" ", "_")
-        if meant in known and meant not in flat:
-            yield Finding("MEM-7", f"{key!r} is no key that is read", f"write {meant}", "warning", key)
-
-
 def unwrap(data: Mapping[str, Any], name: str = "task") -> dict[str, Any]:
     """A task is wrapped (`task: {…}` with siblings) or flat; siblings fill what the inner mapping lacks [MEM-7]."""
-    inner = data.get(name)
+    key = name if name in data else next((k for k in data if plain_key(k) == name), name)
+    inner = data.get(key)
     if not isinstance(inner, Mapping):
         return dict(data)
-    outer = {k: v for k, v in data.items() if k != name}
+    outer = {k: v for k, v in data.items() if k != key}
     return {**outer, **inner}
 
 

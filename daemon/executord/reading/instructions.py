@@ -13,6 +13,7 @@ from executord.case import Customer, InstructionSpec
 from executord.errors import Finding
 from executord.reading.fields import (
     INSTRUCTION_FIELDS,
+    INSTRUCTION_KEYS,
     Field,
     Findings,
     Spellings,
@@ -20,17 +21,18 @@ from executord.reading.fields import (
     find,
     lines_of,
     names_of,
-    nearly,
     priority_of,
     text_of,
     tier_of,
+    truth,
+    unclear_sla,
     unwrap,
     word_of,
 )
+from executord.reading.keys import plain_keys
 from executord.scalars import placeholder
 from executord.values import read_moment, severity
 
-_KEYS = frozenset(name for names in INSTRUCTION_FIELDS.values() for name in names)
 _SPELLINGS = Spellings(INSTRUCTION_FIELDS)
 
 
@@ -41,6 +43,7 @@ def read_customer(value: Any) -> Customer | None:
     if not isinstance(value, Mapping):
         text = text_of(value)
         return None if text.lower() in ("none", "n/a", "internal", "null") else Customer(name=text)
+    value = plain_keys(value)
     contact = find(value, ("contact", "email", "contact_email")).value
     return Customer(
         name=text_of(find(value, ("name", "company", "customer_name", "id")).value),
@@ -53,8 +56,8 @@ def read_customer(value: Any) -> Customer | None:
 def read_instruction(data: Mapping[str, Any], case_id: str, zone: tzinfo) -> tuple[InstructionSpec, Findings]:
     """`instruction.yaml` from its mapping [CON-2]."""
     findings: Findings = []
-    flat = unwrap(data, "instruction")
-    findings.extend(nearly(flat, _KEYS))
+    flat = INSTRUCTION_KEYS.read(unwrap(data, "instruction"), findings)
+    unclear_sla(flat, findings)
     found = _SPELLINGS.all_in(flat)
     named = find(flat, ("id", "instruction_id"))
     if named.key is not None and text_of(named.value) != case_id:
@@ -110,7 +113,7 @@ def read_instruction(data: Mapping[str, Any], case_id: str, zone: tzinfo) -> tup
         tags=lines_of(found["tags"].value),
         liaison=next(iter(names_of(found["liaison"].value)), None),
         severity=_severity(flat),
-        data=data,
+        data=flat,
     ), findings
 
 
@@ -120,6 +123,5 @@ def _severity(flat: Mapping[str, Any]) -> int | None:
     inner = incident.get("severity") if isinstance(incident, Mapping) else None
     said = inner if inner is not None else flat.get("severity")
     number = severity(said)
-    marked = isinstance(incident, Mapping) or incident is True or text_of(incident).lower() in ("true", "yes")
-    marked = marked or text_of(flat.get("type")).lower() == "incident"
+    marked = isinstance(incident, Mapping) or truth(incident) or text_of(flat.get("type")).lower() == "incident"
     return number if number is not None and (marked or text_of(said).lower().startswith("sev")) else None

@@ -13,7 +13,9 @@ from executord.case import Checkpoint, Plan, TaskSpec
 from executord.errors import Finding
 from executord.reading.fields import (
     INSTRUCTION_FIELDS,
+    PLAN_KEYS,
     TASK_FIELDS,
+    Field,
     Findings,
     find,
     ids_of,
@@ -24,6 +26,7 @@ from executord.reading.fields import (
     without_note,
     word_of,
 )
+from executord.reading.keys import plain_keys
 from executord.reading.tasks import read_task
 from executord.scalars import written
 from executord.values import safe_id
@@ -35,9 +38,10 @@ def read_plan(
     data: Mapping[str, Any], zone: tzinfo, *, routing: Mapping[str, Any] | None = None
 ) -> tuple[Plan, Findings]:
     """`workflow/plan.yaml`, with the tier of `routing_decision.yaml` where the plan names none [EXE-1]."""
-    flat = unwrap(data, "plan")
-    listed = _Tasks(zone)
-    for entry, key in _entries(find(flat, ("tasks", "task_list", "work_items")).value):
+    odd: Findings = []
+    flat = PLAN_KEYS.read(unwrap(data, "plan"), odd)
+    listed = _Tasks(zone, odd)
+    for entry, key in _entries(find(flat, ("tasks", "task_list", "work_items")), odd):
         listed.take(entry, key)
     findings = listed.findings
     gates = (*_phases(flat.get("phases"), listed), *_checkpoints(flat.get("checkpoints"), findings))
@@ -50,26 +54,31 @@ def read_plan(
         tasks=tuple(dict.fromkeys(listed.order)),
         specs=listed.specs,
         checkpoints=gates,
-        data=data,
+        data=flat,
     ), findings
 
 
-def _entries(tasks: Any) -> Iterator[tuple[Any, str | None]]:
-    """The entries of a list of tasks, which may be a mapping from their ids."""
+def _entries(found: Field, findings: Findings) -> Iterator[tuple[Any, str | None]]:
+    """The entries of a list of tasks, which may be a mapping from their ids, or one text with commas."""
+    tasks = found.value
     if isinstance(tasks, Mapping):
         yield from ((entry if entry is not None else {}, str(key)) for key, entry in tasks.items())
     elif isinstance(tasks, list):
         yield from ((entry, None) for entry in tasks)
+    elif isinstance(tasks, str):
+        yield from ((entry, None) for entry in ids_of(tasks))
+    elif tasks is not None:
+        message = f"{text_of(tasks)!r} is no list of tasks"
+        findings.append(Finding("EXE-1", message, "list the ids, e.g. [T1, T2]", "warning", found.key))
 
 
 class _Tasks:
     """The tasks that a plan names, in its order; those that stand there whole with what they say."""
 
-    def __init__(self, zone: tzinfo) -> None:
-        self._zone = zone
+    def __init__(self, zone: tzinfo, findings: Findings) -> None:
+        self._zone, self.findings = zone, findings
         self.specs: dict[str, TaskSpec] = {}
         self.order: list[str] = []
-        self.findings: Findings = []
 
     def take(self, entry: Any, key: str | None = None) -> list[str]:
         """The ids that one entry of a list of tasks names."""
@@ -87,7 +96,7 @@ class _Tasks:
         return [text]
 
     def _whole(self, entry: Mapping[str, Any], key: str | None) -> list[str]:
-        named = find(unwrap(entry), TASK_FIELDS["id"])
+        named = find(plain_keys(unwrap(entry)), TASK_FIELDS["id"])
         if named.key is None and key is None and len(entry) == 1:
             ((only, inner),) = entry.items()
             return self.take(inner if isinstance(inner, Mapping) else {"title": inner}, str(only))
@@ -117,10 +126,9 @@ def _phases(phases: Any, listed: _Tasks) -> list[Checkpoint]:
     for k, phase in enumerate(phases if isinstance(phases, list) else (), 1):
         if not isinstance(phase, Mapping):
             continue
-        inner = phase.get("tasks")
-        if not isinstance(inner, Mapping | list):
-            inner = list(ids_of(inner))
-        ids = [i for entry, key in _entries(inner) for i in listed.take(entry, key)]
+        phase = plain_keys(phase)
+        inner = Field(phase.get("tasks"), f"phases.{k - 1}.tasks")
+        ids = [i for entry, key in _entries(inner, listed.findings) for i in listed.take(entry, key)]
         groups.append((text_of(find(phase, ("phase", "name", "id")).value) or str(k), ids))
     if len(groups) > MOST_GATES:
         listed.findings.append(_too_many("phases", len(groups)))
@@ -141,8 +149,9 @@ def _checkpoints(points: Any, findings: Findings) -> Iterator[Checkpoint]:
         return
     if len(points) > MOST_GATES:
         findings.append(_too_many("checkpoints", len(points)))
-    for k, point in enumerate(points[:MOST_GATES], 1):
-        if isinstance(point, Mapping) and ids_of(point.get("after")):
+    for k, given in enumerate(points[:MOST_GATES], 1):
+        point = plain_keys(given) if isinstance(given, Mapping) else {}
+        if ids_of(point.get("after")):
             review = next(iter(names_of(find(point, ("review", "reviewer")).value)), None)
             name = text_of(find(point, ("id", "name", "checkpoint")).value) or f"cp{k}"
             yield Checkpoint(name, ids_of(point["after"]), ids_of(point.get("before")), review)

@@ -17,6 +17,7 @@ from executord.errors import Finding
 from executord.reading.fields import (
     DURATION_FIX,
     TASK_FIELDS,
+    TASK_KEYS,
     Field,
     Findings,
     Spellings,
@@ -25,10 +26,10 @@ from executord.reading.fields import (
     ids_of,
     lines_of,
     names_of,
-    nearly,
     priority_of,
     safe_stem,
     text_of,
+    unclear_sla,
     unwrap,
 )
 from executord.scalars import placeholder, written
@@ -40,7 +41,6 @@ _CHECKED = ("id", "title", "description", "assignee", "dependencies", "priority"
 #: What a template leaves open beside them: fields that hold one word or one time. A mapping of one empty key is a
 #: placeholder only here; elsewhere, as `inputs: {logs: }`, it may be meant.
 _PLAIN_FIELD = re.compile(r".*(?:_at|_by|_id|_date|_name|timestamp)\Z|created|updated|date|status|type|domain|from|to")
-_KEYS = frozenset(name for names in TASK_FIELDS.values() for name in names)
 _SPELLINGS = Spellings(TASK_FIELDS)
 
 
@@ -86,8 +86,8 @@ def _left_open(flat: Mapping[str, Any], checked: set[str | None]) -> Findings:
 def read_task(data: Mapping[str, Any], stem: str, zone: tzinfo) -> tuple[TaskSpec, Findings]:
     """A task from its mapping; `stem` names it where it does not name itself. Errors hold it, warnings do not."""
     findings: Findings = []
-    flat = unwrap(data)
-    findings.extend(nearly(flat, _KEYS))
+    flat = TASK_KEYS.read(unwrap(data), findings)
+    unclear_sla(flat, findings)
     found = _SPELLINGS.all_in(flat)
     for concept in _CHECKED:
         value, key = found[concept].value, found[concept].key

@@ -20,6 +20,7 @@ from executord.evolve import replace
 from executord.meaning.incidents import current, open_facts, outstanding, papers_subject, said, severity_for, shown
 from executord.policy import Policy
 from executord.promises.answers import reaction
+from executord.reading.fields import truth
 from executord.rules.asking import Asking, managers, priority_of
 from executord.rules.delivery import demand
 from executord.values import severity as read_severity
@@ -98,7 +99,7 @@ def marked(case: Case) -> bool:
     head = case.head
     data = head.spec.data
     given = data.get("incident")
-    if given is True or isinstance(given, Mapping) or str(given).strip().lower() == "true":
+    if isinstance(given, Mapping) or truth(given):
         return True
     words = [
         data.get("type"),

@@ -81,6 +81,8 @@ def line(case: Case, letter: Letter, policy: Policy, sender_known: bool) -> Due:
         facts |= _refused(letter, judged, sender_known)
     elif judged.outcome in ("taken", "late"):
         facts |= _counted(case, letter, judged, policy)
+        if sender_known and judged.outcome == "taken":
+            facts |= _odd(case, letter, judged, policy)
     return Due(
         letter.at,
         f"file {shown} #{count + 1}",
@@ -137,6 +139,19 @@ def _counted(case: Case, letter: Letter, judged: Judgement, policy: Policy) -> d
     if workaround is not None:
         found["workaround"] = workaround
     return found
+
+
+def _odd(case: Case, letter: Letter, judged: Judgement, policy: Policy) -> dict[str, Any]:
+    """What is told to the sender of a message that is taken: what of it is not understood; once for each field."""
+    assert judged.kind is not None
+    found = list(judged.kind.odd(letter, policy.zone))
+    about = "\0".join(filter(None, (letter.sender, judged.kind.type, *(f.field for f in found))))
+    name = f"notice {case.id} odd-{hashlib.sha256(about.encode(errors='surrogatepass')).hexdigest()[:8]}"
+    if not found or name in case.head.done or any(owed.name == name for owed in case.head.owed):
+        return {}
+    said = "; ".join(f"{f.field}: {f.message}; {f.fix}" for f in found)
+    text = f"your {judged.kind.type} {printable(letter.name)} is taken, but {said}"
+    return {"odd": {"name": name, "rule": found[0].code, "text": text}}
 
 
 def counts_from(case: Case, letter: Letter, policy: Policy) -> datetime:

@@ -145,8 +145,8 @@ def case_lines(case: Case, policy: Policy) -> Iterator[Due]:
                 yield Due(owed.at, owed.name, "DEL-5", action, why=why, order=ORDER)
             case "notice":
                 yield Due(
-                    owed.at, owed.name, "EXE-7", Send(facts["to"], facts["kind"], {"text": facts["text"]}),
-                    why=facts["text"], order=ORDER,
+                    owed.at, owed.name, facts.get("rule", "EXE-7"),
+                    Send(facts["to"], facts["kind"], {"text": facts["text"]}), why=facts["text"], order=ORDER,
                 )  # fmt: skip
             case "pass-on":
                 body = {"from_agent": facts["from"], "content": Embed(facts["letter"])}
@@ -174,7 +174,7 @@ def _update(owed: Owed) -> Write:
             "channel": owed.facts.get("channel"),
             "delivered_at": owed.facts.get("delivered_at"),
             **{c: Embed(letter, f"update:{prefix}{c}") for c in UPDATE_CONTENTS},
-            "next_update_at": Embed(letter, f"{prefix}next_update_at"),
+            "next_update_at": owed.facts.get("promised") or Embed(letter, f"{prefix}next_update_at"),
             "text": Embed(letter, f"{prefix}text"),
         },
     )

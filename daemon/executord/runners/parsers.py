@@ -18,6 +18,7 @@ from typing import Any
 
 from executord.case import Outcome
 from executord.paper import parse as parse_yaml
+from executord.reading.keys import plain_keys
 from executord.runners.ending import Exit
 
 #: What a program may say of its task, by the words it may use.
@@ -249,7 +250,7 @@ def _document(raw: bytes, said: Said, what: str) -> Outcome:
     """A whole document: a mapping that says what it is, or a text; one that was cut off is no answer."""
     looks_written = bool(re.match(rb"\s*(?:[{\[]|---|[A-Za-z_]+:(?:\s|$))", raw))
     try:
-        data = parse_yaml(raw, path=what).data
+        data = _read(raw, what)
     except Exception as error:  # a program writes what it likes: a claim cut short is no answer, other text is one
         if looks_written:
             return Outcome(reason=f"{what} cannot be read: {str(error)[:300]}")
@@ -273,7 +274,7 @@ def reply_in(text: str) -> Mapping[str, Any] | None:
         if len(block) > 4 * TEXT_BYTES:
             continue
         try:
-            data = parse_yaml(block.encode(), path="answer").data
+            data = _read(block.encode(), "answer")
         except Exception:  # a block of some other language: the one before it may be the answer
             continue
         if isinstance(data, Mapping) and ("type" in data or "status" in data) and _kind(data) is not None:
@@ -281,6 +282,12 @@ def reply_in(text: str) -> Mapping[str, Any] | None:
         if isinstance(data, Mapping) and "summary" in data and {"output", "outputs", "components"} & data.keys():
             return data
     return None
+
+
+def _read(raw: bytes, what: str) -> Mapping[str, Any] | None:
+    """The mapping that a document is, in the keys that are read."""
+    data = parse_yaml(raw, path=what).data
+    return plain_keys(data) if data is not None else None
 
 
 def _kind(data: Mapping[str, Any]) -> str | None:

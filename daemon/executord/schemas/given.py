@@ -169,12 +169,12 @@ class _Noted(Message):
 
 
 class _Acknowledgement(Message):
-    eta: str | None = None
+    eta: Text | None = None
 
 
 class _Progress(_Noted):
     percent: Text | None = Field(default=None, description="0 to 100.")
-    eta: str | None = None
+    eta: Text | None = None
 
 
 class _Completion(_Noted):

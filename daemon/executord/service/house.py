@@ -24,7 +24,7 @@ from executord.messages import MESSAGES, type_of
 from executord.messages.muting import mute_of, refused, window
 from executord.pen import dump
 from executord.posts import clarification, reason_file, rejection, stem
-from executord.reading import safe_stem, text_of
+from executord.reading import find, safe_stem, text_of
 from executord.rules.mail import Judgement, owed_to_house, wanted_of
 from executord.service.destination import BEYOND
 from executord.service.halts import Halts
@@ -33,7 +33,15 @@ from executord.values import agent_name, stamp
 from executord.views.overview import Tree, status_report
 
 _NO_DESK = Finding("SES-25", "a rehearsal runs no sessions", "send it to a daemon, or use `executord session run`")
-EVERYTHING = "all"  # what the command line calls it
+EVERYTHING = frozenset(("all", "everything", "everybody", "everyone"))
+_TARGET = ("target_agent", "agent_name", "who", "target", "scope")
+_ALL = {"pause": "everything is paused", "resume": "everything goes on"}
+#: Keys that make a message about more than one case mean no less than everything; any other may be a subject [MSG-1].
+_SAYS_NOTHING = frozenset((
+    "type", "message_type", "id", "from", "from_agent", "sender", "to", "timestamp", "reason", "why", "note", "message",
+    "text", "summary", "description", "in_reply_to", "agent", "priority", "subject", "generated_by", "generated_at",
+    "event", "schema_version", *_TARGET,
+))  # fmt: skip
 
 
 class Home(Tree, Protocol):
@@ -146,7 +154,7 @@ class House:
 
     def _pause(self, letter: Letter, known: str, now: datetime) -> None:
         agent = _target(letter)
-        if agent == EVERYTHING:
+        if agent in EVERYTHING:
             agent = None
         fault = self._unclear(letter, known, agent)
         if fault is not None:
@@ -161,6 +169,10 @@ class House:
         if agent is None and letter.task is not None:
             text = f"it names the task {letter.task!r}, and neither an instruction nor an agent"
             return Finding("MSG-1", text, "add instruction_id; a task by itself is put on hold, with hold")
+        odd = [key for key in letter.body if key not in _SAYS_NOTHING] if agent is None else []
+        if odd and known in ("pause", "resume"):
+            text = f"it names no instruction and no agent, and {', '.join(map(repr, odd[:5]))} is not read of a {known}"
+            return Finding("MSG-1", text, f"add instruction_id or target_agent; or take it out, and {_ALL[known]}")
         if agent is not None and known in ("pause", "mute") and not self._service.places.known(agent):
             return Finding("MSG-6", f"there is no agent {agent!r} here", "see `executord status` for the names")
         return None
@@ -305,7 +317,7 @@ class House:
 
 def _target(letter: Letter) -> str | None:
     """The agent that a message about more than one case means."""
-    raw = letter.body.get("target_agent") or letter.body.get("agent_name") or letter.body.get("who")
+    raw = find(letter.body, _TARGET).value
     if raw is None and letter.body.get("from") is not None:
         raw = letter.body.get("agent")
     return agent_name(text_of(raw)) or None if raw is not None else None

@@ -1,0 +1,273 @@
+"""Files as agents, people and ticket tools really write them: what is understood is understood rightly, and what is
+not understood, and changes what happens, is said [MEM-4, MEM-7, MSG-1]."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.stories.kit import CASE, INBOX, Stage
+from tests.test_outside import ENGINEER, PENDING, act, one, says, state_of, status_of
+
+__all__ = ["act"]
+BOX = f"{INBOX}/executor"
+LATE = {"at": "+2m", "write": f"{PENDING}/T2.yaml", "content": {"id": "T2", "title": "api error"}}
+
+
+def broad() -> dict[str, Any]:
+    """An instruction of one task, whose others start at once."""
+    files = one()
+    files["a/instruction.yaml"]["tier"] = 3
+    return files
+
+
+def drops(at: str, **body: Any) -> dict[str, Any]:
+    """The step that drops a message of exactly these keys."""
+    return {"at": at, "write": f"{BOX}/{at.strip('+')}.yaml", "content": body}
+
+
+def clock_of(root: Any, kind: str, task: str | None) -> dict[str, Any]:
+    """A clock, as `status` shows it."""
+    return next(c for c in status_of(root)["clocks"] if (c["kind"], c["task"]) == (kind, task))
+
+
+# --- keys -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.spec("MEM-7", "EXE-1", "MEM-13")
+@pytest.mark.parametrize(
+    "keys",
+    [
+        ("taskId", "Title", "assignedTo", "dependsOn", "dueDate"),
+        ("Task ID", "TITLE", "Assigned To", "Depends On", "Due Date"),
+        ("task-id", "title", "assigned-to", "depends-on", "due-date"),
+        ("TaskID", "Title", "AssignedTo", "DEPENDS_ON", "duedate"),
+    ],
+)
+def test_keys_in_other_letters_are_read_and_said(act, keys):
+    """Of a task, whoever spelled it: its id, agent, dependencies and limit are what it says."""
+    task = dict(zip(keys, ("T2", "write it up", "technical-writer", ["T1"], "2026-11-25T17:00:00Z"), strict=True))
+    got = act(one() | {f"{PENDING}/second.yaml": task}, [says("+1h", "completion", summary="s", output="o")])
+    found = state_of(got.root, "T2")
+    assert (found["agent"], found["title"]) == ("technical-writer", "write it up")
+    assert clock_of(got.root, "resolution", "T2")["due"] == "2026-11-25T17:00:00Z"
+    said = {f["fix"] for f in got.end["findings"] if "is read as" in f["message"]}
+    plain = ("task_id", "title", "assigned_to", "depends_on", "due_date")
+    assert said == {f"write {p}" for k, p in zip(keys, plain, strict=True) if k != p}
+
+
+@pytest.mark.spec("CON-2", "MEM-7", "INC-1", "SLA-22")
+def test_an_instruction_in_other_letters_is_the_same_instruction(act):
+    """Also wrapped: its customer with his contact, its tier and type, and that it is an incident."""
+    instruction = {
+        "Title": "Checkout fails", "Priority": "Critical", "complexityTier": "Tier 4", "Incident": "yes",
+        "deliverableType": "Ticket Resolution", "createdAt": "2026-11-20T08:00:00Z",
+        "Customer": {"Name": "Acme", "contactEmail": "ops@acme.example"},
+    }  # fmt: skip
+    got = act(one() | {"a/instruction.yaml": {"Instruction": instruction}})
+    found = status_of(got.root)
+    assert (found["title"], found["priority"], found["tier"]) == ("Checkout fails", "critical", 4)
+    assert got.lies("a/outputs/partial/incident.yaml")
+    (request,) = (m for m in got.letters("customer-success-manager") if m["type"] == "customer_update_request")
+    assert "ops@acme.example" in str(request)
+
+
+@pytest.mark.spec("MEM-7", "MEM-13")
+@pytest.mark.parametrize(
+    ("line", "fix"),
+    [
+        ("asigned_to: technical-writer", "write assigned_to"),
+        ("dependancies: [T0]", "write dependencies"),
+        ("prioritty: critical", "write priority"),
+        ("resolve_by: 2026-11-25", "write sla_resolution"),
+        ("effort: 4 hours", "write estimated_effort"),
+        ("sla: 4 hours", "write sla_resolution or sla_response, or sla: {response: …, resolution: …}"),
+        ("sla: {first_response: 1 hour, resolution: 4 hours}", "write sla.response"),
+    ],
+)
+def test_a_key_that_only_looks_like_one_is_named_with_the_right_one(act, line, fix):
+    """It is not guessed; `validate` and `status` name its line."""
+    files = one() | {f"{PENDING}/T1.yaml": f"id: T1\ntitle: api error\n{line}\n"}
+    (found,) = act(files).end["findings"]
+    assert (found["severity"], found["line"], found["fix"]) == ("warning", 3, fix)
+
+
+@pytest.mark.spec("MEM-7", "EXE-1")
+def test_keys_of_other_things_are_nobody_s_business(act):
+    """What is near no known key is kept and not spoken of, so that what is said is worth reading."""
+    extra = dict.fromkeys(
+        ("notes", "status", "created_by", "updated_at", "required", "assigner", "resolution", "response", "ticket_url",
+         "product", "channel", "history", "references", "environment", "steps_to_reproduce", "version", "metadata"),
+        "x",
+    )  # fmt: skip
+    assert act(one(**extra)).end["findings"] == []
+
+
+@pytest.mark.spec("EXE-1", "EXE-4")
+def test_a_plan_with_its_tasks_in_one_text_or_in_other_letters(act):
+    """`tasks: T1, T2` lists two tasks, in that order."""
+    files = one() | {f"{PENDING}/T2.yaml": {"id": "T2", "title": "api error"}}
+    got = act(files | {"a/workflow/plan.yaml": {"Plan": {"Tier": 2, "Tasks": "T2, T1"}}})
+    assert [t["id"] for t in status_of(got.root)["tasks"]] == ["T2", "T1"]
+
+
+@pytest.mark.spec("EXE-1", "MEM-13")
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [("tasks: 2", "'2' is no list of tasks"), ("deadline: 2026-12-01", "'deadline' is no key that is read")],
+)
+def test_what_a_plan_says_in_vain_is_said(act, line, said):
+    """Nobody waits for a limit that nobody reads."""
+    (found,) = act(one() | {"a/workflow/plan.yaml": f"tier: 1\n{line}\n"}).end["findings"]
+    assert (found["message"], found["line"]) == (said, 2)
+
+
+@pytest.mark.spec("MSG-1", "CON-12", "DEL-2")
+@pytest.mark.parametrize("keys", [("taskId", "instructionId", "Summary"), ("Task ID", "Instruction-ID", "summary")])
+def test_a_message_in_other_letters_is_the_same_message(act, keys):
+    """A claim with its components: taken for the task it names, its result and its deliverable hold what it says."""
+    task, instruction, summary = keys
+    claim = {
+        "Type": "Completion", "From": ENGINEER, instruction: "a", task: "T1", summary: "it is done", "Output": {"x": 1},
+        "Components": {"rootCauseAnalysis": "nobody knew", "Resolution Steps": "restart"},
+    }  # fmt: skip
+    files = one() | {f"{PENDING}/T2.yaml": {"id": "T2", "title": "api error", "assigned_to": ENGINEER}}
+    got = act(files, [drops("+10m", **claim)])
+    result = got.read("a/outputs/partial/T1.yaml")
+    assert (result["summary"], result["output"]) == ("it is done", {"x": 1})
+    assert result["components"] == claim["Components"]
+    assert state_of(got.root, "T2")["state"] == "assigned"
+
+
+@pytest.mark.spec("MSG-1")
+@pytest.mark.parametrize(("key", "meant"), [("taks_id", "task_id"), ("instuction_id", "instruction_id")])
+def test_a_message_whose_task_is_misspelled_is_not_taken_for_another(act, key, meant):
+    """Its sender has one other open task: nothing is guessed, and he is told the right key."""
+    body = {"type": "completion", "from": ENGINEER, key: "T9", "summary": "s", "output": "o"}
+    got = act(one(), [drops("+10m", **body)])
+    assert state_of(got.root, "T1")["state"] == "assigned"
+    (reason,) = got.reasons()
+    assert (reason["code"], reason["fix"]) == ("MSG-1", f"write {meant}")
+    assert any(m["type"] == "rejection" for m in got.letters(ENGINEER))
+
+
+@pytest.mark.spec("EXE-25", "MSG-1")
+@pytest.mark.parametrize("kind", ["pause", "resume"])
+@pytest.mark.parametrize("names", [{"team": "billing"}, {"until": "2026-11-21"}, {"agnet": ENGINEER}, {"case": "a"}])
+def test_a_pause_with_a_key_that_is_not_read_is_none_of_everything(act, kind, names):
+    """It may be about less than everything, or for a while only: it is refused, and what was holds on."""
+    steps = [{"at": "+1m", "write": f"{BOX}/{kind}.yaml", "content": {"type": kind, "from": "operator", **names}}]
+    if kind == "resume":
+        steps.insert(0, drops("+30s", type="pause", **{"from": "operator"}, reason="stocktaking"))
+    got = act(broad(), [*steps, LATE])
+    assert state_of(got.root, "T2")["state"] == ("assigned" if kind == "pause" else "ready")
+    (reason,) = got.reasons()
+    assert reason["code"] == "MSG-1"
+    assert repr(next(iter(names))) in reason["reason"]
+
+
+@pytest.mark.spec("EXE-25")
+@pytest.mark.parametrize(
+    "more", [{}, {"target": "all"}, {"scope": "everything"}, {"Reason": "stocktaking", "to": "executor"}]
+)
+def test_a_pause_of_everything_may_say_so(act, more):
+    """With a reason, an envelope, or the word itself."""
+    pause = drops("+1m", type="pause", **{"from": "operator"}, **more)
+    got = act(broad(), [pause, LATE])
+    assert (state_of(got.root, "T2")["state"], got.reasons()) == ("ready", [])
+
+
+# --- times ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.spec("MEM-4", "MEM-9", "SLA-3")
+@pytest.mark.parametrize(
+    "text",
+    ["Nov 25, 2026 5:00 PM UTC", "Wed, 25 Nov 2026 17:00:00 +0000", "25.11.2026 17:00", "2026/11/25 17:00 UTC",
+     1795626000, "1795626000", 1795626000000],
+)  # fmt: skip
+def test_a_deadline_in_every_usual_form(act, text):
+    """It is a limit, and nothing is found."""
+    got = act(one(deadline=text))
+    assert clock_of(got.root, "resolution", "T1")["due"] == "2026-11-25T17:00:00Z"
+    assert got.end["findings"] == []
+
+
+@pytest.mark.spec("MSG-10", "MEM-4")
+@pytest.mark.parametrize(
+    "text", [1795600200, "1795600200.5", "Fri Nov 20 09:30:00 UTC 2026", "Fri, 20 Nov 2026 09:30:00 +0000"]
+)
+def test_a_message_counts_from_the_time_that_its_program_writes(act, text):
+    """`time.time()`, `date`, a mail's date: not from when its file was found."""
+    if isinstance(text, int) or text[0].isdigit():
+        text = type(text)(float(text) - 1795600200 + 1795167000)
+    got = act(one(), [says("+1h", "completion", summary="s", output="o", timestamp=text)])
+    assert got.read("a/outputs/partial/T1.yaml")["claimed_at"].startswith("2026-11-20T09:30:00")
+
+
+UPDATE = {"status": "s", "next_steps": "n", "blockers": "none", "expect_next": "e", "contact": "c"}
+
+
+@pytest.mark.spec("SLA-13", "SLA-21", "CON-12")
+@pytest.mark.parametrize(
+    ("said", "due"),
+    [
+        ("4 hours", "2026-11-20T13:10:00Z"),
+        ("in 90 minutes", "2026-11-20T10:40:00Z"),
+        ("PT4H", "2026-11-20T13:10:00Z"),
+        ("Nov 20, 2026 3 PM UTC", "2026-11-20T15:00:00Z"),
+    ],
+)
+def test_a_promise_to_the_customer_may_be_a_span(tmp_path, said, due):
+    """Counted from the update that makes it; `update-001.yaml` and `status` name the moment."""
+    stage = Stage(tmp_path / "memory", {})
+    stage.case({"T1": "api error"}, customer={"name": "Acme", "contact": "ops@acme.example"})
+    stage.at("09:10").drop("customer_update", "customer-success-manager", **UPDATE, nextUpdateAt=said)
+    stage.at("09:11")
+    assert status_of(tmp_path / "memory")["next_update"]["due"] == due
+    assert stage.read(f"{CASE}/outputs/partial/update-001.yaml")["next_update_at"] == due
+
+
+@pytest.mark.spec("SLA-9", "CON-8")
+@pytest.mark.parametrize("said", ["4 hours", "4h", 4, "2026-11-20 13:10 UTC"])
+def test_an_eta_may_be_a_span(tmp_path, said):
+    """From the message on: that is how people say it."""
+    stage = Stage(tmp_path / "memory", {})
+    stage.case({"T1": "api error"})
+    stage.at("09:10").drop("acknowledgement", ENGINEER, "T1", eta=said)
+    stage.at("09:11")
+    assert state_of(tmp_path / "memory", "T1")["eta"] == "2026-11-20T13:10:00Z"
+
+
+@pytest.mark.spec("MEM-13", "SLA-13", "MSG-10", "EXE-29")
+def test_what_of_a_message_is_not_understood_is_told_to_its_sender_once(tmp_path):
+    """It is taken all the same; the notice names the field, what counts instead, and how to write it."""
+    stage = Stage(tmp_path / "memory", {})
+    stage.case({"T1": "api error"}, customer={"name": "Acme", "contact": "ops@acme.example"})
+    liaison, box = "customer-success-manager", tmp_path / f"memory/{INBOX}"
+    for minute in ("09:10", "09:20"):
+        stage.at(minute).drop("customer_update", liaison, **UPDATE, next_update_at="tomorrow")
+        stage.drop("progress", ENGINEER, "T1", eta="11/20/2026", timestamp="noon")
+    stage.at("09:21")
+    told = {
+        who: [p for p in (box / who).glob("*.notice*.yaml") if "is taken, but" in p.read_text()]
+        for who in (liaison, ENGINEER)
+    }
+    assert [len(paths) for paths in told.values()] == [1, 1]
+    assert (
+        "next_update_at: 'tomorrow' is not a time: the next update is due as without it" in told[liaison][0].read_text()
+    )
+    text = " ".join(told[ENGINEER][0].read_text().split())
+    assert "timestamp: 'noon' is not a time: the time of its file counts" in text
+    assert "eta: '11/20/2026' is not a time: it is not known by when it will be done" in text
+    stage.restart()
+    stage.sound()
+
+
+@pytest.mark.spec("SLA-9", "MEM-13")
+@pytest.mark.parametrize("said", ["soon", "unknown", "TBD", None])
+def test_words_that_mean_no_time_are_no_fault(act, said):
+    """Nobody is told off for `eta: soon`."""
+    got = act(one(), [says("+10m", "progress", eta=said)])
+    assert all(m["type"] != "notice" for m in got.letters(ENGINEER))
