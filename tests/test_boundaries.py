@@ -6,6 +6,7 @@ Counterparts: `test_crash.py`, where the daemon dies; `test_fuzz.py`, where the 
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import random
@@ -314,6 +315,15 @@ def test_a_case_in_work_at_three_deaths_is_parked_and_the_others_go_on(memory: P
     (letter,) = (root / INBOX / "hitl").iterdir()
     assert "three times in a row" in letter.read_text()
     assert json.loads((state / "deaths.json").read_text()) == {"acme-1": 3}
+
+
+def test_who_counts_deaths_keeps_no_descriptor_when_he_is_gone(tmp_path: Path) -> None:
+    """Whoever makes many of them, one after the other, does not run out of descriptors."""
+    before = set(os.listdir("/proc/self/fd"))
+    for _ in range(20):
+        Deaths(str(tmp_path)).working("acme-1")
+    gc.collect()
+    assert len(os.listdir("/proc/self/fd")) <= len(before)
 
 
 @pytest.mark.spec("REL-4", "MSG-5")

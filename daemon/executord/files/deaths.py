@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import weakref
 
 TOO_MANY = 3
 _WIDTH = 512  # bytes; a case's name is at most 255
@@ -31,6 +32,7 @@ class Deaths:
             self._fd = os.open(os.path.join(folder, "in-work"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError:
             return  # without room for it nothing is counted; nothing else depends on it
+        weakref.finalize(self, os.close, self._fd)
         name = os.fsdecode(os.pread(self._fd, _WIDTH, 0).split(b"\0", 1)[0])
         if name:
             self._counts[name] = self._counts.get(name, 0) + 1
