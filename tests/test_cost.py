@@ -27,7 +27,8 @@ from executord.policy import make_policy
 from executord.service import Service, display
 from executord.service.rings import Rings
 from tests.bench import trees
-from tests.stories.kit import CASE, STORIES, play
+from tests.stories.delivery import finished
+from tests.stories.kit import CASE, STORIES, Stage, play
 
 NOW = datetime.now(UTC) + timedelta(days=1)  # later than every file that is made: all are whole
 
@@ -164,6 +165,19 @@ def test_the_view_of_a_large_case_is_made_less_often(tmp_path: Path, monkeypatch
     assert service.next_at() == NOW + timedelta(seconds=3)
     service.turn(NOW + timedelta(seconds=3), Rings())
     assert view.read_bytes() != shown
+
+
+@pytest.mark.spec("PERF-3", "QUA-4")
+def test_a_closed_case_keeps_nothing_that_can_be_made_again(tmp_path: Path) -> None:
+    """They stay until they are archived: lines to come, letters, clocks as text would be more than the cases."""
+    stage = Stage(tmp_path)
+    finished(stage, customer=True)
+    case, agenda = stage.service.cases[CASE], stage.service.agendas[CASE]
+    assert case.memo
+    assert agenda.lines()
+    stage.at("09:30").drop("verdict", "validator", verdict="PASS", reason="all is well")
+    stage.at("09:31")
+    assert [len(case.memo), len(case.memos), len(agenda.lines())] == [0, 0, 0]
 
 
 @pytest.mark.spec("PERF-3", "CON-6")

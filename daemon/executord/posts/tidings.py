@@ -295,19 +295,23 @@ def customer_name(case: Case) -> str:
     return (customer.name or customer.contact or "the customer") if customer is not None else "the customer"
 
 
-def overdue(case: Case, found: Cadence, level: int, answer_by: datetime, after: str | None) -> dict[str, Any]:
-    """A reminder of an update that is overdue, to the liaison [SLA-14]."""
+def overdue(
+    case: Case, found: Cadence, about: Mapping[str, Any], level: int, answer_by: datetime, after: str | None
+) -> dict[str, Any]:
+    """A reminder of an update that is overdue, to the liaison [SLA-14]; `about`: how it was asked for."""
     return {
         "level": level,
         "answer_by": stamp(answer_by),
         "then_asked": after,
         "text": f"the update for {customer_name(case)} is overdue since {local_words(found.due, found.calendar)}",
-        "about": update_request(case, found),
+        "about": about,
     }
 
 
-def silence(case: Case, found: Cadence, level: int, answer_by: datetime, after: str | None) -> dict[str, Any]:
-    """An escalation of an update that is overdue [SLA-14, EXE-20]."""
+def silence(
+    case: Case, found: Cadence, about: Mapping[str, Any], level: int, answer_by: datetime, after: str | None
+) -> dict[str, Any]:
+    """An escalation of an update that is overdue [SLA-14, EXE-20]; `about`: how it was asked for."""
     return {
         "level": level,
         "answer_by": stamp(answer_by),
@@ -319,7 +323,7 @@ def silence(case: Case, found: Cadence, level: int, answer_by: datetime, after: 
         "tried": [{"asked": case.head.liaison}],
         "decision_needed": "who tells the customer how things stand, now",
         "options": [{"type": "customer_update", "means": "the update itself, with its five contents"}],
-        "about": update_request(case, found),
+        "about": about,
     }
 
 

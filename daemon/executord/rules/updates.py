@@ -64,6 +64,7 @@ def chain(case: Case, policy: Policy, found: Cadence) -> tuple[str, ...]:
 def _lines(case: Case, found: Cadence, policy: Policy, *, on_its_way: bool) -> Iterator[Due]:
     head, liaison = case.head, case.head.liaison
     number = f"update #{found.number}"
+    asked = update_request(case, found)  # one for all that tell of it: of many cases it is the largest thing kept
     ask = found.ask
     if found.priority != "critical":
         ask = at_work(policy, liaison, ask)
@@ -73,7 +74,7 @@ def _lines(case: Case, found: Cadence, policy: Policy, *, on_its_way: bool) -> I
     ask = min(ask, max(found.late_from, found.ask))
     if f"ask {number}" not in head.done and not on_its_way:
         yield Due(
-            ask, f"ask {number}", RULE, Send(liaison, "customer_update_request", update_request(case, found)),
+            ask, f"ask {number}", RULE, Send(liaison, "customer_update_request", asked),
             why=f"due {stamp(found.due)}: {found.source}", facts={"number": found.number}, order=ORDER,
             until=found.late_from if found.late_from > ask else None,
         )  # fmt: skip
@@ -83,7 +84,7 @@ def _lines(case: Case, found: Cadence, policy: Policy, *, on_its_way: bool) -> I
     if f"remind {number}" not in head.done and not instead:
         yield Due(
             found.late_from, f"remind {number}", RULE,
-            Send(liaison, "reminder", overdue(case, found, 1, times[0], levels[0])),
+            Send(liaison, "reminder", overdue(case, found, asked, 1, times[0], levels[0])),
             why=f"overdue since {stamp(found.due)}", facts={"number": found.number}, order=ORDER,
         )  # fmt: skip
     for k, (at, to) in enumerate(zip(times, levels, strict=True), 1):
@@ -92,7 +93,7 @@ def _lines(case: Case, found: Cadence, policy: Policy, *, on_its_way: bool) -> I
             later = times[k] if k < len(times) else None
             yield Due(
                 at, name, RULE,
-                Send(to, "escalation", silence(case, found, k, later or at + gap, levels[k] if later else None)),
+                Send(to, "escalation", silence(case, found, asked, k, later or at + gap, levels[k] if later else None)),
                 why=f"{case.head.liaison} has sent no update; it was due {stamp(found.due)}",
                 facts={"number": found.number}, order=ORDER, until=later,
             )  # fmt: skip

@@ -97,6 +97,9 @@ class Display:
         hands.view(case, f"{case.id}/{PROGRESS}", progress(case, self._service.agendas[case.id], self._service.policy))
         for each in case.head.incidents:
             hands.view(case, f"{case.id}/{incident.view_path(each)}", dump(incident.view(case, each)))
+        if case.head.closed is not None:  # nobody will ask soon: of many it would be more than the cases themselves
+            case.memo.clear()
+            case.memos.clear()
 
 
 def _paths(case: Case) -> list[str]:
