@@ -342,7 +342,7 @@ def test_tabs_as_indentation_are_said_plainly(text):
         ("a: 1\nb: 'x\nc: 1\n", 4, "line 2"),
         ("a: [1, 2\nb: c\n", 2, "line 1"),
         ("a: 1\n]\n", 2, "expected"),
-        ("a: **bold**\n", 1, "`*`"),
+        ("**a**: bold\n", 1, "`*`"),
         ("a: *x\n", 1, "refers to nothing"),
         ("a: 1\nword\nb: 2\n", 3, "':'"),
     ],
@@ -430,9 +430,10 @@ def test_a_file_that_parses_is_never_repaired():
 
 @pytest.mark.spec("MEM-6")
 @pytest.mark.parametrize(
-    "text", ["```yaml\na: 1\n", "Here it is:\n```yaml\na: 1\n```\n", "```\n```\n", "```yaml\na: 1\n~~~\n"]
+    "text",
+    ["```yaml\na: 1\n", "Here it is:\n```\n", "```\n```\n", "```yaml\na: 1\n~~~\n", "b: 1\n```yaml\na: 1\n```\n"],
 )
-def test_half_a_fence_or_one_with_words_around_it_is_a_fault(text):
+def test_half_a_fence_or_one_with_keys_around_it_is_a_fault(text):
     """Of what is cut off nobody knows what it was to become."""
     assert fault(text).code == "MEM-13"
 
@@ -1005,8 +1006,8 @@ def test_what_is_no_task_or_message_is_left_alone():
         assert is_left_alone(name), name
     for name in ("a.yaml", "a.yml", "a.json", "tmp.yaml", "a.txt", "md", "a~2.yaml", "a.tmpl.yaml"):
         assert not is_left_alone(name), name
-    assert paper.TASK_ENDINGS == (".yaml", ".yml")
-    assert paper.MESSAGE_ENDINGS == (".yaml", ".yml", ".json")
+    assert paper.TASK_ENDINGS == (".yaml", ".yml", ".YAML", ".YML")
+    assert (*paper.TASK_ENDINGS, ".json", ".JSON") == paper.MESSAGE_ENDINGS
 
 
 @pytest.mark.spec("MEM-10")

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.stories.delivery import TICKET
 from tests.stories.kit import CASE, INBOX, Stage
 from tests.test_outside import ENGINEER, PENDING, act, one, says, state_of, status_of
 
@@ -271,3 +272,143 @@ def test_words_that_mean_no_time_are_no_fault(act, said):
     """Nobody is told off for `eta: soon`."""
     got = act(one(), [says("+10m", "progress", eta=said)])
     assert all(m["type"] != "notice" for m in got.letters(ENGINEER))
+
+
+# --- files ------------------------------------------------------------------------------------------------------------
+
+TASK = "id: T1\ntitle: api error\nassigned_to: technical-writer\n"
+
+
+@pytest.mark.spec("MEM-6", "MEM-13")
+@pytest.mark.parametrize(
+    ("text", "title"),
+    [
+        (f"Here is the task you asked for:\n\n```yaml\n{TASK}```\n\nLet me know: I can add more!\n", "api error"),
+        (f"```\n{TASK}```\nDone.\n", "api error"),
+        (TASK.replace("api error", "[URGENT] login fails"), "[URGENT] login fails"),
+        (TASK.replace("api error", "[Bug](https://x.example/1): login"), "[Bug](https://x.example/1): login"),
+        (TASK.replace("api error", "{{ product }} is down"), "{{ product }} is down"),
+        (TASK.replace("api error", "*critical* api error"), "*critical* api error"),
+        (TASK.replace("api error", "- api error"), "- api error"),
+        (TASK.replace("api error", "| api error"), "| api error"),
+        (TASK.replace(": ", ":\u00a0"), "api error"),
+        (f"task:\n{''.join(f'  {line}' for line in TASK.splitlines(True))}".replace("  ", "\u00a0\u00a0"), "api error"),
+    ],
+)
+def test_what_surrounds_yaml_and_what_begins_a_text(act, text, title):
+    """Prose and a fence, as models write them; brackets and stars, as ticket tools do; blanks as in copied text."""
+    got = act(one() | {f"{PENDING}/T1.yaml": text})
+    found = state_of(got.root, "T1")
+    assert (found["title"], found["agent"]) == (title, "technical-writer")
+    assert got.end["findings"]
+    assert {(f["code"], f["severity"]) for f in got.end["findings"]} == {("MEM-6", "warning")}
+
+
+@pytest.mark.spec("MEM-6", "MEM-11")
+@pytest.mark.parametrize(
+    "text",
+    [
+        "id: T1\ntitle: run this\n```yaml\nrm: everything\n```\n",  # the block is a part of it
+        "```yaml\nid: T1\ntitle: one\n```\n```yaml\nid: T2\ntitle: two\n```\n",  # which one?
+        "See:\n```bash\nid: T1\n```\n",
+        "```yaml\nid: T1\ntitle: cut off in the mid",
+    ],
+)
+def test_a_block_that_may_not_be_the_whole_is_not_taken_for_it(act, text):
+    """It is held, and its fix speaks of Markdown."""
+    got = act(one() | {f"{PENDING}/T1.yaml": text})
+    assert state_of(got.root, "T1")["state"] == "held"
+    assert any("Markdown" in (f["fix"] or "") for f in got.end["findings"])
+
+
+@pytest.mark.spec("MEM-3")
+def test_a_task_file_may_end_in_capitals(act):
+    """As some systems write it."""
+    got = act({"a/instruction.yaml": {"title": "X"}, f"{PENDING}/T1.YAML": TASK})
+    assert state_of(got.root, "T1")["agent"] == "technical-writer"
+
+
+@pytest.mark.spec("MEM-3", "CON-8")
+@pytest.mark.parametrize("name", ["T2.json", "T2.yaml.txt", "T2"])
+def test_a_file_among_the_tasks_that_is_none_is_said(act, name):
+    """To the planner once, and by `status`; not of notes and lists."""
+    files = one() | {f"{PENDING}/{name}": '{"id": "T2"}', f"{PENDING}/notes.md": "x", f"{PENDING}/T9.yaml.part": "x"}
+    got = act(files, [{"at": "+1h", "restart": True}])
+    (told,) = (m for m in got.letters("planner") if m["type"] == "notice")
+    assert [row["path"] for row in told["faults"]] == [f"{PENDING}/{name}"]
+    assert [p["path"] for p in status_of(got.root)["problems"]] == [f"{PENDING}/{name}"]
+
+
+@pytest.mark.spec("MEM-7", "MEM-11")
+@pytest.mark.parametrize("tasks", [[{"id": "T1"}, {"id": "T2"}], {"T1": {"title": "x"}}])
+def test_a_list_of_tasks_in_a_task_s_file_is_no_task(act, tasks):
+    """Nobody is given a task without a word; the planner is told what to do."""
+    got = act({"a/instruction.yaml": {"title": "X"}, f"{PENDING}/tasks.yaml": {"tasks": tasks}})
+    assert got.names("assign") == []
+    assert "put each task into a file of its own" in str(got.letters("planner"))
+
+
+@pytest.mark.spec("MEM-11", "EXE-4", "QUA-2")
+@pytest.mark.parametrize(
+    "text", ["", "# nothing yet\n", "title: [not closed\n"], ids=["empty", "comment", "unreadable"]
+)
+@pytest.mark.parametrize("when", [None, "+10m"], ids=["from the start", "by an edit"])
+def test_a_case_whose_instruction_says_nothing_is_not_handed_off(act, text, when):
+    """It goes on with priority medium, but who knows whether a customer waits for his update? A decision frees it, and
+    so does the file when it can be read again."""
+    files = one() | {"a/instruction.yaml": text if when is None else {"title": "X", "tier": 1, "customer": "Acme"}}
+    steps: list[dict[str, Any]] = [] if when is None else [{"at": when, "write": "a/instruction.yaml", "text": text}]
+    task = {"communication_required": "internal"}
+    files[f"{PENDING}/T1.yaml"] = {**files[f"{PENDING}/T1.yaml"], **task}
+    steps.append(says("+1h", "completion", summary="s", output="o", components=TICKET))
+    got = act(files, steps)
+    assert not got.lies("a/outputs/final/handoff.yaml")
+    assert any("is not handed off: nobody knows of a customer" in str(m) for m in got.letters("planner"))
+    asked = [m for m in got.letters("support-manager") if m["type"] == "escalation"]
+    assert any("nobody knows of a customer" in str(m) and "waive" in str(m) for m in asked)
+
+
+@pytest.mark.spec("MEM-11", "QUA-5")
+@pytest.mark.parametrize("how", ["mended", "waived"])
+def test_and_goes_on_when_it_can_be_read_again_or_is_waived(tmp_path, how):
+    """The file is mended; or support-manager lets the standard pass."""
+    stage = Stage(tmp_path / "memory", {})
+    stage.lay(f"{CASE}/instruction.yaml", "# to be written\n")
+    stage.lay(f"{CASE}/tasks/pending/T1.yaml", {"id": "T1", "title": "api error"})
+    stage.at("09:10").done(ENGINEER, "T1", components=TICKET)
+    stage.at("09:20")
+    asked = f"{INBOX}/support-manager"
+    assert any("nobody knows of a customer" in p.read_text() for p in (tmp_path / "memory" / asked).glob("*.yaml"))
+    if how == "mended":
+        stage.put(f"{CASE}/instruction.yaml", {"title": "X"})
+    else:
+        stage.drop("waive", "support-manager", standard=2, reason="it was a test")
+    stage.at("09:30")
+    assert stage.read(f"{CASE}/outputs/final/handoff.yaml")["gate"][1]["result"] == (
+        "pass" if how == "mended" else "waived"
+    )
+
+
+@pytest.mark.spec("EXE-1", "EXE-23", "DEL-6")
+def test_tier_and_type_that_are_edited_count_where_no_plan_says_them(act):
+    """What has not been dispatched follows them; a guess stays a guess."""
+    files = one() | {f"{PENDING}/T{n}.yaml": {"id": f"T{n}", "title": "api error"} for n in (2, 3)}
+    edit = {
+        "at": "+1h",
+        "write": "a/instruction.yaml",
+        "content": {"title": "X", "tier": 3, "template": "training_program"},
+    }
+    got = act(files, [edit])
+    assert got.names("replan") == ["replan a #1"]
+    found = status_of(got.root)
+    assert (found["tier"], found["deliverable_type"]) == (3, "training_program")
+    assert {t["state"] for t in found["tasks"]} == {"assigned"} or "assign T2 a1" in got.names("assign")
+
+
+@pytest.mark.spec("DEL-6", "MEM-13")
+@pytest.mark.parametrize("path", ["a/instruction.yaml", "a/workflow/plan.yaml"])
+def test_a_type_of_deliverable_that_there_is_not_is_said(act, path):
+    """The guess is stated, and the line that it comes from named."""
+    files = one() | {path: "tier: 1\ndeliverable_type: ticket_resolutoin\n"}
+    (found,) = (f for f in act(files).end["findings"] if f["code"] == "DEL-6")
+    assert (found["path"], found["line"], found["severity"]) == (path, 2, "warning")

@@ -120,6 +120,8 @@ def _tasks(case: Case) -> Standard:
 def _customer(case: Case, policy: Policy) -> Standard:
     if "instruction" in case.head.lacks:
         return Standard(2, "fail", (f"nobody knows of a customer: {case.head.lacking}",))
+    if case.head.spec.unknown:
+        return Standard(2, "fail", ("nobody knows of a customer: instruction.yaml cannot be read, or is empty",))
     if case.head.spec.customer is None:
         return Standard(2, "pass", ("there is no customer",))
     fails, passes = [], []

@@ -112,6 +112,7 @@ class InstructionSpec:
     tags: tuple[str, ...] = ()
     liaison: str | None = None
     severity: int | None = None  # 1 to 4, of an incident
+    unknown: bool = False  # the file is there and says nothing that can be read [MEM-11]
     data: Mapping[str, Any] = field(default_factory=empty)
 
 

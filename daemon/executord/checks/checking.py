@@ -29,7 +29,7 @@ from executord.errors import (
 )
 from executord.files import journal
 from executord.files.disk import OWN_INBOXES
-from executord.files.store import placed
+from executord.files.seen import placed
 from executord.letters import INSTRUCTION
 from executord.paper import MESSAGE_ENDINGS, TASK_ENDINGS, Limits, Sheet, is_left_alone, parse
 from executord.paper.gate import open_file

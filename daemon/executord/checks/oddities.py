@@ -40,7 +40,7 @@ def in_task(data: Data | None, stem: str, zone: tzinfo) -> list[Finding]:
 def in_instruction(data: Data | None, case_id: str, zone: tzinfo) -> list[Finding]:
     """`instruction.yaml` of the folder `case_id`."""
     if not data:
-        return [Finding("MEM-11", "the file is empty", "say at least title and priority", "warning")]
+        return [Finding("MEM-11", "the file is empty", "say at least title, priority and customer", "warning")]
     return _strictly(read_instruction(data, case_id, zone)[1])
 
 

@@ -204,7 +204,9 @@ class _Pickler(pickle.Pickler):
         if kind is Case:
             return _case, tuple(getattr(value, name) for name in _KEPT)
         if kind is Seen:
-            return Seen, (value.files, value.head, {}, value.by_id, True, value.journal)
+            of_this_run: tuple[Any, ...] = ({}, None, -1)
+            known: tuple[Any, ...] = (value.files, value.head, {}, value.by_id, True, value.journal)
+            return Seen, (*known, *of_this_run, value.faults, value.strangers)
         if is_dataclass(kind) and kind.__dataclass_params__.frozen:  # type: ignore[attr-defined]
             return _made, (kind, _getter(kind)(value))
         return NotImplemented

@@ -7,19 +7,32 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
-from executord.case import Head, TaskFile
+from executord.case import Head, InstructionSpec, TaskFile
 from executord.case.packed import shared
-from executord.errors import Unreadable
+from executord.errors import Finding, Unreadable
+from executord.evolve import replace
 from executord.files import journal
+from executord.paper import Sheet, is_left_alone, locate
 from executord.paper.gate import Identity
+from executord.pen import printable
+from executord.reading import read_instruction
+from executord.values import whole_number
 
 PLANS = ("workflow/plan.yaml", "workflow/plan.yml")
 HEAD_FILES = ("instruction.yaml", *PLANS, "workflow/routing_decision.yaml")
 INSTRUCTION = HEAD_FILES[0]
 SPELLED = {INSTRUCTION: "instruction.yml"}  # read where the first is not there [MEM-3]
+
+MOST_STRANGERS = 20  # that are told of one instruction
+
+
+def is_stranger(name: str) -> bool:
+    """Whether somebody may take a file of this name for a task, and it is read as none [MEM-3]."""
+    return not is_left_alone(name) and (name.lower().endswith((".json", ".txt")) or "." not in name)
+
 
 #: Of "instruction" and "plan" what is missing, and since when; None: it lies there and is not read.
 Missed = tuple[tuple[str, datetime | None], ...]
@@ -38,6 +51,14 @@ class Seen:
     views: dict[str, tuple[bytes, Identity | None]] = field(default_factory=dict)  # path → sha256 as we wrote it
     root: tuple[int, int] | None = None
     revision: int = -1  # of the case, when its extras were listed
+    faults: tuple[Finding, ...] = ()  # of instruction and plan
+    strangers: tuple[str, ...] = ()  # "folder/name" of what lies among the open tasks and is read as none
+
+    def all_faults(self, case_id: str) -> tuple[Finding, ...]:
+        """What is odd in a case's folder beyond its tasks' files [MEM-3, MEM-13]."""
+        fix = "name it .yaml, or take it away: only files that end in .yaml or .yml are tasks"
+        more = (f"{case_id}/tasks/{path}" for path in self.strangers)
+        return (*self.faults, *(Finding("MEM-3", "it is read as no task", fix, path=printable(p)) for p in more))
 
     def carrying(self, task_id: str) -> tuple[str, ...]:
         """The files that carry this id."""
@@ -91,3 +112,31 @@ def counting(
             yield name, gone + settle
         elif name != INSTRUCTION:  # whose an instruction is that nobody opened must not be guessed from its tasks
             yield name, datetime.min.replace(tzinfo=UTC)  # there is another one, or nothing was done by it
+
+
+# --- what they say ----------------------------------------------------------------------------------------------------
+
+
+def instruction_in(
+    sheet: Sheet | Unreadable | None, case_id: str, place: str, zone: tzinfo
+) -> tuple[InstructionSpec, list[Finding]]:
+    """The instruction that a file at `place` is, and what is odd in it; without one nothing is said."""
+    if sheet is None:
+        return InstructionSpec(), []
+    if isinstance(sheet, Unreadable):
+        return InstructionSpec(unknown=True), [sheet.finding()]
+    spec, odd = read_instruction(sheet.data or {}, case_id, zone)
+    if not sheet.data:
+        fault = Finding("MEM-11", "the file is empty", "say at least title, priority and customer")
+        return replace(spec, unknown=True), [fault.at(place)]
+    return spec, [*sheet.findings, *(placed(f, sheet, place) for f in odd)]
+
+
+def placed(found: Finding, sheet: Sheet, path: str) -> Finding:
+    """The finding with the line and column of its field."""
+    if found.line is not None or found.field is None:
+        return found.at(path)
+    numbers = [(k, whole_number(k)) for k in found.field.split(".")]
+    keys = tuple(k if number is None else number for k, number in numbers)
+    places = (locate(sheet.raw, within + keys) for within in ((), ("task",), ("instruction",), ("plan",)))
+    return found.at(path, *(next(filter(None, places), None) or (None, None)))

@@ -15,7 +15,7 @@ from collections.abc import Collection, Container, Iterable, Mapping
 from datetime import datetime
 from typing import Any, cast
 
-from executord.case import Folder, HandClaim, InstructionSpec, Task, TaskFile, TaskSpec, expected_spec
+from executord.case import Folder, HandClaim, Task, TaskFile, TaskSpec, expected_spec
 from executord.case.casebook import Case
 from executord.case.packed import shared
 from executord.case.sight import fresh_head, see_gone, see_head, see_missed, see_plan, see_quiet, see_task
@@ -25,9 +25,21 @@ from executord.evolve import replace
 from executord.files import journal
 from executord.files.disk import INBOX
 from executord.files.evidence import Evidence
-from executord.files.seen import HEAD_FILES, INSTRUCTION, PLANS, SPELLED, Seen, counting, missing
+from executord.files.seen import (
+    HEAD_FILES,
+    INSTRUCTION,
+    MOST_STRANGERS,
+    PLANS,
+    SPELLED,
+    Seen,
+    counting,
+    instruction_in,
+    is_stranger,
+    missing,
+    placed,
+)
 from executord.fold import fold
-from executord.paper import TASK_ENDINGS, Limits, Sheet, is_left_alone, locate, open_file, read_sheet
+from executord.paper import TASK_ENDINGS, Limits, Sheet, is_left_alone, open_file, read_sheet
 from executord.paper.gate import (
     LEFT_OPEN,
     Identity,
@@ -40,7 +52,7 @@ from executord.paper.gate import (
     status_of,
 )
 from executord.policy import Policy
-from executord.reading import find, read_instruction, read_plan, read_task, safe_stem, text_of
+from executord.reading import find, read_plan, read_task, safe_stem, text_of
 from executord.values import agent_name, read_stamp, whole_number
 from executord.verification import OUTPUT, SUMMARY
 
@@ -335,18 +347,11 @@ class Store:
 
     def _set_head(self, case: Case, seen: Seen, now: datetime) -> None:
         zone = self.policy.zone
-        spec, faults = InstructionSpec(), []
         found = seen.head.get(INSTRUCTION)
         case.instruction_mtime = min(moment_of(mtime_of(found[0])), now) if found is not None else None
-        if found is not None:
-            sheet = found[1]
-            if isinstance(sheet, Unreadable):
-                faults = [sheet.finding()]
-            else:
-                spec, faults = read_instruction(sheet.data or {}, case.id, zone)
-                here = os.path.lexists(f"{self.root}/{case.id}/{INSTRUCTION}")
-                place = f"{case.id}/{INSTRUCTION if here else SPELLED[INSTRUCTION]}"
-                faults = [*sheet.findings, *(placed(f, sheet, place) for f in faults)]
+        here = os.path.lexists(f"{self.root}/{case.id}/{INSTRUCTION}")
+        place = f"{case.id}/{INSTRUCTION if here else SPELLED[INSTRUCTION]}"
+        spec, faults = instruction_in(found[1] if found is not None else None, case.id, place, zone)
         ours = spec.domain is None or spec.domain in self.policy.domains
         plan = case.plan_sha = None
         routing = seen.head.get("workflow/routing_decision.yaml")
@@ -365,7 +370,8 @@ class Store:
             break
         if plan is None and routed is not None and spec.tier is None:
             spec = replace(spec, tier=read_plan({}, zone, routing=routed)[0].tier)
-        see_head(case, spec, tuple(faults), ours, now)
+        seen.faults = tuple(faults)
+        see_head(case, spec, seen.all_faults(case.id), ours, now)
         see_plan(case, plan)
 
     def _scan_tasks(
@@ -377,6 +383,7 @@ class Store:
         here: set[str] = set()
         files, waiting_to_open = seen.files, case.head.opened_at is None
         known = {t.sha256 for t in case.tasks.values() if t.sha256} if not seen.files else set()
+        strangers: list[str] = []
         for folder in TASK_FOLDERS:
             try:
                 entries = list(os.scandir(f"{base}/{folder}"))
@@ -387,6 +394,8 @@ class Store:
                 key = f"{folder}/{name}"
                 old = files.get(key)
                 if old is None and (is_left_alone(name) or not name.endswith(TASK_ENDINGS)):
+                    if folder != "completed" and is_stranger(name):
+                        strangers.append(key)
                     continue
                 try:
                     status = entry.stat(follow_symlinks=False)
@@ -414,6 +423,9 @@ class Store:
             touched.add(file.spec.id)
         for path in [p for p in seen.waiting if p.startswith("tasks/") and p.removeprefix("tasks/") not in here]:
             del seen.waiting[path]
+        if (found := tuple(sorted(strangers)[:MOST_STRANGERS])) != seen.strangers:
+            seen.strangers = found
+            case.set_head(replace(case.head, faults=seen.all_faults(case.id)))
         return touched, newest
 
     @staticmethod
@@ -569,13 +581,3 @@ def read_case_journal(case: Case, folder: str, told: journal.Journal | None = No
         path, why = f"{case.id}/{journal.PLACE}", f"{type(error).__name__}: {error}"
         raise journal.not_understood(entry, path, why) from error
     return found
-
-
-def placed(found: Finding, sheet: Sheet, path: str) -> Finding:
-    """The finding with the line and column of its field."""
-    if found.line is not None or found.field is None:
-        return found.at(path)
-    numbers = [(k, whole_number(k)) for k in found.field.split(".")]
-    keys = tuple(k if number is None else number for k, number in numbers)
-    places = (locate(sheet.raw, within + keys) for within in ((), ("task",), ("instruction",), ("plan",)))
-    return found.at(path, *(next(filter(None, places), None) or (None, None)))

@@ -48,10 +48,10 @@ __all__ = [
     "written",
 ]
 
-TASK_ENDINGS = (".yaml", ".yml")
+TASK_ENDINGS = (".yaml", ".yml", ".YAML", ".YML")
 """Names with these endings in a task folder are tasks [MEM-3]."""
 
-MESSAGE_ENDINGS = (".yaml", ".yml", ".json")
+MESSAGE_ENDINGS = (*TASK_ENDINGS, ".json", ".JSON")
 """Names with these endings in the inbox are messages [MEM-3]."""
 
 
@@ -190,8 +190,11 @@ def _read(raw: bytes, limits: Limits) -> tuple[dict[str, Any] | None, list[Findi
         data = _from_json(raw, limits, notes)
         if data is not None:
             return data, notes, False
+    blanks: list[Finding] = []
+    if _HARD_BLANK in raw:
+        raw, blanks = _plain_blanks(raw)
     try:
-        return _from_yaml(raw, limits, notes), notes, False
+        return _from_yaml(raw, limits, notes), [*blanks, *notes], bool(blanks)
     except Unreadable:
         raise
     except Exception as error:  # whatever the C reader raises is a fault of this file, told with its place [MEM-13]
@@ -204,14 +207,40 @@ def _read(raw: bytes, limits: Limits) -> tuple[dict[str, Any] | None, list[Findi
         if cut > 0:
             data = _from_yaml(raw[: cut + 1], limits, notes)
             if data is not None:
-                return data, notes, False
+                return data, [*blanks, *notes], bool(blanks)
         second, repairs = mend(raw)
         if repairs:
             data = _from_yaml(second, limits, notes)
-            return data, [*repairs, *notes], True
+            return data, [*blanks, *repairs, *notes], True
     except Exception:  # mended it cannot be read either: what is told is the fault as it was written
         pass
     raise fault
+
+
+_HARD_BLANK = "\u00a0".encode()
+_KEYED = re.compile(r"[\w ]{1,60}:\u00a0+")
+
+
+def _plain_blanks(raw: bytes) -> tuple[bytes, list[Finding]]:
+    """The file with blanks where no-break spaces indent a line or stand behind a key, as copied text has them, and what
+    was replaced: YAML takes them for letters, and a key that they indent for one of the level above [MEM-6]."""
+    lines = raw.split(b"\n")
+    notes: list[Finding] = []
+    for number, line in enumerate(lines):
+        if _HARD_BLANK not in line:
+            continue
+        text = line.decode("utf-8", "surrogateescape")
+        begin = len(text) - len(text.lstrip(" -\u00a0"))
+        keyed = _KEYED.match(text, begin)
+        end = keyed.end() if keyed is not None else begin
+        plain = text[:end].replace("\u00a0", " ")
+        if plain == text[:end]:
+            continue
+        lines[number] = (plain + text[end:]).encode("utf-8", "surrogateescape")
+        if not notes:
+            why, fix = "no-break spaces that indent it are read as blanks", "write plain blanks"
+            notes.append(Finding("MEM-6", why, fix, "warning", line=number + 1, column=text.index("\u00a0") + 1))
+    return b"\n".join(lines), notes
 
 
 _FIXES = (
@@ -240,6 +269,8 @@ def _fault(error: Exception, raw: bytes) -> Unreadable:
                 break
         if mark is not None and "cannot start any token" in problem and _is_tab(raw, mark):
             problem, fix = "a tab is used as indentation", "indent with spaces"
+        elif re.search(rb"^(?:```|~~~)", raw, re.M):
+            fix = "write the YAML alone, without Markdown around it"
         if error.context and error.context_mark is not None and error.context_mark.line != getattr(mark, "line", None):
             problem += f" ({error.context} that begins in line {error.context_mark.line + 1})"
         line, column = (mark.line + 1, mark.column + 1) if mark is not None else (None, None)
@@ -248,6 +279,9 @@ def _fault(error: Exception, raw: bytes) -> Unreadable:
         line, column = _place(raw, error.position)
         if 0 in raw and not raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
             why = "the file holds NUL bytes: it is binary or was cut off by a crash"
+        elif "control characters" in error.reason:
+            why = "the file holds a control character"
+            return Unreadable(why, line=line, column=column, code="MEM-13", fix="save it as UTF-8 text without it")
         else:
             why = f"the file is not UTF-8 text: {error.reason}"
         return Unreadable(why, line=line, column=column, code="MEM-13", fix="save it as UTF-8")

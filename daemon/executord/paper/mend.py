@@ -23,15 +23,21 @@ _COLON = re.compile(r":(?: |$)")
 _STRINGS = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^']|'')*'")
 # the same, but one that is never closed takes the rest: searching again behind each quote would be quadratic
 _SPANS = re.compile(r"\"(?:[^\"\\]|\\.)*(?:\"|\Z)|'(?:[^']|'')*(?:'|\Z)")
-_FENCE = re.compile(r"(`{3,}|~{3,})[ \t]*[\w+.-]*[ \t]*\r?")
+_BRACKETS = re.compile(_SPANS.pattern + r"|[\[\]{}]")
+_FENCE = re.compile(r"(`{3,}|~{3,})[ \t]*(?P<kind>[\w+.-]*)[ \t]*\r?")
+_KINDS = ("", "yaml", "yml", "json")
+_KEY = re.compile(r"[a-z][\w-]*[ \t]*:(?:\s|$)|---|\.\.\.")  # what prose does not begin a line with
+_ALIAS = re.compile(r"\*[\w-]+ *(?:#.*)?")
 _REPAIRS_LIMIT = 100
 
 
 def mend(raw: bytes) -> tuple[bytes, list[Finding]]:
     """The file with plain scalars quoted that begin with `> % @` or a backtick or hold `: `, and what was repaired.
 
-    Also values with text behind a closing quote, as in `- T2: "…" (backend, pending)`. A fence around the whole is left
-    out. Each repair is a warning that names the line. Raises UnicodeDecodeError if the file is not text.
+    Also values with text behind a closing quote or bracket, as in `- T2: "…" (backend, pending)` and `[URGENT] login`,
+    and those that begin with `*`, `|` or `- ` and are no alias, block or list. A fence around the whole is left out,
+    and so is the prose around a fenced block. Each repair is a warning that names the line.
+    Raises UnicodeDecodeError if the file is not text.
     """
     if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         text = raw.decode("utf-16")
@@ -57,16 +63,28 @@ def mend(raw: bytes) -> tuple[bytes, list[Finding]]:
 
 
 def _unfence(lines: list[str]) -> Iterator[Finding]:
-    """Empty the first and the last line that say anything, if they are the fence of a block of code."""
+    """Empty the first and the last line that say anything, if they are the fence of a block of code; or all around the
+    only block of YAML, where that is nothing but prose."""
     said = [number for number, line in enumerate(lines) if line.strip()]
-    if len(said) < 3:
+    fences = [number for number in said if _FENCE.fullmatch(lines[number])]
+    if len(fences) != 2:
         return
-    first, last = said[0], said[-1]
-    fence = _FENCE.fullmatch(lines[first])
-    if fence is not None and lines[last].strip() == fence[1]:
-        lines[first] = lines[last] = ""
-        why, fix = "read as if the Markdown fence around it were not there", "write the YAML alone"
-        yield Finding("MEM-6", why, fix, "warning", line=first + 1, column=1)
+    first, last = fences
+    opens = _FENCE.fullmatch(lines[first])
+    if opens is None or lines[last].strip() != opens[1]:
+        return
+    outside = [n for n in said if not first <= n <= last]
+    if len(said) - len(outside) < 3:
+        return
+    if outside and (opens["kind"].lower() not in _KINDS or any(_KEY.match(lines[n]) for n in outside)):
+        return
+    for number in (first, last, *outside):
+        lines[number] = ""
+    around = "prose and the Markdown fence" if outside else "Markdown fence"
+    yield Finding(
+        "MEM-6", f"read as if the {around} around it were not there", "write the YAML alone", "warning",
+        line=first + 1, column=1,
+    )  # fmt: skip
 
 
 def _faults(lines: list[str]) -> Iterator[tuple[int, int, int, str]]:
@@ -119,12 +137,28 @@ def _reason(match: re.Match[str], value: str) -> tuple[str | None, int]:
         # of a list item the whole is the text: `- T2: "…" (backend, pending)`
         whole = "-" in match["lead"] and match["key"] is not None
         return "text stands behind a closing quote", match.start("key") if whole else match.end()
-    if begin in "[{&*!|":
+    if begin in "*|" or value.startswith(("- ", "? ", ",")):
+        of_a_list = match["key"] is None and (begin == "-" or "-" not in match["lead"])  # `- - x` is a list in a list
+        return (None, 0) if of_a_list or _ALIAS.fullmatch(value) else (f"it begins with `{begin}`", match.end())
+    if begin in "[{":
+        rest = _behind(value)
+        return ("text stands behind a closing bracket", match.end()) if rest and rest[0] != "#" else (None, 0)
+    if begin in "&!":
         return None, 0
     bare = _COMMENT.sub("", value)
     if match["key"] is not None and _COLON.search(bare):
         return "it holds `: `", match.end()
     return None, 0
+
+
+def _behind(value: str) -> str:
+    """What stands in this line behind the bracket that closes the one it begins with; empty if none does."""
+    level = 0
+    for hit in _BRACKETS.finditer(value):
+        level += (hit[0] in "[{") - (hit[0] in "]}")
+        if level == 0 and hit[0] in "]}":
+            return value[hit.end() :].strip()
+    return ""
 
 
 def _indent(match: re.Match[str], line: str) -> int:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Any
 
+from executord.deliverables import TYPES, named
 from executord.errors import Finding
 from executord.reading.keys import Vocabulary, plain_key
 from executord.scalars import written
@@ -72,6 +73,8 @@ _OTHERS: dict[str, str] = {
     **dict.fromkeys(("sla.resolve", "sla.resolution_time"), "sla.resolution"),
     "prio": "priority",
 }
+#: Words for a type or template that mark an incident [INC-1].
+MARKS = ("incident", "incidents")
 _IN_PLANS = ("sla", "sla_response", "sla_resolution", "deadline", "due", "due_date", "due_at")
 #: The keys that are read of a task, and of an instruction.
 TASK_KEYS = Vocabulary(
@@ -285,6 +288,15 @@ def deadline_of(found: Field, zone: tzinfo, findings: Findings) -> Any:
         return found.value
     findings.append(Finding("MEM-9", f"{text_of(found.value)!r} is not a duration", DURATION_FIX, "warning", found.key))
     return None
+
+
+def type_of(found: Field, findings: Findings) -> str | None:
+    """The deliverable type that is written, and a warning of one that there is not [DEL-6]. An incident is a mark."""
+    said = word_of(found.value)
+    if said is not None and said not in MARKS and named(said) is None:
+        fix = f"use one of {', '.join(TYPES)}"
+        findings.append(Finding("DEL-6", f"{said!r} is no type of deliverable", fix, "warning", found.key))
+    return said
 
 
 def unclear_sla(flat: Mapping[str, Any], findings: Findings) -> None:

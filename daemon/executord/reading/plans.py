@@ -22,9 +22,9 @@ from executord.reading.fields import (
     names_of,
     text_of,
     tier_of,
+    type_of,
     unwrap,
     without_note,
-    word_of,
 )
 from executord.reading.keys import plain_keys
 from executord.reading.tasks import read_task
@@ -50,7 +50,7 @@ def read_plan(
         found_tier = find(unwrap(routing, "routing_decision"), INSTRUCTION_FIELDS["tier"])
     return Plan(
         tier=tier_of(found_tier, findings),
-        deliverable_type=word_of(find(flat, ("deliverable_type", "template")).value),
+        deliverable_type=type_of(find(flat, INSTRUCTION_FIELDS["deliverable_type"]), findings),
         tasks=tuple(dict.fromkeys(listed.order)),
         specs=listed.specs,
         checkpoints=gates,

@@ -99,6 +99,9 @@ def read_task(data: Mapping[str, Any], stem: str, zone: tzinfo) -> tuple[TaskSpe
                 Finding("MEM-10", f"template not filled in: field {key}: {why}", "write the real value", field=key)
             )
     findings.extend(_left_open(flat, {f.key for c, f in found.items() if c in _CHECKED}))
+    if isinstance(flat.get("tasks"), list | Mapping) and found["title"].key is found["description"].key is None:
+        fix = "put each task into a file of its own; workflow/plan.yaml may list them"
+        findings.append(Finding("MEM-7", "it holds a list of tasks, and is none itself", fix, field="tasks"))
     task_id = _id(found["id"], safe_stem(stem), findings)
     description = text_of(found["description"].value)
     title = text_of(found["title"].value).splitlines()[0] if text_of(found["title"].value) else ""

@@ -20,7 +20,7 @@ from executord.evolve import replace
 from executord.meaning.incidents import current, open_facts, outstanding, papers_subject, said, severity_for, shown
 from executord.policy import Policy
 from executord.promises.answers import reaction
-from executord.reading.fields import truth
+from executord.reading.fields import MARKS, truth
 from executord.rules.asking import Asking, managers, priority_of
 from executord.rules.delivery import demand
 from executord.values import severity as read_severity
@@ -30,7 +30,6 @@ ORDER = 65
 COMMANDER = "escalation-manager"
 VP = "vp-customer-support"
 ASK_AT = 0.8
-MARKS = ("incident", "incidents")
 #: Role → who is in line for it, after the first.
 NEXT: Mapping[str, tuple[str, ...]] = {
     "commander": (COMMANDER, VP, "support-manager"),

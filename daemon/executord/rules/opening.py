@@ -1,4 +1,4 @@
-"""When an instruction is opened, and with what tier and deliverable type [EXE-1, EXE-23, DEL-6]."""
+"""When an instruction is opened and planned anew, and with what tier and deliverable type [EXE-1, EXE-23, DEL-6]."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 from executord.actions import Record
 from executord.agenda import Due
+from executord.case import PLACES
 from executord.case.casebook import Case
 from executord.deliverables import DEFAULT, named
 from executord.policy import Policy
@@ -78,17 +79,29 @@ def lines(case: Case, policy: Policy) -> Iterator[Due]:
     if head.parked is not None or head.closed is not None:
         return
     if plan_hash(case) not in (None, head.plan_sha):  # one that is gone re-plans nothing: plan_ready does [MEM-25]
-        k = head.replans + 1
-        at = case.plan_seen or head.opened_at
-        yield Due(
-            at,
-            f"replan {case.id} #{k}",
-            "EXE-23",
-            Record(),
-            why="workflow/plan.yaml is new or changed: what has not been dispatched follows it",
-            facts=_facts(case),
-            order=ORDER,
-        )
+        yield _replan(case, case.plan_seen or head.opened_at, "workflow/plan.yaml is new or changed")
+    elif (edited := _edited(case)) is not None:
+        yield _replan(case, case.instruction_mtime or head.opened_at, f"instruction.yaml says {edited} now")
+
+
+def _replan(case: Case, at: datetime, why: str) -> Due:
+    return Due(
+        at, f"replan {case.id} #{case.head.replans + 1}", "EXE-23", Record(),
+        why=f"{why}: what has not been dispatched follows it", facts=_facts(case), order=ORDER,
+    )  # fmt: skip
+
+
+def _edited(case: Case) -> str | None:
+    """What instruction.yaml says otherwise since the start, where no plan says it; what is guessed stays."""
+    head = case.head
+    if head.lacks or head.tier is None:
+        return None
+    (tier, tier_from), (kind, kind_from) = tier_of(case), type_of(case)
+    if tier_from == PLACES["instruction"] and tier != head.tier:
+        return f"tier {tier}"
+    if kind_from == PLACES["instruction"] and kind != head.deliverable_type:
+        return f"deliverable type {kind}"
+    return None
 
 
 def _why(case: Case) -> str:

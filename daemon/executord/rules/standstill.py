@@ -8,7 +8,7 @@ from typing import Any
 
 from executord.actions import Record, Send
 from executord.agenda import Due
-from executord.case import Ask, Task
+from executord.case import Ask, Head, Task
 from executord.case.casebook import Case
 from executord.case.standing import standing
 from executord.policy import Policy
@@ -100,6 +100,14 @@ def _reached(case: Case, task: Task | None, ask: Ask) -> bool:
 CHECKPOINT = Asking("EXE-6", "checkpoint", _body, stands=_reached)
 
 
+def _meanwhile(head: Head) -> str:
+    if "plan" in head.lacks:
+        return "nothing new is given out"
+    if head.spec.unknown:
+        return "the case goes on with priority medium, and is not handed off: nobody knows of a customer"
+    return "the case goes on without it"
+
+
 def _unreadable(case: Case) -> Iterator[Due]:
     """Tell the planner, once per content, that the plan or the instruction itself cannot be read [MEM-11, MEM-13]."""
     head = case.head
@@ -110,9 +118,8 @@ def _unreadable(case: Case) -> Iterator[Due]:
     name = f"notice {case.id} unreadable-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
     if name in head.done:
         return
-    meanwhile = "nothing new is given out" if "plan" in head.lacks else "the case goes on without it"
     body = {
-        "text": f"{text}; until it is mended {meanwhile}",
+        "text": f"{text}; until it is mended {_meanwhile(head)}",
         "faults": [
             {"code": f.code, "path": f.path, "line": f.line, "column": f.column, "field": f.field,
              "reason": f.message, "fix": f.fix}
