@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -211,6 +212,29 @@ def test_a_pause_that_cannot_be_written_holds_nowhere_until_it_can(
     assert places.all_paused
 
 
+@pytest.mark.spec("EXE-25", "MEM-17", "REL-4")
+@pytest.mark.parametrize("spoilt", ["all: {by: operator\n  x: [", "- all\n", "\x00"])
+def test_pauses_that_cannot_be_read_hold_everything_until_somebody_resumes(memory: Path, spoilt: str) -> None:
+    """Somebody may have paused everything: nothing is given out, hitl is told once, and `resume` ends it."""
+    root = memory / "tree"
+    stage = Stage(root)
+    stage.case({"T1": "api error"})
+    stage.lay(f"{INBOX}/executor/.paused.yaml", spoilt)
+    stage.look()
+    stage.restart()
+    stage.at("+10m")
+    pending = root / "acme-42/tasks/pending/T1.yaml"
+    assert pending.exists()
+    (letter,) = (parse(path.read_bytes()).data for path in (root / INBOX / "hitl").iterdir())
+    assert letter is not None
+    assert ".paused.yaml cannot be read" in letter["text"]
+    assert stage.service.halts.kept["all"]["reason"] in letter["text"]
+    stage.drop("resume", "operator", case=None)
+    stage.at("+1m")
+    assert not pending.exists()
+    assert parse((root / INBOX / "executor/.paused.yaml").read_bytes()).data == {"schema_version": 1, "agents": {}}
+
+
 @pytest.mark.spec("REL-4", "REL-12")
 def test_a_rule_that_always_fails_parks_its_case_and_makes_no_storm(
     memory: Path, monkeypatch: pytest.MonkeyPatch
@@ -395,6 +419,19 @@ def test_a_fault_of_a_round_with_one_case_parks_that_case(memory: Path, monkeypa
     stage.done(ENGINEER, "T1", case="acme-1")
     stage.at("+1m")
     assert (memory / "tree/acme-1/tasks/completed/T1.yaml").exists()
+
+
+@pytest.mark.spec("REL-4", "SES-25")
+def test_sessions_that_trip_us_up_at_a_start_end_no_start(memory: Path) -> None:
+    """The instructions go on without them."""
+    stage = Watched(memory / "tree")
+    _two(stage)
+    stage.close()
+    daemon = Service(str(stage.root), make_policy(), durable=False)
+    daemon.desk = Mock(open=Mock(side_effect=Fault("of ours")))
+    daemon.open(stage.now)
+    assert daemon.desk.open.called
+    assert set(daemon.cases) == {"acme-1", "acme-2"}
 
 
 @pytest.mark.spec("REL-4")

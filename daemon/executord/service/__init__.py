@@ -124,13 +124,16 @@ class Service:
 
     def open(self, now: datetime) -> None:
         """Redo what a crash cut off, read every case, and remove what was staged for no line."""
-        self.halts.read()
+        spoilt = self.halts.read()
         for case_id in self.store.case_ids():
             self._load(case_id, now, first=True)
             self._progress()
         self.boundary.guarded(None, now, self.house.recover)
+        if spoilt is not None:
+            self._event("paused", spoilt)
+            self.boundary.guarded(None, now, partial(self.house.tell_of_pauses, spoilt, now))
         if self.desk is not None:
-            self.desk.open(now)
+            self.boundary.guarded(None, now, partial(self.desk.open, now))
         self.boundary.guarded(None, now, self.attendance.opened)
         self.boundary.guarded(None, now, partial(self.treasury.check, now))
         if self.carriage is not None:

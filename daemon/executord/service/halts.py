@@ -1,18 +1,22 @@
 """Who is paused or muted beyond one case, kept in the tree for as long as it holds [EXE-25, chapter 3, `mute`].
 
 Counterparts: `house.py`, which takes the messages that say so; `places.py`, which gives nothing to who is paused;
-`treasury.py`, which pauses for what was spent. A hand may write in the file: what is not understood does not count.
+`treasury.py`, which pauses for what was spent. A hand may write in the file: a part that is not understood does not
+count; where nothing of it can be read, nobody knows who is paused, and everything is.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
 from executord.case import Mute
+from executord.errors import Unreadable
 from executord.files.disk import DOT, INBOX, Disk
-from executord.files.store import Store
+from executord.files.store import OUR_OWN, Store
+from executord.paper import read_sheet
 from executord.pen import dump
 from executord.places import Places
 from executord.policy import Policy
@@ -44,14 +48,26 @@ class Halts:
         """Who is muted beyond one case, by agent."""
         return self._service.places.muted
 
-    def read(self) -> None:
-        """Take over what stands in the tree."""
-        body = self._service.store.body(PLACE)
+    def read(self) -> str | None:
+        """Take over what stands in the tree. The answer: why it cannot be read, and everything is paused for that."""
+        why, body = None, self._service.store.body(PLACE)
+        if not body and (fault := self._fault()) is not None:
+            why = f"{PLACE} cannot be read, so nobody knows what was paused: {fault}"
+            body = {"all": {"by": "executor", "reason": why}}
         self.kept = {
             k: v for k, v in body.items()
             if k == "all" or (k in ("agents", "budgets", "muted") and isinstance(v, Mapping))  # else a hand was in it
         }  # fmt: skip
         self._apply()
+        return why
+
+    def _fault(self) -> str | None:
+        """What is wrong with the file, if it is one: what was put in its place by others pauses nothing."""
+        full = f"{self._service.store.root}/{PLACE}"
+        sheet = read_sheet(full, PLACE, OUR_OWN)
+        if isinstance(sheet, Unreadable) and os.path.isfile(full) and not os.path.islink(full):
+            return sheet.message
+        return None
 
     def keep(self, kept: dict[str, Any]) -> None:
         """From now on this holds. Raises as `Disk` does, and then it does not: what was before holds on."""

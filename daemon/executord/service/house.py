@@ -288,6 +288,12 @@ class House:
         body = {"instruction_id": case_id, "text": f"{case_id} is parked: {text}"}
         self.tell("hitl", "notice", f"{case_id}-{digest}", body, now)
 
+    def tell_of_pauses(self, why: str, now: datetime) -> None:
+        """Everything stands still because nobody knows what was to: hitl decides what goes on."""
+        digest = hashlib.sha256(why.encode(errors="surrogatepass")).hexdigest()[:8]
+        text = f"everything is paused: {why}; mend the file and start again, or resume what is to go on"
+        self.tell("hitl", "notice", f"pauses-{digest}", {"text": text}, now)
+
     def tell(self, to: str, kind: str, about: str, more: Mapping[str, Any], now: datetime) -> None:
         """A message of the house, about no case's own step; once for each `about`."""
         service = self._service
