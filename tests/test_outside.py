@@ -555,7 +555,7 @@ def test_an_incident_by_rule_begins_when_both_of_its_reasons_are_there(act, how)
 
 @pytest.mark.spec("MEM-24", "CON-13")
 def test_the_view_shows_what_the_instruction_says_now(tmp_path):
-    """Its limit is edited, and nothing falls due by that: no line is noted, and the view is made again."""
+    """Its limit is edited, and nothing falls due by that: the edit is noted, and the view is made again."""
     stage = Stage(tmp_path / "memory", {})
     stage.case({"T1": {"assigned_to": ENGINEER}}, tier=1)
     stage.look()
@@ -563,7 +563,7 @@ def test_the_view_shows_what_the_instruction_says_now(tmp_path):
     stage.skip()
     stage.at("09:05").put(f"{CASE}/instruction.yaml", {**given, "sla_resolution": "2026-12-01"})
     stage.at("09:06")
-    stage.expect("")
+    stage.expect("09:05 edit acme-42 #1 promises")
     clocks = yaml.safe_load((tmp_path / "memory" / CASE / "outputs/partial/progress.yaml").read_text())["clocks"]
     limit = next(c["due"] for c in clocks if (c["kind"], c["task"]) == ("resolution", None))
     assert limit == "2026-12-02T00:00:00Z"  # the end of that day, on a calendar that never closes

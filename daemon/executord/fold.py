@@ -117,6 +117,7 @@ def _open(case: Case, entry: Entry, at: datetime) -> None:
             plan_sha=facts.get("plan"),
             instruction=facts.get("instruction"),
             wrote=facts.get("priority"),
+            gave=reckoning.promises_noted(facts) if "gave" in facts else None,
         )
     )
     case.recount_frontier()
@@ -164,6 +165,7 @@ def _admit(case: Case, entry: Entry, at: datetime) -> None:
         folder=folder,
         sha256=shared(facts["sha256"]),
         wrote=shared(facts.get("priority", "")),
+        gave=shared(reckoning.promises_noted(facts)),
         sealed=False,
         ended=None if reopened else task.ended,
     )

@@ -190,6 +190,7 @@ class Task:
     extensions: tuple[Extension, ...] = ()
     repriced: tuple[Repriced, ...] = ()
     wrote: str = ""  # the priority that its file gave when it was taken in last
+    gave: tuple[tuple[str, str], ...] = ()  # what it promised then
     warned: frozenset[str] = frozenset()  # marks of its clocks that were told or skipped: `resolution#1 75%`
     breaches: tuple[Breach, ...] = ()
     notices: tuple[Told, ...] = ()  # proactive ones
@@ -320,7 +321,8 @@ class Head:
     extensions: tuple[Extension, ...] = ()
     repriced: tuple[Repriced, ...] = ()
     wrote: str | None = None  # the priority that instruction.yaml gave last; "": none; None: an older journal
-    rewritten: int = 0  # how often that was edited
+    gave: tuple[tuple[str, str], ...] | None = None  # what it promised then, and whether to a customer; None: as above
+    rewritten: int = 0  # how often these were edited
     warned: frozenset[str] = frozenset()  # marks of its clocks that were told or skipped
     breaches: tuple[Breach, ...] = ()
     notices: tuple[Told, ...] = ()  # proactive ones

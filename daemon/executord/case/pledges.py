@@ -120,10 +120,14 @@ class Workaround:
 
 @dataclass(frozen=True, slots=True)
 class Repriced:
-    """A priority that came by a message: from when on, and what held before [SLA-11]."""
+    """Another priority, or another promise of a file itself: from when on, and what held before [SLA-11].
+
+    `own` are the promises that were edited, each with what the file said before; none: the priority changed.
+    """
 
     at: datetime
     was: str
+    own: tuple[tuple[str, str | None], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,6 +116,14 @@ class InstructionSpec:
     data: Mapping[str, Any] = field(default_factory=empty)
 
 
+def promises_in(spec: InstructionSpec | TaskSpec) -> dict[str, str]:
+    """What a file promises by its own words, as they are written, and whether a customer waits for it [SLA-6]."""
+    found = {word: str(given) for word in ("response", "resolution") if (given := getattr(spec, word)) is not None}
+    if isinstance(spec, InstructionSpec) and spec.customer is not None:
+        found["customer"] = "yes"
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
     """Nothing in `before` starts until all in `after` have ended [EXE-6]; `before` empty = what comes later."""

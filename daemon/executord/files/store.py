@@ -44,6 +44,7 @@ from executord.paper.gate import (
     LEFT_OPEN,
     Identity,
     being_written,
+    changed_of,
     identity_of,
     moment_of,
     mtime_of,
@@ -348,7 +349,9 @@ class Store:
     def _set_head(self, case: Case, seen: Seen, now: datetime) -> None:
         zone = self.policy.zone
         found = seen.head.get(INSTRUCTION)
-        case.instruction_mtime = min(moment_of(mtime_of(found[0])), now) if found is not None else None
+        edited = case.head.opened_at is not None and self.began is None  # an edit is of when it came here
+        when = changed_of if edited else mtime_of
+        case.instruction_mtime = min(moment_of(when(found[0])), now) if found is not None else None
         here = os.path.lexists(f"{self.root}/{case.id}/{INSTRUCTION}")
         place = f"{case.id}/{INSTRUCTION if here else SPELLED[INSTRUCTION]}"
         spec, faults = instruction_in(found[1] if found is not None else None, case.id, place, zone)
@@ -444,7 +447,7 @@ class Store:
         where = cast(Folder, folder)  # who lists looks into no other folders
         sheet = self._sheet(f"{self.root}/{shown}", shown)
         stem = name.rsplit(".", 1)[0]
-        changed = min(moment_of(status.st_mtime_ns), now)
+        changed = min(self.changed_at(status, now), now)
         if isinstance(sheet, Unreadable):
             if isinstance(sheet.__cause__, FileNotFoundError):
                 return None

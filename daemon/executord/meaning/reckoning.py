@@ -142,7 +142,13 @@ def reprice(case: Case, change: Repriced, own: Collection[str], text: str) -> No
 
 def instruction_edited(case: Case, facts: Mapping[str, Any], at: datetime) -> None:
     """instruction.yaml has another priority: it counts from the edit on, and wins over a message's [MEM-22, SLA-10]."""
-    head, now = case.head, facts["priority"] or "medium"
+    head = case.head
+    if "before" in facts:
+        anew = _anew(head.repriced, facts, at)
+        gave = promises_noted(facts)
+        case.set_head(replace(head, gave=gave, rewritten=head.rewritten + 1, repriced=(*head.repriced, anew)))
+        return
+    now = facts["priority"] or "medium"
     case.set_head(replace(head, wrote=facts["priority"], rewritten=head.rewritten + 1, priority=None))
     if "was" in facts:
         change = Repriced(_after(head.repriced, at), facts["was"])
@@ -150,12 +156,26 @@ def instruction_edited(case: Case, facts: Mapping[str, Any], at: datetime) -> No
 
 
 def edited(task: Task, facts: Mapping[str, Any], at: datetime) -> Task:
-    """A task's file has another priority: the same for the task."""
+    """A task's file has another priority, or promises something else: the same for the task."""
+    if "before" in facts:
+        anew = _anew(task.repriced, facts, at)
+        task = replace(task, gave=promises_noted(facts), repriced=(*task.repriced, anew))
     if "priority" not in facts:
         return task
     repriced = (*task.repriced, Repriced(_after(task.repriced, at), facts["was"])) if "was" in facts else task.repriced
     overrides = tuple(each for each in task.overrides if each[0] != "priority")
     return replace(task, wrote=facts["priority"], overrides=overrides, repriced=repriced)
+
+
+def promises_noted(facts: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """What a line notes of the promises of a file."""
+    return tuple(sorted((word, said) for word, said in facts.get("gave", {}).items()))
+
+
+def _anew(repriced: tuple[Repriced, ...], facts: Mapping[str, Any], at: datetime) -> Repriced:
+    """The change that an edit of promises is."""
+    before = tuple((str(word), str(was) or None) for word, was in facts["before"].items())
+    return Repriced(_after(repriced, at), facts["under"], before)
 
 
 def _after(repriced: tuple[Repriced, ...], at: datetime) -> datetime:
@@ -164,6 +184,6 @@ def _after(repriced: tuple[Repriced, ...], at: datetime) -> datetime:
 
 
 __all__ = [
-    "WITHOUT_NAMES", "after_message", "breach", "edited", "instruction_edited", "pass_on", "proactive", "reprice",
-    "run_on", "warn",
+    "WITHOUT_NAMES", "after_message", "breach", "edited", "instruction_edited", "pass_on", "proactive",
+    "promises_noted", "reprice", "run_on", "warn",
 ]  # fmt: skip

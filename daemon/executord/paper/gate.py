@@ -199,6 +199,13 @@ def mtime_of(identity: Identity) -> int:
     return at
 
 
+def changed_of(identity: Identity) -> int:
+    """The same, also where the file was put here with an older time: `cp -p` and `rsync -t` do so."""
+    _, _, _, mtime, ctime = FACTS.unpack(identity)
+    at: int = max(mtime, ctime)
+    return at
+
+
 def _not_a_file(path: str, mode: int) -> Unreadable:
     kind = next((name for test, name in _KINDS if test(mode)), "no regular file")
     return Unreadable(f"it is {kind}, not a regular file", path=path, code="SEC-0", fix=_FIX_KIND)

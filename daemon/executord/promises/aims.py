@@ -6,11 +6,11 @@ of this [SLA-4, SLA-6, SLA-10, SLA-22]. Pure.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 from executord.case import Extension, Repriced
 from executord.case.casebook import Case
@@ -20,6 +20,8 @@ from executord.policy import Policy
 from executord.promises.terms import severity_of, severity_terms, span_of
 from executord.values import Amount, Same, Span, read_target
 
+_T = TypeVar("_T")
+
 
 @dataclass(frozen=True, slots=True)
 class Limit:
@@ -27,6 +29,13 @@ class Limit:
 
     at: datetime
     source: str
+
+
+class Word(NamedTuple):
+    """What a limit follows from: the priority, and what the file promises itself, None: nothing."""
+
+    priority: str
+    own: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,18 +149,22 @@ def since_last_change(extensions: tuple[Extension, ...], repriced: tuple[Reprice
 
 
 def breach_instant(
-    now: datetime | None, repriced: tuple[Repriced, ...], start: datetime, limit_at: Any, stopped: datetime | None
+    now: datetime | None,
+    held: Iterable[tuple[datetime, _T]],
+    start: datetime,
+    limit_at: Callable[[_T], datetime | None],
 ) -> datetime | None:
-    """From when on it counts as breached, where its priority changed on the way [SLA-10].
+    """From when on it counts as breached, where what it was reckoned by changed on the way [SLA-10].
 
-    `limit_at` gives the limit that a priority would have made. Each holds until the next change; one that puts the
-    limit into the past makes the breach effective then.
+    `held`: until when what counted before; `limit_at` gives the limit that this would have made. Each holds until the
+    next change; one that puts the limit into the past makes the breach effective then.
     """
-    changes = [c for c in repriced if c.at > start and (stopped is None or c.at <= stopped)]
     begin = start
-    for change in changes:
-        limit: datetime | None = limit_at(change.was)
-        if limit is not None and limit < change.at:
+    for until, before in held:
+        if until <= start:
+            continue
+        limit = limit_at(before)
+        if limit is not None and limit < until:
             return max(limit, begin)
-        begin = change.at
+        begin = until
     return max(now, begin) if now is not None else None

@@ -10,12 +10,14 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
+from executord.case import Head
 from executord.case.casebook import Case
 from executord.clocks import Pauses
+from executord.evolve import replace
 from executord.policy import Policy
-from executord.promises.aims import Aim, Limit, aim_of, with_severity
+from executord.promises.aims import Aim, Limit, Word, aim_of, with_severity
 from executord.promises.making import Course, Which, clock_of, closed_as, closed_at, instruction_pauses, kept, unmoved
-from executord.promises.terms import priority_at, terms, unreckoned
+from executord.promises.terms import changes_of, own_at, priority_at, terms, unreckoned
 from executord.promises.timepiece import Clock
 from executord.values import Span, read_span
 
@@ -53,18 +55,22 @@ def _resolution(case: Case, policy: Policy) -> Clock:
     ends = [at for at in (case.resolved_at, closed_at(case)) if at is not None]
     stopped = min(ends) if ends else None
 
-    def plain(priority: str, pauses: Pauses) -> Aim:
-        row = terms(policy, head, priority)
-        aim = aim_of(
-            policy, row.on_resolution, start, head.spec.resolution, row.resolution, "the instruction's own", row.source
-        )
+    def plain(word: Word, pauses: Pauses) -> Aim:
+        row = terms(policy, head, word.priority)
+        aim = aim_of(policy, row.on_resolution, start, word.own, row.resolution, "the instruction's own", row.source)
         return with_severity(case, policy, "resolution", start, aim, pauses)
 
     course = Course(
-        head.repriced, head.breaches, head.extensions, instruction_pauses(case), stopped,
+        changes_of("resolution", head.repriced), head.breaches, head.extensions, instruction_pauses(case), stopped,
         closed_as(case) if case.resolved_at is None or case.resolved_at == closed_at(case) else None,
     )  # fmt: skip
-    return clock_of(case, Which("resolution"), priority_at(head.priority_now, head.repriced, stopped), plain, course)
+    return clock_of(case, Which("resolution"), word_at(head, "resolution", stopped), plain, course)
+
+
+def word_at(head: Head, promise: str, at: datetime | None) -> Word:
+    """By what the instruction's clock is reckoned, or was at an instant."""
+    own = head.spec.resolution if promise == "resolution" else head.spec.response
+    return Word(priority_at(head.priority_now, head.repriced, at), own_at(promise, own, head.repriced, at))
 
 
 def promised(case: Case, policy: Policy) -> Limit | None:
@@ -102,16 +108,27 @@ def _response(case: Case, policy: Policy, met: datetime | None) -> Clock:
         ends.append(case.resolved_at)  # done before anybody said that he has it
     stopped = min(ends) if ends else None
     over = closed_as(case) if met is None or (stopped is not None and met > stopped) else None
-    course = Course(head.repriced, head.breaches, stopped=stopped, over=over)
-    return clock_of(
-        case, Which("response", ordinal=1), priority_at(head.priority_now, head.repriced, stopped),
-        partial(_responding, case, policy, start, head.spec.response), course,
+    course = Course(changes_of("response", head.repriced), head.breaches, stopped=stopped, over=over)
+    clock = clock_of(
+        case, Which("response", ordinal=1), word_at(head, "response", stopped),
+        partial(_responding, case, policy, start), course,
     )  # fmt: skip
+    since = customer_since(head)
+    if since is None or clock.breach_at is None or clock.breach_at >= since:
+        return clock
+    return replace(clock, breach_at=since)
 
 
-def _responding(case: Case, policy: Policy, start: datetime, own: Any, priority: str, pauses: Pauses) -> Aim:
-    row = terms(policy, case.head, priority)
-    aim = aim_of(policy, row.on_response, start, own, row.response, "the instruction's own", row.source)
+def customer_since(head: Head) -> datetime | None:
+    """Since when a customer waits who was named by an edit: nothing was late for him before [SLA-10]."""
+    if head.spec.customer is None or not head.repriced:
+        return None
+    return next((c.at for c in reversed(head.repriced) if dict(c.own).get("customer", "") is None), None)
+
+
+def _responding(case: Case, policy: Policy, start: datetime, word: Word, pauses: Pauses) -> Aim:
+    row = terms(policy, case.head, word.priority)
+    aim = aim_of(policy, row.on_response, start, word.own, row.response, "the instruction's own", row.source)
     return with_severity(case, policy, "response", start, aim, pauses)
 
 
@@ -120,16 +137,20 @@ def next_responses(case: Case, policy: Policy, *, past: bool = True) -> Iterator
     head = case.head
     if unreckoned(head):
         return
-    own = head.spec.response if not _is_moment(head.spec.response) else None  # a moment is of the first answer only
     for reply in head.replies if past else head.replies[-3:]:
         ends = [at for at in (reply.answered, closed_at(case)) if at is not None]
         stopped = min(ends) if ends else None
         over = closed_as(case) if reply.answered is None else None
         yield clock_of(
-            case, Which("next_response", ordinal=reply.n), priority_at(head.priority_now, head.repriced, stopped),
-            partial(_responding, case, policy, reply.at, own),
-            Course(head.repriced, head.breaches, stopped=stopped, over=over),
+            case, Which("next_response", ordinal=reply.n), word_at(head, "response", stopped),
+            partial(_answering, case, policy, reply.at),
+            Course(changes_of("response", head.repriced), head.breaches, stopped=stopped, over=over),
         )  # fmt: skip
+
+
+def _answering(case: Case, policy: Policy, start: datetime, word: Word, pauses: Pauses) -> Aim:
+    own = word.own if not _is_moment(word.own) else None  # a moment is of the first answer only
+    return _responding(case, policy, start, Word(word.priority, own), pauses)
 
 
 def _is_moment(own: Any) -> bool:

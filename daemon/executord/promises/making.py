@@ -15,7 +15,7 @@ from executord.case import Attempt, Breach, Extension, Paused, Repriced, Task
 from executord.case.casebook import Case
 from executord.clocks import Pauses, active
 from executord.evolve import swift
-from executord.promises.aims import Aim, breach_instant, extended, since_last_change
+from executord.promises.aims import Aim, Word, breach_instant, extended, since_last_change
 from executord.promises.timepiece import Clock, spans
 
 CAPPED: Final = ", which caps the task's own"  # of a limit that is the instruction's: behind where that comes from
@@ -139,9 +139,17 @@ class Course:
     stopped: datetime | None = None
     over: str | None = None  # as in `Clock`
 
+    def held(self, kind: str, word: Word) -> Iterator[tuple[datetime, Word]]:
+        """Until when which word held, before the one by which the clock is reckoned now, or was when it stopped."""
+        promise, stopped = "resolution" if kind == "resolution" else "response", self.stopped
+        changes = [c for c in self.repriced if stopped is None or c.at <= stopped]
+        for k, change in enumerate(changes):
+            later = (own[promise] for c in changes[k:] if promise in (own := dict(c.own)))
+            yield change.at, Word(change.was, next(later, word.own))
+
     @property
     def valid(self) -> tuple[Extension, ...]:
-        """The extensions that no change of its priority took the place of, before it stopped."""
+        """The extensions that no change of priority or limit took the place of, before it stopped."""
         if not self.extensions:
             return ()
         stopped = self.stopped
@@ -151,19 +159,19 @@ class Course:
 def clock_of(
     case: Case,
     which: Which,
-    priority: str,
-    plain: Callable[[str, Pauses], Aim],
+    word: Word,
+    plain: Callable[[Word, Pauses], Aim],
     course: Course,
     *,
     cap: Clock | None = None,
     follows: bool = False,
 ) -> Clock:
-    """A clock of what `plain` promises at its priority, moved by its course and capped by the instruction's clock.
+    """A clock of what `plain` promises by its word, moved by its course and capped by the instruction's clock.
 
-    One that `follows` its cap is due when that is. The priority is the one that holds, or held when it stopped.
+    One that `follows` its cap is due when that is. The word is the one that holds, or held when it stopped.
     """
     pauses, extensions, task = spans(course.pauses), course.extensions, which.task
-    aim, valid = plain(priority, pauses), course.valid
+    aim, valid = plain(word, pauses), course.valid
     limit = aim.limit(pauses)
     agreed = tuple(e for e in valid if e.approved) if valid else ()
     moved = extended(aim, agreed, pauses) if agreed else aim
@@ -180,10 +188,10 @@ def clock_of(
     if at is not None and target is not None and (target > at or (single and extensions)):
         target = at
     source = moved.source if cap is None else cap.source
-    breach_at = at
+    breach_at = cap.breach_at if cap is not None and cap.breach_at is not None else at
     if course.repriced:
         breach_at = breach_instant(
-            at, course.repriced, aim.start, lambda was: plain(was, pauses).limit(pauses), course.stopped
+            breach_at, course.held(which.kind, word), aim.start, lambda before: plain(before, pauses).limit(pauses)
         )
     if agreed and not which.records(course.breaches):
         breach_at = _too_late(aim, agreed, pauses) or breach_at
@@ -202,7 +210,7 @@ def clock_of(
         calendar=calendar,
         target=target,
         due=at,
-        priority=priority,
+        priority=word.priority,
         source=source if cap is None else f"{source}{CAPPED}",
         holder=(which.attempt.agent if which.attempt is not None else None) or holder_of(case, task),
         audience="customer" if task is None and case.head.spec.customer is not None else "internal",

@@ -8,15 +8,15 @@ from __future__ import annotations
 from datetime import datetime
 from functools import partial
 
-from executord.case import Attempt, Task
+from executord.case import Attempt, Repriced, Task
 from executord.case.casebook import Case
 from executord.clocks import Pauses
 from executord.evolve import replace
 from executord.policy import Policy
-from executord.promises.aims import Aim, Limit, aim_of, with_severity
-from executord.promises.instruction import promised, resolution
+from executord.promises.aims import Aim, Limit, Word, aim_of, with_severity
+from executord.promises.instruction import promised, resolution, word_at
 from executord.promises.making import CAPPED, Course, Which, clock_of, holder_of, unmoved
-from executord.promises.terms import priority_at, priority_of, terms, unreckoned
+from executord.promises.terms import changes_of, of_priority, own_at, priority_at, priority_of, terms, unreckoned
 from executord.promises.timepiece import NO_PAUSES, Clock, spans
 
 
@@ -72,22 +72,31 @@ def _task_resolution(case: Case, task: Task, policy: Policy) -> Clock:
     start = task.attempts[0].at
     stopped = task.ended.at if task.ended is not None else None
     pauses = (*head.pauses, *task.pauses) if head.pauses or task.pauses else ()
-    repriced = task.repriced or head.repriced
+    repriced = _changes(case, task, "resolution")
     priority = priority_at(priority_of(head, task), repriced, stopped)
-    own = task.field("resolution")
+    own = own_at("resolution", task.field("resolution"), repriced, stopped)
     # Without a word of its own, and of the instruction's priority, it is promised when the instruction is: more time
     # for that, or a pause of another task, is more time for it too.
     follows = own is None and priority == priority_at(head.priority_now, head.repriced, stopped)
 
-    def plain(priority: str, _: Pauses) -> Aim:
-        row = terms(policy, head, priority)
-        return aim_of(policy, row.on_resolution, start, own, row.resolution, "the task's own", row.source)
+    def plain(word: Word, _: Pauses) -> Aim:
+        row = terms(policy, head, word.priority)
+        return aim_of(policy, row.on_resolution, start, word.own, row.resolution, "the task's own", row.source)
 
     cap = resolution(case, policy)
     if cap is not None and stopped is not None:
         cap = _as_it_was(case, policy, cap, stopped)
     course = Course(repriced, task.breaches, task.extensions, pauses, stopped, _given_up(task))
-    return clock_of(case, Which("resolution", task), priority, plain, course, cap=cap, follows=follows)
+    return clock_of(case, Which("resolution", task), Word(priority, own), plain, course, cap=cap, follows=follows)
+
+
+def _changes(case: Case, task: Task, word: str) -> tuple[Repriced, ...]:
+    """What a task's clock was reckoned by before: its own priorities, else its instruction's; and its own promises."""
+    if not task.repriced:
+        return of_priority(case.head.repriced)
+    own = tuple(c for c in task.repriced if word in dict(c.own))
+    priced = of_priority(task.repriced) or of_priority(case.head.repriced)
+    return tuple(sorted((*own, *priced), key=lambda c: c.at)) if own else priced
 
 
 def _given_up(task: Task) -> str | None:
@@ -96,14 +105,14 @@ def _given_up(task: Task) -> str | None:
 
 def _as_it_was(case: Case, policy: Policy, cap: Clock, at: datetime) -> Clock:
     """The instruction's limit as it stood when a task ended: what came later does not judge it."""
-    repriced = case.head.repriced
+    repriced = changes_of("resolution", case.head.repriced)
     if not repriced or repriced[-1].at <= at:
         return cap
     head = case.head
-    was = priority_at(head.priority_now, repriced, at)
-    row = terms(policy, head, was)
+    word = word_at(head, "resolution", at)
+    row = terms(policy, head, word.priority)
     assert head.created is not None
-    aim = aim_of(policy, row.on_resolution, head.created, head.spec.resolution, row.resolution, "", row.source)
+    aim = aim_of(policy, row.on_resolution, head.created, word.own, row.resolution, "", row.source)
     spans_ = spans(cap.pauses)
     limit = with_severity(case, policy, "resolution", head.created, aim, spans_).limit(spans_)
     return replace(cap, due=limit, warn_due=limit, original=limit)
@@ -131,15 +140,18 @@ def _task_response(case: Case, task: Task, attempt: Attempt, policy: Policy) -> 
     if task.ended is not None and attempt.n == task.attempt:
         ends.append(task.ended.at)
     stopped = min(ends) if ends else None
-    repriced = task.repriced or head.repriced
+    repriced = _changes(case, task, "response")
+    word = Word(
+        priority_at(priority_of(head, task), repriced, stopped),
+        own_at("response", task.field("response"), repriced, stopped),
+    )
     over = _given_up(task) if attempt.accepted_at is None else None
     return clock_of(
-        case, Which("response", task, attempt, 1), priority_at(priority_of(head, task), repriced, stopped),
-        partial(_responding, case, policy, task, attempt.at),
+        case, Which("response", task, attempt, 1), word, partial(_responding, case, policy, attempt.at),
         Course(repriced, task.breaches, stopped=stopped, over=over),
     )  # fmt: skip
 
 
-def _responding(case: Case, policy: Policy, task: Task, start: datetime, priority: str, _: Pauses) -> Aim:
-    row = terms(policy, case.head, priority)
-    return aim_of(policy, row.on_response, start, task.field("response"), row.response, "the task's own", row.source)
+def _responding(case: Case, policy: Policy, start: datetime, word: Word, _: Pauses) -> Aim:
+    row = terms(policy, case.head, word.priority)
+    return aim_of(policy, row.on_response, start, word.own, row.response, "the task's own", row.source)

@@ -12,7 +12,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final
 
-from executord.case import Customer, Head, Task
+from executord.case import Customer, Head, Repriced, Task
 from executord.clocks import Calendar, next_opening
 from executord.policy import Policy, matches
 from executord.values import Span, read_span
@@ -184,6 +184,25 @@ def priority_at(now: str, repriced: tuple[Any, ...], at: datetime | None) -> str
             if change.at > at:
                 return str(change.was)
     return now
+
+
+def own_at(word: str, now: Any, repriced: tuple[Repriced, ...], at: datetime | None) -> Any:
+    """What a file promised of this word at an instant: an edit after it does not count [SLA-10]."""
+    if at is not None:
+        for change in repriced:
+            if change.at > at and word in (own := dict(change.own)):
+                return own[word]
+    return now
+
+
+def changes_of(word: str, repriced: tuple[Repriced, ...]) -> tuple[Repriced, ...]:
+    """The changes that a clock of this word follows: of the priority, and of what its file promises itself."""
+    return tuple(c for c in repriced if not c.own or word in dict(c.own)) if repriced else repriced
+
+
+def of_priority(repriced: tuple[Repriced, ...]) -> tuple[Repriced, ...]:
+    """Those of them that changed the priority."""
+    return tuple(c for c in repriced if not c.own) if repriced else repriced
 
 
 def priority_of(head: Head, task: Task | None) -> str:

@@ -14,9 +14,9 @@ from executord.clocks.cadence import cadence_due
 from executord.evolve import replace
 from executord.policy import Policy
 from executord.promises.aims import breach_instant
-from executord.promises.instruction import response
+from executord.promises.instruction import customer_since, response
 from executord.promises.making import closed_as, closed_at, kept
-from executord.promises.terms import ASKED_AT, Terms, terms, unreckoned
+from executord.promises.terms import ASKED_AT, Terms, of_priority, terms, unreckoned
 from executord.promises.timepiece import Clock
 
 HOURLY = timedelta(hours=1)
@@ -64,14 +64,16 @@ def _cadence(case: Case, policy: Policy) -> Cadence | None:
         then = _of_priority(case, policy, was)
         return then.due if then is not None else None
 
-    breached_at = breach_instant(found.due, head.repriced, found.last, due_of, None) or found.due
+    held = ((c.at, c.was) for c in of_priority(head.repriced))
+    breached_at = breach_instant(found.due, held, found.last, due_of) or found.due
     first = response(case, policy) if head.counted is None else None
     if first is not None and first.due is not None:
         breached_at = min(breached_at, first.breach_at or first.due)
         if first.due < found.due:
             found = replace(found, due=first.due, source=f"the response limit: {first.source}")
-    late_from = max([found.due, *(c.at for c in head.repriced if c.at > found.last)])
-    return replace(found, late_from=late_from, breached_at=breached_at)
+    since = customer_since(head) or found.last
+    late_from = max([found.due, since, *(c.at for c in of_priority(head.repriced) if c.at > found.last)])
+    return replace(found, late_from=late_from, breached_at=max(breached_at, since))
 
 
 def _of_priority(case: Case, policy: Policy, priority: str) -> Cadence | None:

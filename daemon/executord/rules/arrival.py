@@ -8,9 +8,9 @@ from typing import Any
 
 from executord.actions import Record, Send
 from executord.agenda import GONE, LIES, Due
-from executord.case import PLACES, Head, Task
+from executord.case import PLACES, Head, InstructionSpec, Task, TaskSpec
 from executord.case.casebook import Case
-from executord.case.specs import TaskFile
+from executord.case.specs import TaskFile, promises_in
 from executord.pen import printable
 from executord.policy import REWORKS, Policy
 from executord.verification import communication_of, substance
@@ -38,6 +38,7 @@ def task_lines(case: Case, task: Task, policy: Policy) -> Iterator[Due]:
                 "folder": file.folder,
                 "sha256": file.sha256,
                 **({"priority": task.spec.priority} if task.spec.priority else {}),
+                **({"gave": gave} if (gave := promises_in(task.spec)) else {}),
             },
             order=ORDER,
         )
@@ -70,14 +71,26 @@ def task_lines(case: Case, task: Task, policy: Policy) -> Iterator[Due]:
         )
 
 
-def _repriced_task(case: Case, task: Task) -> dict[str, str]:
-    """What an edit of its priority changes: the word that is written now, and what counted until then [SLA-10]."""
+def _repriced_task(case: Case, task: Task) -> dict[str, Any]:
+    """What an edit of its priority or promises changes: what is written now, and what counted until then [SLA-10]."""
     written, head = task.spec.priority or "", case.head
-    if written == task.wrote:
-        return {}
     told = [new for key, new, then in task.overrides if key == "priority" and then == (task.wrote or None)]
     was = told[-1] if told else task.wrote or head.priority_now
-    return {"priority": written, **({"was": was} if was != (written or head.priority_now) else {})}
+    found = _promised_anew(task.gave, task.spec, was)
+    if written == task.wrote:
+        return found
+    return {**found, "priority": written, **({"was": was} if was != (written or head.priority_now) else {})}
+
+
+def _promised_anew(
+    gave: tuple[tuple[str, str], ...] | None, spec: InstructionSpec | TaskSpec, priority: str
+) -> dict[str, Any]:
+    """What a file promises now, and what it promised before, where that differs."""
+    now = promises_in(spec)
+    if gave is None or now == (before := dict(gave)):
+        return {}
+    changed = sorted({word for word, _ in now.items() ^ before.items()})
+    return {"gave": now, "before": {word: before.get(word, "") for word in changed}, "under": priority}
 
 
 def _unreadable(file: TaskFile) -> bool:
@@ -194,13 +207,22 @@ def _back(case: Case, opened: datetime) -> Iterator[Due]:
 
 
 def _edited(case: Case, opened: datetime) -> Iterator[Due]:
-    """The priority in instruction.yaml is another one: its clocks have new limits, and that from now on [SLA-10]."""
+    """Priority, limits or customer are others in instruction.yaml: its clocks change, and that from now on [SLA-10]."""
     head = case.head
     written = head.spec.priority or ""
-    if head.wrote is None or head.wrote == written or "instruction" in head.lacks:
-        return
+    if head.wrote is None or head.spec.unknown or "instruction" in head.lacks:
+        return  # what nobody can read says nothing else
     over = head.priority  # a message's word counts only as long as the file says what it said then
     was = over[0] if over is not None and over[1] == (head.wrote or None) else head.wrote or "medium"
+    anew = _promised_anew(head.gave, head.spec, was)
+    if anew:
+        yield Due(
+            case.instruction_mtime or opened, f"edit {case.id} #{head.rewritten + 1} promises", "MEM-22", Record(),
+            why=f"instruction.yaml says something else of {', '.join(anew['before'])}", facts=anew, order=ORDER,
+        )  # fmt: skip
+        return
+    if head.wrote == written:
+        return
     facts: dict[str, Any] = {"priority": written}
     if was != (written or "medium"):
         facts |= {"was": was, "own": [t.id for t in case.in_order() if t.live is not None and t.spec.priority]}

@@ -24,7 +24,7 @@ from executord.posts.tidings import expedite, proactive, workaround_request
 from executord.promises.instruction import resolution
 from executord.promises.making import NOBODY
 from executord.promises.tasks import task_resolution
-from executord.promises.terms import unreckoned
+from executord.promises.terms import changes_of, unreckoned
 from executord.promises.timepiece import Clock, share_at
 from executord.rules.asking import Asking
 from executord.values import stamp
@@ -58,9 +58,9 @@ def case_lines(case: Case, policy: Policy) -> Iterator[Due]:
            case.beside)  # fmt: skip
     kept = case.memo.get("forecast lines")
     if kept is None or kept[0] != key:
-        first = _elsewhere(case, clock)
+        first, changes = _elsewhere(case, clock), changes_of("resolution", head.repriced)
         late = _late(
-            case, clock, case.remaining_s(first), case.sums.etas, case.sums.updated, head.repriced,
+            case, clock, case.remaining_s(first), case.sums.etas, case.sums.updated, changes,
             assured=len(case.sums.etas) == case.open_tasks, first=first,
         )  # fmt: skip
         kept = case.memo["forecast lines"] = (key, tuple(_lines(case, None, clock, late, policy)))
@@ -82,7 +82,8 @@ def task_lines(case: Case, task: Task, policy: Policy) -> Iterator[Due]:
     first = _elsewhere(case, clock)
     left = remaining_of(task)
     left += first.get(live.agent, 0) if live is not None and left else 0
-    late = _late(case, clock, left, etas, said, task.repriced or head.repriced, assured=bool(etas), first=first)
+    changes = changes_of("resolution", task.repriced or head.repriced)
+    late = _late(case, clock, left, etas, said, changes, assured=bool(etas), first=first)
     yield from _lines(case, task, clock, late, policy)
     yield from _ask_workaround(case, task, clock)
 

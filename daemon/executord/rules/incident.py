@@ -20,6 +20,7 @@ from executord.evolve import replace
 from executord.meaning.incidents import current, open_facts, outstanding, papers_subject, said, severity_for, shown
 from executord.policy import Policy
 from executord.promises.answers import reaction
+from executord.promises.terms import of_priority
 from executord.reading.fields import MARKS, truth
 from executord.rules.asking import Asking, managers, priority_of
 from executord.rules.delivery import demand
@@ -119,7 +120,7 @@ def _critical_since(case: Case, task: Task | None = None) -> datetime:
     """When the instruction or the task became critical by a message or an edit; else when the case was opened."""
     head = case.head
     assert head.opened_at is not None
-    changes = (task.repriced if task is not None else ()) or head.repriced
+    changes = of_priority(task.repriced if task is not None else ()) or of_priority(head.repriced)
     return max((r.at for r in changes), default=head.opened_at)
 
 

@@ -10,6 +10,7 @@ from executord.actions import Record
 from executord.agenda import Due
 from executord.case import PLACES
 from executord.case.casebook import Case
+from executord.case.specs import promises_in
 from executord.deliverables import DEFAULT, named
 from executord.policy import Policy
 from executord.values import stamp
@@ -73,7 +74,7 @@ def lines(case: Case, policy: Policy) -> Iterator[Due]:
         at = starts_at(case, policy)
         if at is not None:
             known = {"instruction": case.instruction_mtime is not None, "priority": head.spec.priority or ""}
-            facts = {**_facts(case), **known}
+            facts = {**_facts(case), **known, "gave": promises_in(head.spec)}
             yield Due(at, f"open {case.id}", "EXE-23", Record(), why=_why(case), facts=facts, order=ORDER)
         return
     if head.parked is not None or head.closed is not None:
