@@ -10,6 +10,7 @@ import os
 import queue
 import sys
 from collections.abc import Mapping
+from functools import partial
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -24,6 +25,7 @@ from executord.sessions.crew import Processes, Programs, check_programs
 from executord.sessions.folder import read_session, verdict
 from executord.sessions.front import Front, await_filed, await_settled, leave, peek
 from executord.sessions.glance import tails
+from executord.sessions.sight import absent
 from executord.team import texts, views
 from executord.team.papers import Reading
 from executord.team.record import Team
@@ -257,7 +259,7 @@ def _report(here: Frame, team: Team) -> None:
     if here.as_json:
         here.give(views.status(team, here.now()))
         return
-    for line in texts.report(team, here.now(), discussions, wisdom):
+    for line in texts.report(team, here.now(), discussions, wisdom, partial(absent, team.path)):
         say(line)
 
 

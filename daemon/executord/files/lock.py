@@ -94,6 +94,18 @@ class TreeLock:
             os.ftruncate(fd, 0)
             os.pwrite(fd, dump(self._mark), 0)
 
+    @property
+    def in_place(self) -> bool:
+        """Whether the file that is held still lies where it was taken: not in a folder that was moved or removed."""
+        if self._fd is None:
+            return False
+        held = os.fstat(self._fd)
+        try:
+            there = os.lstat(self._path)
+        except OSError:
+            return False
+        return (held.st_dev, held.st_ino) == (there.st_dev, there.st_ino)
+
     def rounded(self, now: datetime) -> None:
         """Say that everything was looked at, for `status` [CON-8].
 

@@ -19,6 +19,7 @@ import stat
 import struct
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import BinaryIO
 
 from executord.errors import NotYetWhole, Unreadable
 
@@ -97,6 +98,11 @@ def regular(path: str) -> int:
         os.close(fd)
         raise
     return fd
+
+
+def reader(path: str) -> BinaryIO:
+    """The same as an open file. Raises OSError."""
+    return os.fdopen(regular(path), "rb")
 
 
 def ours_to_mend(error: OSError) -> bool:

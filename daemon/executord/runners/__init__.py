@@ -8,7 +8,17 @@ speak to it; `Stopping` ends it with everything that it has left. Nothing here w
 from __future__ import annotations
 
 from executord.errors import CannotStart as CannotStart
-from executord.runners.ending import Exit, Stopping, alive, exit_of, find, interrupt, state_of, tell
+from executord.runners.ending import (
+    Exit,
+    Stopping,
+    alive,
+    exit_of,
+    find,
+    interrupt,
+    is_of_another,
+    state_of,
+    tell,
+)  # fmt: skip
 from executord.runners.followups import follow_up, next_number, turn
 from executord.runners.order import ENVIRONMENT, Order, Turns, Worker, environment, worker_from
 from executord.runners.starting import Held, abandon_held, begin_noted, hold, reap, reap_all
@@ -33,6 +43,7 @@ __all__ = [
     "follow_up",
     "hold",
     "interrupt",
+    "is_of_another",
     "next_number",
     "reap",
     "reap_all",

@@ -116,12 +116,12 @@ def _int(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-def find(marks: Mapping[str, str]) -> list[Worker]:
+def find(marks: Mapping[str, str], home: str | None = None) -> list[Worker]:
     """The workers in the process table that have all these marks in their environment: the top of each tree.
 
-    Asked before any second start of a task, and where no record is left.
+    Asked before any second start of a task, and where no record is left. `home`: of those, who works for this folder.
     """
-    tops = _tops(_marked(marks, _everyone()))
+    tops = _tops(_marked(marks, _everyone(), home))
     boot, host = machine.boot_id(), machine.host()
     found = []
     for there in tops:
@@ -144,11 +144,36 @@ def _everyone() -> dict[int, Seen]:
     return {pid: each for pid, each in table.items() if not each.dead}
 
 
-def _marked(marks: Mapping[str, str], table: Mapping[int, Seen]) -> list[Seen]:
+def _marked(marks: Mapping[str, str], table: Mapping[int, Seen], home: str | None) -> list[Seen]:
     if not marks:
         return []
     wanted = marks.items()
-    return [each for pid, each in table.items() if wanted <= machine.environment_of(pid).items()]
+    return [
+        each for pid, each in table.items()
+        if wanted <= (environ := machine.environment_of(pid)).items() and not _is_of_another(environ, home)
+    ]  # fmt: skip
+
+
+def _is_of_another(environ: Mapping[str, str], home: str | None) -> bool:
+    """Whether its result belongs into another session's folder than this: a copy of it, or one of the same id.
+
+    Where that folder is gone the session was moved, and it is ours.
+    """
+    result = environ.get("EXECUTORD_RESULT")
+    if home is None or result is None:
+        return False
+    try:
+        return not os.path.samefile(os.path.dirname(os.path.dirname(result)), home)
+    except OSError:
+        return False
+
+
+def is_of_another(worker: Worker) -> bool:
+    """Whether the process of this record lives and works for another folder: the record was copied with its session."""
+    if worker.home is None or worker.boot_id not in (None, machine.boot_id()):
+        return False
+    there = machine.seen(worker.pid)
+    return is_same(worker, there) and _is_of_another(machine.environment_of(worker.pid), worker.home)
 
 
 def _tops(found: Iterable[Seen]) -> list[Seen]:
@@ -285,7 +310,7 @@ class Stopping:
             self._session = self._session or top.session == top.pid
         if self._session and (top is None or is_same(worker, top)):
             known.update((p, each) for p, each in table.items() if each.session == worker.pid)
-        known.update((each.pid, each) for each in _marked(worker.marks, table))
+        known.update((each.pid, each) for each in _marked(worker.marks, table, worker.home))
         if worker.cgroup is not None and groups.is_ours(worker.cgroup):
             known.update((p, table[p]) for p in groups.members(worker.cgroup) if p in table)
         below: dict[int, list[Seen]] = {}

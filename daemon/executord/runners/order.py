@@ -81,6 +81,7 @@ class Worker:
     attempt: int = 1
     work: str | None = None
     marks: Mapping[str, str] = field(default_factory=dict)
+    home: str | None = None  # the session's folder: who has the same marks and works for another is somebody else
 
     def facts(self) -> dict[str, Any]:
         """The process facts of a `started` line."""
@@ -95,7 +96,11 @@ class Worker:
 
 
 def worker_from(
-    facts: Mapping[str, Any], *, work: str | None = None, marks: Mapping[str, str] | None = None
+    facts: Mapping[str, Any],
+    *,
+    work: str | None = None,
+    marks: Mapping[str, str] | None = None,
+    home: str | None = None,
 ) -> Worker | None:
     """The opposite of `facts`; also of what others write, with `pid_start` for `start_ticks`. None: it names none."""
     pid, ticks = facts.get("pid"), facts.get("start_ticks", facts.get("pid_start"))
@@ -111,6 +116,7 @@ def worker_from(
         attempt=attempt if _number(attempt) else 1,
         work=work,
         marks=dict(marks or {}),
+        home=home,
     )
 
 

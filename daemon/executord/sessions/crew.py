@@ -201,7 +201,9 @@ class Processes:
         return _Held(runners.hold(order, durable=self._durable))
 
     def _worker(self, job: Job, process: Process) -> runners.Worker | None:
-        return runners.worker_from({**process, "attempt": job.attempt}, work=job.work, marks=job.marks)
+        facts = {**process, "attempt": job.attempt}
+        worker = runners.worker_from(facts, work=job.work, marks=job.marks, home=job.path)
+        return None if worker is None or runners.is_of_another(worker) else worker
 
     def look(self, job: Job, process: Process) -> Found:
         """How it stands now."""
@@ -218,7 +220,7 @@ class Processes:
 
     def find(self, job: Job) -> Process | None:
         """A worker of this very task and attempt in the process table."""
-        found = runners.find(job.marks)
+        found = runners.find(job.marks, job.path)
         return {k: v for k, v in found[0].facts().items() if k != "attempt"} if found else None
 
     def begin(self, job: Job) -> None:

@@ -24,7 +24,7 @@ from executord.policy import Policy
 from executord.sessions.crew import Crew, Programs, check_programs
 from executord.sessions.engine import Engine
 from executord.sessions.folder import read_session, verdict
-from executord.sessions.front import lock_of
+from executord.sessions.front import check_place, lock_of
 from executord.sessions.hands import Entry, Memory
 from executord.team.papers import safe, text_of
 from executord.team.record import Law
@@ -113,6 +113,7 @@ class Desk:
     def _look(self, run: Run, now: datetime) -> None:
         try:
             engine = run.engine or self._begin(run, now)
+            self._check_place(run)
             engine.look(now)
             run.at = engine.next_at(now)
             run.fault = None
@@ -123,6 +124,11 @@ class Desk:
             return
         if run.engine is not None and self._over(run.engine):
             self._forget(run)
+
+    def _check_place(self, run: Run) -> None:
+        """Its folder is still there. Raises what says how a person gets on where it is gone."""
+        note = f"{FOLDER}/{run.session_id}.yaml"
+        check_place(run.path, run.lock, f"put it back, send `session` with its new path, or remove {note} to forget it")
 
     @staticmethod
     def _over(engine: Engine) -> bool:
@@ -139,9 +145,11 @@ class Desk:
         self.runs.pop(run.session_id, None)
 
     def _begin(self, run: Run, now: datetime) -> Engine:
+        if run.held and not run.lock.in_place:
+            self._let_go(run)
         if not run.held:
             if not os.path.isdir(run.path):
-                raise BadInput("its folder is gone", path=run.path, fix="put it back")
+                self._check_place(run)
             run.lock.take(now)
             run.held = True
         reading = read_session(run.path)
@@ -158,6 +166,10 @@ class Desk:
         return engine
 
     def _park(self, run: Run, error: BaseException, now: datetime) -> None:
+        gone = not os.path.isdir(run.path)
+        if gone and not os.path.lexists(f"{self.store.root}/{FOLDER}/{run.session_id}.yaml"):
+            self._forget(run)
+            return
         text = str(error) or type(error).__name__
         if not isinstance(error, ExecutordError | OSError):
             text = f"{text}\n{''.join(traceback.format_exception(error))}"
@@ -231,6 +243,9 @@ class Desk:
             return Finding(
                 "SES-26", f"{sender} is a role of this session; workers do not run sessions", "end your task"
             )
+        if there is not None and there.path != path and not os.path.isfile(f"{there.path}/team-session.json"):
+            self._forget(there)  # it was moved: from now on it is where the sender says
+            there = None
         if there is not None and there.path != path:
             return Finding(
                 "SES-25", f"a session {session_id} runs already, at {there.path}", "give it another session_id"

@@ -27,6 +27,7 @@ from executord.sessions.takeover import found_unknown, row_of, take_over
 from executord.team.hearing import hear
 from executord.team.line import Aside, Export, Line, Record, Start, Stop, Take, Tell
 from executord.team.papers import Reading, Written
+from executord.team.plan import Plan
 from executord.team.record import Law, Team, Worker
 from executord.team.rules import agenda
 from executord.team.speaking import RELAYED, Said, judge, retried
@@ -71,6 +72,7 @@ class Engine:
         self._agenda: tuple[int, list[Line]] | None = None
         self.mailbox = Mailbox(path, law.settle_s)
         self.only_messages = False  # take what was said and what follows at once; start and end nobody
+        self._doubtful: datetime | None = None  # what was changed by hand is not valid: when to say so
         self._again: dict[str, datetime] = {}  # workers for whom the machine had no room → when to try again
 
     @property
@@ -96,6 +98,9 @@ class Engine:
             for line in take_over(team, self._reading, self.crew, self.law, now):
                 self._note(line, now)
         else:
+            fault = _homeless(team, team.plan)
+            if fault is not None:
+                raise BadInput(fault, path=self.path, fix="put it back, until its worker has ended")
             if not self.only_messages:
                 self._find_unrecorded(now)
             self._see_board(now, first=True)  # before our own view of it is written again
@@ -268,17 +273,31 @@ class Engine:
     # -- what is seen --------------------------------------------------------------------------------------
 
     def _see_plan(self, now: datetime) -> None:
-        """The graph and the role-specs are read again when they change; what is not valid changes nothing."""
-        if not self.sight.plan_changed():
-            return
-        self._take_plan(now)
+        """The graph, the roles and the role-specs are read again when somebody changes them [SES-17].
 
-    def _take_plan(self, now: datetime) -> None:
-        reading = read_session(self.path)
-        faults = [f for f in reading.faults if f.id not in ("SES-E6",)]
-        if reading.plan is None or faults:
+        What is not valid changes nothing; where it stays so for the settle time, that is said.
+        """
+        changed = self.sight.plan_changed() | self.hands.session_edited()
+        if not changed and (self._doubtful is None or now < self._doubtful):
             return
+        said, self._doubtful = self._doubtful is not None and not changed, None
+        fault = self._take_plan(now)
+        if fault is not None and not said:
+            self._doubtful = now + timedelta(seconds=self.law.settle_s)
+        elif fault is not None:
+            name, why = f"read #{self.team.head.reads + 1}", f"what was changed by hand is not taken: {fault}"
+            self._note(Line(now, name, "SES-5", Record(), None, None, why, {"warning": why}), now)
+
+    def _take_plan(self, now: datetime) -> str | None:
+        """Go on with what the files say now; answers why not."""
+        reading = read_session(self.path)
+        fault = next((f"{f.id} {f.text}" for f in reading.faults if f.id != "SES-E6"), None)
+        if fault is not None or reading.plan is None:
+            return fault
         team = self.team
+        fault = _homeless(team, reading.plan)
+        if fault is not None:
+            return fault
         team.plan = reading.plan
         team.version += 1
         for task in team.plan.nodes:
@@ -288,6 +307,7 @@ class Engine:
                 self._note(
                     Line(now, f"add {task} #1", "SES-5", Record(), task, None, "it was added by hand", facts), now
                 )
+        return None
 
     def _see_board(self, now: datetime, *, first: bool = False) -> None:
         """Statuses that somebody wrote into tasks.json are legal, attributed events [SES-7].
@@ -508,6 +528,16 @@ def unsound(team: Team) -> Iterator[str]:
     orders = [job.live.order for job in team.live if job.live is not None and job.live.order]
     for order in {o for o in orders if orders.count(o) > 1}:
         yield f"{order} works on two tasks at once"
+
+
+def _homeless(team: Team, plan: Plan) -> str | None:
+    """Why this plan does not do for the tasks that are at work: one of them, or its role, is not in it any more."""
+    for job in team.live:
+        node = team.added.get(job.id) or plan.nodes.get(job.id)
+        if node is None or node.role not in plan.roles:
+            what = "it" if node is None else f"its role {node.role}"
+            return f"{job.id} is in progress, and {what} is not in the session any more"
+    return None
 
 
 def _with_status(team: Team, reading: Reading) -> Any:

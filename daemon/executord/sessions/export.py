@@ -14,6 +14,7 @@ import threading
 from dataclasses import dataclass
 
 from executord.files.disk import rename
+from executord.paper.gate import reader
 
 _BLOCK = 1 << 20
 
@@ -96,7 +97,7 @@ def _copy(source: str, target: str) -> None:
         raise ValueError(f"{target} exists already, with other contents")
     aside = f"{os.path.dirname(target)}/.x-{hashlib.sha256(target.encode(errors='surrogateescape')).hexdigest()[:24]}"
     try:
-        with open(source, "rb") as read, open(aside, "wb") as write:
+        with reader(source) as read, open(aside, "wb") as write:
             while block := read.read(_BLOCK):
                 write.write(block)
             write.flush()
@@ -114,7 +115,7 @@ def _copy(source: str, target: str) -> None:
 def digest(path: str) -> str:
     """The sha256 of a file."""
     found = hashlib.sha256()
-    with open(path, "rb") as file:
+    with reader(path) as file:
         while block := file.read(_BLOCK):
             found.update(block)
     return found.hexdigest()

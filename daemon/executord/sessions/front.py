@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from executord.clock import WallClock
-from executord.errors import TimedOut
+from executord.errors import BadInput, NotFound, TimedOut
 from executord.files import lock
 from executord.files.dropping import make_folders, put
 from executord.pen import dump
@@ -45,6 +45,15 @@ def law_of(settings: Settings, *, asks: bool = False) -> Law:
 def lock_of(path: str) -> lock.TreeLock:
     """The lock of a session."""
     return lock.TreeLock(path, lock.SESSION_PLACE, who=WHO)
+
+
+def check_place(path: str, held: lock.TreeLock, fix: str = "put it back, or run it where it is now") -> None:
+    """The session's folder is still the one whose lock is held: nothing is written where it has been. Raises."""
+    if held.in_place:
+        return
+    if not os.path.isdir(path):
+        raise NotFound("the session's folder is gone; its workers go on", path=path, fix=fix)
+    raise BadInput("the session's folder is not the one that it was, or its lock is gone", path=path, fix=fix)
 
 
 def peek(path: str, reading: Reading, settings: Settings, policy: Policy) -> Team:
@@ -85,6 +94,7 @@ class Front:
         assert engine is not None
         while True:
             now = self._clock.now()
+            check_place(self._path, self._lock)
             engine.look(now)
             if engine.resting:
                 return
@@ -92,11 +102,6 @@ class Front:
             span = (at - self._clock.now()).total_seconds() if at is not None else 0.25
             with contextlib.suppress(queue.Empty):
                 self._bell.get(timeout=max(span, 0.01))
-
-    def look(self) -> None:
-        """One look."""
-        assert self.engine is not None
-        self.engine.look(self._clock.now())
 
     def close(self) -> None:
         """Let the lock go; the workers go on."""

@@ -12,13 +12,14 @@ from datetime import UTC, datetime
 
 from executord.errors import Unreadable
 from executord.evolve import replace
-from executord.paper.gate import moment_of
+from executord.paper.gate import moment_of, reader
 from executord.policy import Policy
 from executord.sessions.crew import Found, Job, Process, Waiting
 from executord.sessions.folder import read_session
 from executord.sessions.hands import BUS, Hands
 from executord.sessions.sight import Sight
-from executord.team.papers import Reading
+from executord.sessions.takeover import count
+from executord.team.papers import Reading, text_of
 from executord.team.record import Attempt, Law, Team
 from executord.team.record import Job as TeamJob
 
@@ -66,8 +67,9 @@ def glance(path: str, reading: Reading, law: Law, policy: Policy) -> Team:
         now = team.last_at or datetime.now(UTC)  # noqa: TID251
         size = os.stat(f"{path}/{BUS}").st_size if os.path.exists(f"{path}/{BUS}") else 0
         team.head = replace(team.head, heard=max(size - TAIL_BYTES, 0))  # only what was said last is of interest
-        for _ in sight.words(now):
-            pass
+        with contextlib.suppress(Unreadable):  # how it stands is said all the same
+            for _ in sight.words(now):
+                pass
         return team
     for task in team.plan.nodes:
         written = reading.board.get(task)
@@ -75,8 +77,8 @@ def glance(path: str, reading: Reading, law: Law, policy: Policy) -> Team:
         said = written.fields if written is not None else {}
         attempts: tuple[Attempt, ...] = ()
         if status == "in_progress":
-            attempts = (Attempt(int(said.get("attempt") or 1), _mtime(f"{path}/tasks.json")),)
-        error = str(said["error"]) if said.get("error") else None
+            attempts = (Attempt(count(said.get("attempt")) or 1, _mtime(f"{path}/tasks.json")),)
+        error = text_of(said.get("error")) or None
         team.jobs[task] = TeamJob(task, status, attempts=attempts, error=error)
     return team
 
@@ -122,8 +124,8 @@ def _names(path: str, folder: str) -> Iterable[str]:
 
 def _lines(path: str) -> list[str]:
     try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read(1 << 20).splitlines()
+        with reader(path) as file:
+            return file.read(1 << 20).decode("utf-8", "replace").splitlines()
     except OSError:
         return []
 

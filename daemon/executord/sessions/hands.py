@@ -23,7 +23,7 @@ from executord.files import journal
 from executord.files.disk import INBOX, Disk, session_allowed
 from executord.files.naming import dot_name
 from executord.paper import parse
-from executord.paper.gate import open_file
+from executord.paper.gate import identity_of, open_file, reader
 from executord.pen import dump, journal_line
 from executord.posts import stem
 from executord.sessions.folder import read_json
@@ -40,6 +40,7 @@ JOURNAL = journal.SESSION_PLACE
 BUS = ".msg/messages.jsonl"
 ISSUES = "wisdom/issues.md"
 BOARD = ".executord/board.json"
+SESSION, META = "team-session.json", ".msg/meta.json"
 _OURS = re.compile(rb'"id": "executor-(\d+)"')
 _ISSUE = re.compile(rb"\(executor, event (\d+)\)")
 
@@ -84,6 +85,8 @@ class Hands:
         self.base_tasks: Any = None
         self.base_session: Mapping[str, Any] = {}
         self._base_meta: Mapping[str, Any] = {}
+        self._left: dict[str, bytes | None] = {}  # how we left the views that others add to
+        self._noticed: bytes | None = None
 
     # -- reading the journal -------------------------------------------------------------------------------
 
@@ -209,7 +212,7 @@ class Hands:
     def relay(self, letter: Letter) -> None:
         """Put a message that came as a file on the bus, once; there it is heard like any other line [SES-13]."""
         mark = f"inbox-{letter.sha256[:16]}"
-        with contextlib.suppress(OSError), open(f"{self.path}/{BUS}", "rb") as file:
+        with contextlib.suppress(OSError), reader(f"{self.path}/{BUS}") as file:
             for line in file:
                 if mark.encode() in line:
                     return
@@ -355,7 +358,7 @@ class Hands:
         full = f"{disk.root}/{dot}"
         if not os.path.lexists(full):
             return
-        with open(full, "rb") as ours, contextlib.suppress(OSError), open(f"{disk.root}/{target}", "rb") as there:
+        with reader(full) as ours, contextlib.suppress(OSError), reader(f"{disk.root}/{target}") as there:
             if ours.read() == there.read():
                 disk.remove_staged(dot)
                 return
@@ -406,7 +409,7 @@ class Hands:
         if source is None or os.path.lexists(f"{self.path}/{path}"):
             return
         try:
-            with open(f"{self.path}/{source}", "rb") as file:
+            with reader(f"{self.path}/{source}") as file:
                 digest = hashlib.sha256(file.read()).hexdigest()[:16]
         except OSError:
             return
@@ -458,7 +461,7 @@ class Hands:
     def _last_number(self, path: str, pattern: re.Pattern[bytes]) -> int:
         """The highest number of ours in this file, looked for from its end."""
         try:
-            with open(f"{self.path}/{path}", "rb") as file:
+            with reader(f"{self.path}/{path}") as file:
                 end = file.seek(0, os.SEEK_END)
                 tail = b""
                 while end > 0:
@@ -478,16 +481,42 @@ class Hands:
         team = self.team
         if team.head.opened_at is None:
             return
+        self._take_edits()
         statuses = {i: job.status for i, job in team.jobs.items()}
         tasks = views.tasks(team, self.base_tasks)
         changed = self._view("tasks.json", tasks)
         if changed:
             self.base_tasks = read_json(f"{self.path}/tasks.json").data
         self._view(BOARD, views.as_json({"statuses": statuses}))
-        if self._view("team-session.json", views.session(team, self.base_session)):
-            data = read_json(f"{self.path}/team-session.json").data
+        if self._view(SESSION, views.session(team, self.base_session)):
+            data = read_json(f"{self.path}/{SESSION}").data
             self.base_session = data if isinstance(data, Mapping) else self.base_session
-        self._view(".msg/meta.json", views.meta(team, self._base_meta))
+        self._view(META, views.meta(team, self._base_meta))
+        self._left = {path: self._identity(path) for path in (SESSION, META)}
+
+    def session_edited(self) -> bool:
+        """Whether somebody else has changed team-session.json since we wrote it; said once of each change."""
+        there = self._identity(SESSION)
+        new = bool(self._left) and there not in (self._left[SESSION], self._noticed)
+        self._noticed = there
+        return new
+
+    def _take_edits(self) -> None:
+        """What others have written into our views meanwhile is kept like what stood there before."""
+        for path, left in self._left.items():
+            if left == self._identity(path):
+                continue
+            data = read_json(f"{self.path}/{path}").data
+            if isinstance(data, Mapping):
+                self.base_session = data if path == SESSION else self.base_session
+                self._base_meta = data if path == META else self._base_meta
+            self._views.pop(path, None)
+
+    def _identity(self, path: str) -> bytes | None:
+        try:
+            return identity_of(os.lstat(f"{self.path}/{path}"))
+        except OSError:
+            return None
 
     def read_bases(self) -> None:
         """What stands in the views now: what others wrote there is kept."""
@@ -503,7 +532,7 @@ class Hands:
             return False
         full = f"{self.path}/{path}"
         try:
-            with open(full, "rb") as file:
+            with reader(full) as file:
                 there: bytes | None = file.read(64 << 20)
         except OSError:
             there = None

@@ -6,6 +6,7 @@ times, and read again only when that changes.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from collections.abc import Iterator, Mapping
@@ -14,7 +15,7 @@ from typing import Any
 
 from executord.errors import NotYetWhole, Unreadable
 from executord.evolve import replace
-from executord.paper.gate import moment_of, open_file
+from executord.paper.gate import moment_of, open_file, ours_to_mend, reader, regular
 from executord.sessions.crew import Crew, Job
 from executord.sessions.folder import JSON_BYTES, parse_json, read_json
 from executord.sessions.hands import BOARD, BUS
@@ -162,9 +163,11 @@ class Sight:
             self.warnings.append("messages.jsonl is shorter than it was: what was cut off is not heard again")
             self._bus = there[2]
         try:
-            fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        except OSError:
+            fd = regular(path)
+        except FileNotFoundError:
             return
+        except OSError as error:
+            raise _not_heard(error) from error
         try:
             while True:
                 block = os.pread(fd, _BLOCK, self._bus)
@@ -239,6 +242,14 @@ class Sight:
         return changed
 
 
+def _not_heard(error: OSError) -> Exception:
+    """Something lies on the name of the message bus that nobody can be heard on."""
+    if ours_to_mend(error):
+        return error
+    why = "it is no regular file" if error.errno in (errno.EINVAL, errno.ELOOP) else error.strerror
+    return Unreadable(f"what the workers say cannot be read: {why}", path=BUS, fix="put a regular file in its place")
+
+
 def _digest(path: str) -> str:
     try:
         return hashlib.sha256(open_file(path, limit=JSON_BYTES).raw).hexdigest()[:16]
@@ -249,7 +260,7 @@ def _digest(path: str) -> str:
 def _last_words(path: str) -> str | None:
     """The last line of what a worker said on stderr."""
     try:
-        with open(path, "rb") as file:
+        with reader(path) as file:
             file.seek(max(os.fstat(file.fileno()).st_size - 2000, 0))
             lines = file.read().decode("utf-8", "replace").split("\n")
     except OSError:
@@ -273,11 +284,19 @@ def artifacts_of(team: Team, task: str) -> Discovery | None:
     return found
 
 
+def absent(root: str, name: str) -> bool:
+    """Whether a result names a path, from the session's folder, at which nothing lies."""
+    return "://" not in name and ("\0" in name or not os.path.lexists(os.path.join(root, name)))
+
+
 def _shown(path: str, found: Discovery) -> Discovery:
     """Without findings only an artifact that lies in the session counts: a name alone is no result [SES-12, SES-4]."""
-    if found.findings or not found.artifacts:
+    if not found.artifacts:
         return found
     root = os.path.realpath(path)
+    found = replace(found, absent=tuple(name for name in found.claimed[:50] if absent(root, name)))
+    if found.findings:
+        return found
     there = tuple(
         name for name in found.artifacts
         if "\0" not in name and os.path.realpath(os.path.join(root, name)).startswith(f"{root}/")

@@ -480,8 +480,8 @@ def _keep(team: Team, entry: Entry, at: datetime) -> None:
 
 
 def _read(team: Team, entry: Entry, at: datetime) -> None:
-    """The graph or the roles were changed by hand; what they say now is read from them."""
-    _head(team, reads=team.head.reads + 1, stalled=False)
+    """What was prepared was changed by hand into what is not valid: it goes on as it was."""
+    _head(team, reads=team.head.reads + 1)
 
 
 #: Verb → what it changes.

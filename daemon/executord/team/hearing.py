@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import count
 from typing import Any
 
 from executord.evolve import replace
@@ -158,6 +159,8 @@ def gap(team: Team, data: Mapping[str, Any], summary: str, by: str, at: datetime
     wanted = wanted or short(summary) or "a capability that is not named"
     k = len(team.head.gaps) + 1
     role = team.plan.covers.get(wanted.lower())
+    if any(each.wanted == short(wanted) and each.covered == role for each in team.head.gaps):
+        return  # it was said, and whoever reads it knows
     facts = {"wanted": short(wanted), "by": by or None, "covered": role}
     said = f"{by or 'a worker'} misses: {wanted}. Nobody covers it. "
     ways = (
@@ -201,8 +204,9 @@ def consensus(
             Line(at, f"decide #{k}", "SES-18", Send("hitl", "escalation", body), job.id, job.attempt or None, why)
         ]
     node = team.node(job.id)
+    free = next(name for k in count(1) if (name := f"{job.id}-R{k}") not in team.jobs)
     revised: dict[str, Any] = {
-        "revision": f"{job.id}-R1", "role": node.role, "phase": node.phase or None,
+        "revision": free, "role": node.role, "phase": node.phase or None,
         "title": f"Revision of {job.id}" + (f": {node.title}" if node.title else ""),
         "description": (f"{node.description}\n\n" if node.description else "")
         + f"Revise the result of {job.id}: there is no consensus on it. {text}",

@@ -185,6 +185,8 @@ class Discovery:
     fault: str | None = None
     settled_at: datetime | None = None
     named: str = ""  # whose result it says it is
+    claimed: tuple[str, ...] = ()  # what it calls artifacts; `absent` of them are not there
+    absent: tuple[str, ...] = ()
 
     @property
     def final(self) -> bool:

@@ -23,6 +23,7 @@ _FINAL = {
     "cancelled": "failed", "timed_out": "failed", "skipped": "failed",
     "partial": "partial", "partial_completion": "partial", "partially_completed": "partial",
 }  # fmt: skip
+_ARTIFACTS = ("artifact", "artifacts", "artifacts_produced", "artifact_path")
 _UNDER_WAY = frozenset({"in_progress", "pending", "running", "working", "started", "draft", "progress", "wip"})
 
 
@@ -37,10 +38,8 @@ def discovery(data: Any, sha256: str, seen_at: datetime, settled_at: datetime) -
     findings = _prose(first(data, "findings", "summary") or first(nested, "findings", "summary"))
     quality = _number(first(data, "quality_score", "score") or first(nested, "quality_score", "score"))
     attempt = data.get("attempt", nested.get("attempt"))
-    names: list[str] = []
-    for source in (data, nested):
-        for key in ("artifact", "artifacts", "artifacts_produced", "artifact_path", "files_modified"):
-            names += _paths(source.get(key))
+    claimed = [p for source in (data, nested) for key in _ARTIFACTS for p in _paths(source.get(key))]
+    names = [*claimed, *(p for source in (data, nested) for p in _paths(source.get("files_modified")))]
     error = _prose(first(data, "error", "reason") or first(nested, "error", "reason"))
     if status is None:
         said = f"unknown status {word!r}" if word else "it has no status"
@@ -48,7 +47,7 @@ def discovery(data: Any, sha256: str, seen_at: datetime, settled_at: datetime) -
     return Discovery(
         sha256, seen_at, status, findings, tuple(dict.fromkeys(names)), error, quality,
         attempt if isinstance(attempt, int) and not isinstance(attempt, bool) else None, settled_at=settled_at,
-        named=text_of(first(data, "task_id", "id")),
+        named=text_of(first(data, "task_id", "id")), claimed=tuple(dict.fromkeys(claimed)),
     )  # fmt: skip
 
 
@@ -98,6 +97,8 @@ def judged(job: Job, found: Discovery, law: Law, code: int | None) -> dict[str, 
         concerns.append(f"its worker ended with exit code {code}")
     if found.named not in ("", job.id):
         concerns.append(f"its result says that it is of {short(found.named)}")
+    if found.absent:
+        concerns.append(f"its result names what is not there: {short(', '.join(found.absent))}")
     facts: dict[str, Any] = {
         "outcome": "completed",
         "status": found.status,

@@ -5,7 +5,7 @@ Pure: a session in, text out.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -119,8 +119,11 @@ def _levels(tasks: Iterable[Mapping[str, Any]]) -> Iterator[tuple[int, Mapping[s
     yield from sorted(((depth.get(row["id"], 0), row) for row in rows), key=lambda each: each[0])
 
 
-def report(team: Team, now: datetime, discussions: Iterable[str] = (), wisdom: Iterable[str] = ()) -> Iterator[str]:
-    """The `TASK COMPLETE` block [SES-22]."""
+def report(
+    team: Team, now: datetime, discussions: Iterable[str] = (), wisdom: Iterable[str] = (),
+    absent: Callable[[str], bool] = lambda _path: False,
+) -> Iterator[str]:  # fmt: skip
+    """The `TASK COMPLETE` block [SES-22]; `absent`: whether a deliverable that a worker has named is not there."""
     say = "[executor] "
     done, total = team.count
     yield f"{say}{_RULER}"
@@ -131,7 +134,7 @@ def report(team: Team, now: datetime, discussions: Iterable[str] = (), wisdom: I
     for job in team.jobs.values():
         for path in job.artifacts:
             none = False
-            yield f"{say}  - {path} ({team.node(job.id).role})"
+            yield f"{say}  - {path} ({team.node(job.id).role}{', not there' if absent(path) else ''})"
     if none:
         yield f"{say}  - none"
     yield say.rstrip()

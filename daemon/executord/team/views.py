@@ -260,7 +260,7 @@ _TYPES = {
     "stuck": "error", "skip": "task_skipped", "hand-set": "state_update", "revise": "revision", "decide": "decision",
     "gap": "capability_gap", "redirect": "capability_gap", "stall": "stalled", "complete": "pipeline_complete",
     "archive": "state_update", "keep": "state_update", "export": "state_update", "exported": "state_update",
-    "late": "warning", "aside": "warning", "add": "state_update", "issue": "warning", "read": "state_update",
+    "late": "warning", "aside": "warning", "add": "state_update", "issue": "warning", "read": "warning",
 }  # fmt: skip
 
 
