@@ -102,7 +102,7 @@ def test_a_folder_that_goes_while_it_runs(room: Path, how: str):
         assert "the session's folder is gone; its workers go on" in said(session)
         assert not session.path.exists()
     if how == "removed":
-        for pid in marked("TC-real"):
+        for pid in marked("TC-real", room):
             with contextlib.suppress(OSError):
                 subprocess.run(["kill", "-9", str(pid)], check=False)
         return
@@ -140,7 +140,7 @@ def test_a_session_of_the_daemon_that_is_moved_and_one_that_is_removed(room: Pat
     assert not session.path.exists()
     assert not made["removed"].path.exists()
     assert tree.stop() == 0
-    for pid in marked("TC-removed"):
+    for pid in marked("TC-removed", room):
         with contextlib.suppress(OSError):
             subprocess.run(["kill", "-9", str(pid)], check=False)
 

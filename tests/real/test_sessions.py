@@ -110,15 +110,17 @@ def worker(*behaviour: str) -> str:
     return " ".join([sys.executable, str(WORKER), *behaviour])
 
 
-def marked(session_id: str) -> list[int]:
-    """The processes that have this session's mark in their environment."""
+def marked(session_id: str, below: Path = Path("/")) -> list[int]:
+    """The processes that have this session's mark in their environment, of sessions that lie below this folder."""
     found = []
     for name in os.listdir("/proc"):
         if name.isdigit():
             with contextlib.suppress(OSError):
                 environ = Path(f"/proc/{name}/environ").read_bytes()
                 state = Path(f"/proc/{name}/stat").read_text().rpartition(")")[2].split()[0]
-                if f"EXECUTORD_SESSION={session_id}".encode() in environ.split(b"\0") and state != "Z":
+                given = dict(each.partition("=")[::2] for each in os.fsdecode(environ).split("\0"))
+                home = Path(given.get("EXECUTORD_RESULT", "/"))
+                if given.get("EXECUTORD_SESSION") == session_id and below in home.parents and state != "Z":
                     found.append(int(name))
     return found
 
@@ -129,7 +131,7 @@ def room(tmp_path: Path) -> Iterator[Path]:
     yield tmp_path
     names = [p.parent.name for p in tmp_path.rglob("team-session.json")]
     patience = Patience(15)
-    while (left := {n: pids for n in names if (pids := marked(n))}) and not patience.over():
+    while (left := {n: pids for n in names if (pids := marked(n, tmp_path))}) and not patience.over():
         time.sleep(0.1)
     for pids in left.values():
         for pid in pids:
@@ -198,7 +200,7 @@ def test_workers_of_every_kind(room: Path):
     assert (session.path / ".executord/work/DEV-005.a1/stdout").stat().st_size <= 10_500_000
     assert "exit code 3" in (session.path / "wisdom/issues.md").read_text()
     assert "Stalled: waiting on DEV-002 (failed), DEV-003 (failed), DEV-004 (failed)" in done.stdout
-    assert not marked("TC-real")
+    assert not marked("TC-real", room)
     outcomes = Counter(n.split(" ")[1] for n in session.names() if n.split(" ")[0] in ("result", "fail", "time"))
     assert set(outcomes.values()) == {1}, outcomes
 
@@ -221,7 +223,7 @@ def test_the_ladder_with_real_workers(room: Path):
     assert [n for n in names if "DEV-004" in n and n.split(" ")[0] in ("status", "finalize", "time")] == [
         "status check DEV-004 a1 #1", "finalize DEV-004 a1 #1", "time out DEV-004 a1 #1",
     ]  # fmt: skip
-    assert not marked("TC-real")
+    assert not marked("TC-real", room)
     said = session.call("skip", "DEV-004")
     assert said.returncode == 2  # a reason is needed
     said = session.call("retry", "DEV-004")
@@ -610,6 +612,6 @@ def test_ten_sessions_and_twenty_kills(room: Path):
         ends = Counter(n for n in session.names() if n.startswith("result "))
         assert len(ends) == 20
         assert set(ends.values()) == {1}
-        assert not marked(session.path.name)
+        assert not marked(session.path.name, room)
     assert threading.active_count() < 50
     tree.stop()
