@@ -91,14 +91,15 @@ class Disk:
     # -- changes -------------------------------------------------------------------------------------------
 
     def make_folder(self, path: str) -> None:
-        """The folder, with its parents, if it is not there; that of an instruction itself is never ours to make: where
-        it is gone, it or the whole memory was taken away [MEM-25]. Raises `CannotWrite`."""
+        """The folder, with its parents, if it is not there; that of an instruction or a session itself is never ours
+        to make: where it is gone, it or the whole memory was taken away [MEM-25]. Raises `CannotWrite`."""
         full = f"{self.root}/{path}"
         if os.path.isdir(full):
             return
         top = path.split("/", 1)[0]
-        if self._allowed is _allowed and top[:1] not in "_." and not os.path.isdir(f"{self.root}/{top}"):
-            raise _cannot(path, FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), f"{self.root}/{top}"))
+        needed = f"{self.root}/{top}" if self._allowed is _allowed and top[:1] not in "_." else self.root
+        if not os.path.isdir(needed):
+            raise _cannot(path, FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), needed))
         own = path.split("/")[:2] == ["_communication", "inbox"] and path.split("/")[2:] in [[n] for n in OWN_INBOXES]
         self.guard(f"{path}/{DOT}" if own or self._allowed is not _allowed else f"{path}/x.yaml")
         self._before("mkdir", path)

@@ -89,6 +89,15 @@ class Desk:
         for run in self.runs.values():
             self._let_go(run)
 
+    def _gone(self, run: Run) -> Exception | None:
+        """What is to be said where its folder went while we looked."""
+        try:
+            if run.held:
+                self._check_place(run)
+        except ExecutordError as error:
+            return error
+        return None
+
     def _let_go(self, run: Run) -> None:
         if run.engine is not None:
             run.engine.close()
@@ -120,7 +129,7 @@ class Desk:
         except Locked as error:
             run.at, run.fault = now + RETRY, error.message
         except Exception as error:  # the boundary of a session: its fault must not stop the others
-            self._park(run, error, now)
+            self._park(run, self._gone(run) or error, now)
             return
         if run.engine is not None and self._over(run.engine):
             self._forget(run)

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from executord.clock import WallClock
-from executord.errors import BadInput, NotFound, TimedOut
+from executord.errors import BadInput, ExecutordError, NotFound, TimedOut
 from executord.files import lock
 from executord.files.dropping import make_folders, put
 from executord.pen import dump
@@ -95,7 +95,11 @@ class Front:
         while True:
             now = self._clock.now()
             check_place(self._path, self._lock)
-            engine.look(now)
+            try:
+                engine.look(now)
+            except (ExecutordError, OSError):
+                check_place(self._path, self._lock)  # it went while we looked: that is what is to be said
+                raise
             if engine.resting:
                 return
             at = engine.next_at(now)
