@@ -124,3 +124,33 @@ def test_what_nobody_can_read_for_a_while_is_no_edit(act):
     got = act(files, [*WORK, broken, {"at": "+2h", **edit}])
     assert not got.names("edit")
     assert clock_of(got, "resolution")["due"] == "2026-11-21T04:00:00Z"
+
+
+MORE = {"approved_by": "ops@acme.example", "add": "12 hours", "reason": "the customer moves his cut-over"}
+
+
+@pytest.mark.spec("SLA-11", "SLA-22")
+@pytest.mark.parametrize("task", [None, "T1"])
+def test_a_change_to_the_same_priority_takes_nothing_away(act, task):
+    """The time that the customer agreed to holds on, and nobody is told of a change."""
+    files, _ = given("instruction", sla_resolution="20 hours", customer={"name": "Acme", "contact": "ops@acme.example"})
+    steps = [
+        says("+1h", "sla_extension", LIAISON, task, **MORE),
+        says("+2h", "priority_change", "support-manager", task, priority="high"),
+    ]
+    got = act(files, [*WORK, *steps])
+    assert clock_of(got, "resolution")["due"] == ("2026-11-21T16:00:00Z" if task is None else "2026-11-21T04:00:00Z")
+    assert not [m for m in got.letters(ENGINEER) if m["type"] == "notice" and "priority" in m["text"]]
+
+
+@pytest.mark.spec("SLA-10", "SLA-11", "SLA-22")
+def test_time_that_was_agreed_counts_until_the_priority_changes(act):
+    """Twelve hours more; lowered after the old limit and before the new one: nothing was late until then."""
+    files, _ = given("instruction", customer={"name": "Acme", "contact": "ops@acme.example"})
+    files["a/instruction.yaml"]["created_at"] = "2026-11-18T12:00:00Z"  # high: 48 hours, until the 20th at 12:00
+    steps = [
+        says("+1h", "sla_extension", LIAISON, None, **MORE),
+        says("+10h", "priority_change", "support-manager", None, priority="low"),
+    ]
+    got = act(files, [*WORK, *steps])
+    assert not [name for name in breaches(got) if name.startswith("breach resolution #")]

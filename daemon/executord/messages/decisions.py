@@ -62,14 +62,17 @@ class PriorityChange(Incoming):
     def take(cls, case: Case, task: Task | None, taken: Taken) -> None:
         value, then = taken.facts["priority"], taken.facts.get("then")  # a None is not noted
         change = Repriced(taken.at, taken.facts.get("was") or "medium")
+        same = change.was == value  # it changes nothing: what was agreed for it holds on [SLA-11]
         if task is None:
             case.set_head(replace(case.head, priority=(value, then)))
+            if same:
+                return
             text = f"the priority of {case.id} is {value} now, by {taken.sender}"
             reprice(case, change, taken.facts.get("own", ()), text)
             return
         overrides = (*task.overrides, ("priority", value, then))
-        task = replace(task, overrides=overrides, repriced=(*task.repriced, change))
-        if task.live is not None:
+        task = replace(task, overrides=overrides, repriced=task.repriced if same else (*task.repriced, change))
+        if task.live is not None and not same:
             text = f"the priority of {task.id} is {value} now, by {taken.sender}"
             k = sum(key == "priority" for key, _, _ in task.overrides)
             task = owe(task, notice(task, f"#{k} priority", taken.at, task.live.agent, text))

@@ -6,7 +6,7 @@ of this [SLA-4, SLA-6, SLA-10, SLA-22]. Pure.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -142,7 +142,7 @@ def extended(aim: Aim, extensions: Iterable[Extension], pauses: Pauses) -> Aim:
     return aim
 
 
-def since_last_change(extensions: tuple[Extension, ...], repriced: tuple[Repriced, ...]) -> tuple[Extension, ...]:
+def since_last_change(extensions: tuple[Extension, ...], repriced: Sequence[Repriced]) -> tuple[Extension, ...]:
     """A new target takes the place of what was agreed for the old one [SLA-11]."""
     last = repriced[-1].at if repriced else None
     return extensions if last is None else tuple(e for e in extensions if e.at > last)

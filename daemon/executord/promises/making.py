@@ -139,13 +139,17 @@ class Course:
     stopped: datetime | None = None
     over: str | None = None  # as in `Clock`
 
-    def held(self, kind: str, word: Word) -> Iterator[tuple[datetime, Word]]:
-        """Until when which word held, before the one by which the clock is reckoned now, or was when it stopped."""
+    def held(self, kind: str, word: Word) -> Iterator[tuple[datetime, tuple[Word, tuple[Extension, ...]]]]:
+        """Until when which word held, and the time that was agreed for it, before the one that counts now, or counted
+        when it stopped."""
         promise, stopped = "resolution" if kind == "resolution" else "response", self.stopped
         changes = [c for c in self.repriced if stopped is None or c.at <= stopped]
         for k, change in enumerate(changes):
             later = (own[promise] for c in changes[k:] if promise in (own := dict(c.own)))
-            yield change.at, Word(change.was, next(later, word.own))
+            agreed = since_last_change(
+                tuple(e for e in self.extensions if e.approved and e.at <= change.at), changes[:k]
+            )
+            yield change.at, (Word(change.was, next(later, word.own)), agreed)
 
     @property
     def valid(self) -> tuple[Extension, ...]:
@@ -191,7 +195,10 @@ def clock_of(
     breach_at = cap.breach_at if cap is not None and cap.breach_at is not None else at
     if course.repriced:
         breach_at = breach_instant(
-            breach_at, course.held(which.kind, word), aim.start, lambda before: plain(before, pauses).limit(pauses)
+            breach_at,
+            course.held(which.kind, word),
+            aim.start,
+            lambda held: _limit(plain(held[0], pauses), held[1], pauses),
         )
     if agreed and not which.records(course.breaches):
         breach_at = _too_late(aim, agreed, pauses) or breach_at
@@ -231,6 +238,13 @@ def clock_of(
         capped=cap is not None,
         moved=max((n for n, e in enumerate(extensions, 2) if e.approved), default=1) if extensions else 1,
     )
+
+
+def _limit(aim: Aim, agreed: tuple[Extension, ...], pauses: Pauses) -> datetime | None:
+    """When the limit passes, with the time that was agreed before it did."""
+    if not agreed:
+        return aim.limit(pauses)
+    return _too_late(aim, agreed, pauses) or extended(aim, agreed, pauses).limit(pauses)
 
 
 def _too_late(aim: Aim, agreed: tuple[Extension, ...], pauses: Pauses) -> datetime | None:
