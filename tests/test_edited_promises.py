@@ -154,3 +154,17 @@ def test_time_that_was_agreed_counts_until_the_priority_changes(act):
     ]
     got = act(files, [*WORK, *steps])
     assert not [name for name in breaches(got) if name.startswith("breach resolution #")]
+
+
+@pytest.mark.spec("SLA-10", "SLA-12", "SLA-22")
+def test_an_edit_and_more_time_that_fall_into_one_downtime(act):
+    """The edit put the limit into the past; time that was agreed after it does not put the breach before it."""
+    customer = {"name": "Acme", "contact": "ops@acme.example"}
+    files, edit = given("instruction", sla_resolution="20 hours", then_sla_resolution="2 hours", customer=customer)
+    steps = [
+        {"at": "+5h", "down_until": "+8h"},
+        {"at": "+6h", **edit},
+        says("+7h", "sla_extension", LIAISON, None, **MORE),
+    ]
+    late = breaches(act(files, [*WORK[:29], *steps]))
+    assert late["breach resolution #2"] == "2026-11-20T15:00:00Z"

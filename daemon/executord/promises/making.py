@@ -193,6 +193,8 @@ def clock_of(
         target = at
     source = moved.source if cap is None else cap.source
     breach_at = cap.breach_at if cap is not None and cap.breach_at is not None else at
+    if agreed and not which.records(course.breaches):
+        breach_at = _too_late(aim, agreed, pauses) or breach_at
     if course.repriced:
         breach_at = breach_instant(
             breach_at,
@@ -200,8 +202,6 @@ def clock_of(
             aim.start,
             lambda held: _limit(plain(held[0], pauses), held[1], pauses),
         )
-    if agreed and not which.records(course.breaches):
-        breach_at = _too_late(aim, agreed, pauses) or breach_at
     if cap is not None and cap.breach_at is not None and (breach_at is None or cap.breach_at < breach_at):
         breach_at = cap.breach_at
     if breach_at is not None:
