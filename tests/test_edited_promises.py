@@ -168,3 +168,15 @@ def test_an_edit_and_more_time_that_fall_into_one_downtime(act):
     ]
     late = breaches(act(files, [*WORK[:29], *steps]))
     assert late["breach resolution #2"] == "2026-11-20T15:00:00Z"
+
+
+@pytest.mark.spec("SLA-10", "SLA-12", "MSG-11")
+def test_a_priority_and_an_edit_that_fall_into_one_downtime(act):
+    """First it became low, then somebody wrote ten hours: each counted from its own time, and nothing was late."""
+    files, edit = given("instruction", then_sla_resolution="10 hours")
+    files["a/instruction.yaml"]["created_at"] = edit["content"]["created_at"] = "2026-11-20T08:00:00Z"
+    low = says("+20h", "priority_change", "support-manager", None, priority="low")  # the business calendar: Friday
+    steps = [{"at": "+19h", "down_until": "+23h"}, low, {"at": "+22h", **edit}]
+    got = act(files, [*WORK[:110], *steps])
+    assert not [name for name in breaches(got) if name.startswith("breach resolution")]
+    assert clock_of(got, "resolution")["due"] == "2026-11-23T11:00:00Z"

@@ -122,11 +122,11 @@ class Workaround:
 class Repriced:
     """Another priority, or another promise of a file itself: from when on, and what held before [SLA-11].
 
-    `own` are the promises that were edited, each with what the file said before; none: the priority changed.
+    `own` are the promises that were edited, each with what the file said before; then `was` says nothing.
     """
 
     at: datetime
-    was: str
+    was: str  # the priority
     own: tuple[tuple[str, str | None], ...] = ()
 
 

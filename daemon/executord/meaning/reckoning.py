@@ -144,9 +144,8 @@ def instruction_edited(case: Case, facts: Mapping[str, Any], at: datetime) -> No
     """instruction.yaml has another priority: it counts from the edit on, and wins over a message's [MEM-22, SLA-10]."""
     head = case.head
     if "before" in facts:
-        anew = _anew(head.repriced, facts, at)
-        gave = promises_noted(facts)
-        case.set_head(replace(head, gave=gave, rewritten=head.rewritten + 1, repriced=(*head.repriced, anew)))
+        gave, repriced = promises_noted(facts), (*head.repriced, _anew(facts, at))
+        case.set_head(replace(head, gave=gave, rewritten=head.rewritten + 1, repriced=repriced))
         return
     now = facts["priority"] or "medium"
     case.set_head(replace(head, wrote=facts["priority"], rewritten=head.rewritten + 1, priority=None))
@@ -158,8 +157,7 @@ def instruction_edited(case: Case, facts: Mapping[str, Any], at: datetime) -> No
 def edited(task: Task, facts: Mapping[str, Any], at: datetime) -> Task:
     """A task's file has another priority, or promises something else: the same for the task."""
     if "before" in facts:
-        anew = _anew(task.repriced, facts, at)
-        task = replace(task, gave=promises_noted(facts), repriced=(*task.repriced, anew))
+        task = replace(task, gave=promises_noted(facts), repriced=(*task.repriced, _anew(facts, at)))
     if "priority" not in facts:
         return task
     repriced = (*task.repriced, Repriced(_after(task.repriced, at), facts["was"])) if "was" in facts else task.repriced
@@ -172,15 +170,14 @@ def promises_noted(facts: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     return tuple(sorted((word, said) for word, said in facts.get("gave", {}).items()))
 
 
-def _anew(repriced: tuple[Repriced, ...], facts: Mapping[str, Any], at: datetime) -> Repriced:
+def _anew(facts: Mapping[str, Any], at: datetime) -> Repriced:
     """The change that an edit of promises is."""
-    before = tuple((str(word), str(was) or None) for word, was in facts["before"].items())
-    return Repriced(_after(repriced, at), facts["under"], before)
+    return Repriced(at, "", tuple((word, was or None) for word, was in facts["before"].items()))
 
 
 def _after(repriced: tuple[Repriced, ...], at: datetime) -> datetime:
-    """When a change counts from: a file's time may be any, and none counts from before the one that it follows."""
-    return max(at, repriced[-1].at) if repriced else at
+    """When a priority counts from: a file's time may be any, and none counts from before the one that it follows."""
+    return max((at, *(c.at for c in repriced if not c.own)))
 
 
 __all__ = [

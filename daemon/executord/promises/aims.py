@@ -161,7 +161,7 @@ def breach_instant(
     """
     begin = start
     for until, before in held:
-        if until <= start:
+        if until <= begin:
             continue
         limit = limit_at(before)
         if limit is not None and limit < until:

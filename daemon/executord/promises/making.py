@@ -149,7 +149,8 @@ class Course:
             agreed = since_last_change(
                 tuple(e for e in self.extensions if e.approved and e.at <= change.at), changes[:k]
             )
-            yield change.at, (Word(change.was, next(later, word.own)), agreed)
+            priority = next((c.was for c in changes[k:] if not c.own), word.priority)
+            yield change.at, (Word(priority, next(later, word.own)), agreed)
 
     @property
     def valid(self) -> tuple[Extension, ...]:

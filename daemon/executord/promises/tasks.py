@@ -94,9 +94,8 @@ def _changes(case: Case, task: Task, word: str) -> tuple[Repriced, ...]:
     """What a task's clock was reckoned by before: its own priorities, else its instruction's; and its own promises."""
     if not task.repriced:
         return of_priority(case.head.repriced)
-    own = tuple(c for c in task.repriced if word in dict(c.own))
-    priced = of_priority(task.repriced) or of_priority(case.head.repriced)
-    return tuple(sorted((*own, *priced), key=lambda c: c.at)) if own else priced
+    own = (c for c in task.repriced if word in dict(c.own))
+    return changes_of(word, (*own, *(of_priority(task.repriced) or of_priority(case.head.repriced))))
 
 
 def _given_up(task: Task) -> str | None:

@@ -181,7 +181,7 @@ def priority_at(now: str, repriced: tuple[Any, ...], at: datetime | None) -> str
     """The priority that held at an instant: changes that came by message after it do not count [SLA-10]."""
     if at is not None:
         for change in repriced:
-            if change.at > at:
+            if change.at > at and not change.own:
                 return str(change.was)
     return now
 
@@ -196,8 +196,9 @@ def own_at(word: str, now: Any, repriced: tuple[Repriced, ...], at: datetime | N
 
 
 def changes_of(word: str, repriced: tuple[Repriced, ...]) -> tuple[Repriced, ...]:
-    """The changes that a clock of this word follows: of the priority, and of what its file promises itself."""
-    return tuple(c for c in repriced if not c.own or word in dict(c.own)) if repriced else repriced
+    """The changes that a clock of this word follows, in their order: of the priority, and of what its file promises."""
+    found = (c for c in repriced if not c.own or word in dict(c.own))
+    return tuple(sorted(found, key=lambda c: c.at)) if repriced else repriced
 
 
 def of_priority(repriced: tuple[Repriced, ...]) -> tuple[Repriced, ...]:

@@ -76,21 +76,19 @@ def _repriced_task(case: Case, task: Task) -> dict[str, Any]:
     written, head = task.spec.priority or "", case.head
     told = [new for key, new, then in task.overrides if key == "priority" and then == (task.wrote or None)]
     was = told[-1] if told else task.wrote or head.priority_now
-    found = _promised_anew(task.gave, task.spec, was)
+    found = _promised_anew(task.gave, task.spec)
     if written == task.wrote:
         return found
     return {**found, "priority": written, **({"was": was} if was != (written or head.priority_now) else {})}
 
 
-def _promised_anew(
-    gave: tuple[tuple[str, str], ...] | None, spec: InstructionSpec | TaskSpec, priority: str
-) -> dict[str, Any]:
+def _promised_anew(gave: tuple[tuple[str, str], ...] | None, spec: InstructionSpec | TaskSpec) -> dict[str, Any]:
     """What a file promises now, and what it promised before, where that differs."""
     now = promises_in(spec)
     if gave is None or now == (before := dict(gave)):
         return {}
     changed = sorted({word for word, _ in now.items() ^ before.items()})
-    return {"gave": now, "before": {word: before.get(word, "") for word in changed}, "under": priority}
+    return {"gave": now, "before": {word: before.get(word, "") for word in changed}}
 
 
 def _unreadable(file: TaskFile) -> bool:
@@ -212,9 +210,7 @@ def _edited(case: Case, opened: datetime) -> Iterator[Due]:
     written = head.spec.priority or ""
     if head.wrote is None or head.spec.unknown or "instruction" in head.lacks:
         return  # what nobody can read says nothing else
-    over = head.priority  # a message's word counts only as long as the file says what it said then
-    was = over[0] if over is not None and over[1] == (head.wrote or None) else head.wrote or "medium"
-    anew = _promised_anew(head.gave, head.spec, was)
+    anew = _promised_anew(head.gave, head.spec)
     if anew:
         yield Due(
             case.instruction_mtime or opened, f"edit {case.id} #{head.rewritten + 1} promises", "MEM-22", Record(),
@@ -223,6 +219,8 @@ def _edited(case: Case, opened: datetime) -> Iterator[Due]:
         return
     if head.wrote == written:
         return
+    over = head.priority  # a message's word counts only as long as the file says what it said then
+    was = over[0] if over is not None and over[1] == (head.wrote or None) else head.wrote or "medium"
     facts: dict[str, Any] = {"priority": written}
     if was != (written or "medium"):
         facts |= {"was": was, "own": [t.id for t in case.in_order() if t.live is not None and t.spec.priority]}
