@@ -3,10 +3,12 @@ not understood, and changes what happens, is said [MEM-4, MEM-7, MSG-1]."""
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
+from tests.calls import say
 from tests.stories.delivery import TICKET
 from tests.stories.kit import CASE, INBOX, Stage
 from tests.test_outside import ENGINEER, PENDING, act, one, says, state_of, status_of
@@ -266,6 +268,25 @@ def test_what_of_a_message_is_not_understood_is_told_to_its_sender_once(tmp_path
     stage.sound()
 
 
+@pytest.mark.spec("MEM-7", "MEM-13", "MSG-5")
+@pytest.mark.parametrize(
+    ("kind", "sender", "key", "meant"),
+    [
+        ("completion", ENGINEER, "componets", "components"),
+        ("progress", ENGINEER, "expected_completition", "expected_completion"),
+        ("blocked", ENGINEER, "blocker_tpye", "blocker_type"),
+        ("reassign", "support-manager", "asigned_to", "assigned_to"),
+        ("incident", "support-manager", "severty", "severity"),
+        ("acknowledgement", ENGINEER, "timestmap", "timestamp"),
+    ],
+)
+def test_a_misspelled_key_of_a_message_is_told_to_its_sender(act, kind, sender, key, meant):
+    """What it holds is not read, and the message means something else without it."""
+    got = act(one(), [says("+10m", kind, sender, summary="s", output="o", description="d", **{key: "x"})])
+    (told,) = (m["text"] for m in got.letters(sender) if m["type"] == "notice" and "is taken, but" in m["text"])
+    assert f"{key}: it is no key that is read; write {meant}" in told
+
+
 @pytest.mark.spec("SLA-9", "MEM-13")
 @pytest.mark.parametrize("said", ["soon", "unknown", "TBD", None])
 def test_words_that_mean_no_time_are_no_fault(act, said):
@@ -412,3 +433,18 @@ def test_a_type_of_deliverable_that_there_is_not_is_said(act, path):
     files = one() | {path: "tier: 1\ndeliverable_type: ticket_resolutoin\n"}
     (found,) = (f for f in act(files).end["findings"] if f["code"] == "DEL-6")
     assert (found["path"], found["line"], found["severity"]) == (path, 2, "warning")
+
+
+@pytest.mark.spec("MSG-5", "MEM-26", "CON-8")
+def test_a_message_that_somebody_has_open_is_listed_until_he_closes_it(tmp_path):
+    """It waits for its file to be complete, and `status` says so."""
+    stage = Stage(tmp_path / "memory", {})
+    stage.case({"T1": "api error"})
+    stage.look()
+    path = tmp_path / f"memory/{BOX}/slow.yaml"
+    with path.open("w") as file:
+        file.write("type: ack\n")
+        file.flush()
+        report = json.loads(say("--memory", tmp_path / "memory", "--json", "status").stdout)
+        assert report["left_alone"] == [f"{BOX}/slow.yaml"]
+    assert json.loads(say("--memory", tmp_path / "memory", "--json", "status").stdout)["left_alone"] == []

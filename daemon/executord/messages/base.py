@@ -16,6 +16,7 @@ from executord.case.casebook import Case
 from executord.errors import Finding
 from executord.policy import Policy
 from executord.reading import find, text_of
+from executord.reading.keys import nearly
 from executord.values import why_not
 
 Role = Literal[
@@ -26,6 +27,8 @@ About = Literal["task", "either", "instruction", "house"]
 
 #: Every word that names a type: `status: completed` in a customer update is not what the customer reads.
 TYPE_WORDS: set[str] = set()
+#: Keys that are read of every message.
+TOLD = dict.fromkeys(("timestamp", "attempt", "in_reply_to"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,7 @@ class Incoming:
     own_task: ClassVar[bool] = False  # without a task_id it means its sender's only open task, not the instruction
     result: ClassVar[bool] = False  # kept as late when its attempt is superseded [MSG-3]
     needs: ClassVar[tuple[tuple[str, ...], ...]] = ()  # of each group one field must be there
+    reads: ClassVar[tuple[str, ...]] = ()  # keys that may be left out, and whose misspelling is told
     for_others: ClassVar[bool] = False  # authority may answer with it what somebody else was asked
     people: ClassVar[tuple[str, ...]] = ()  # fields that may name somebody; whether he is known stands in the letter
     example: ClassVar[Mapping[str, Any]] = {}
@@ -82,6 +86,10 @@ class Incoming:
         if letter.body.get("timestamp") is not None and letter.written_at is None:
             fault = unclear_time("timestamp", letter.body["timestamp"], "the time of its file counts")
             yield replace(fault, code="MSG-10")
+        for key in letter.body.keys() - TOLD.keys():
+            meant = next((m for m in (*TOLD, *cls.reads) if nearly(key, m) and letter.body.get(m) is None), None)
+            if meant is not None and key not in cls.reads:
+                yield Finding("MEM-7", "it is no key that is read", f"write {meant}", "warning", key)
 
     @classmethod
     def refuse(cls, case: Case, task: Task | None, letter: Letter, policy: Policy) -> Finding | None:

@@ -84,6 +84,7 @@ class BlockedMessage(Incoming):
     aliases = ("blocker", "needs_context", "stuck")
     senders = ("holder", "supporter")
     people = ASK_WHOM
+    reads = (*(key for key in _KIND if "." not in key), *ASK_WHOM, *TRIED)
     needs = (("description", "reason", "blocker.description", "blocker", "summary", "message", "question", "details"),)
     example: ClassVar[Mapping[str, Any]] = {
         "kind": "missing_information",
@@ -127,6 +128,7 @@ class Unblocked(Incoming):
 
     type = "unblocked"
     aliases = ("answer", "information", "resolved", "unblock")
+    reads = ("components", "workaround", "retrospective", "prevention_plan", "arrived")
     senders = ("holder", "supporter", "authority", "planner", "addressee", "liaison")
     example: ClassVar[Mapping[str, Any]] = {"answer": "the account number is 4711"}
 

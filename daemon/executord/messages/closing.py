@@ -59,6 +59,7 @@ class Verdict(Incoming):
     senders = ("validator",)
     about = "instruction"
     needs = (_RESULT,)
+    reads = (*_RESULT, *_ISSUES, "cycle")
     example: ClassVar[Mapping[str, Any]] = {
         "verdict": "FIXABLE",
         "reason": "the cause is shown, but not since when",

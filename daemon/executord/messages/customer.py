@@ -36,6 +36,7 @@ class CustomerUpdate(Incoming):
     senders = ("holder", "supporter", "liaison", "authority")
     about = "either"
     own_task = True
+    reads = PROMISE
     example: ClassVar[Mapping[str, Any]] = {
         "status": "The cause is found: our payment gateway ran out of connections.",
         "next_steps": "The limit is raised tonight at 22:00 CET.",
@@ -160,6 +161,7 @@ class SlaExtension(Incoming):
     senders = ("liaison", "authority")
     about = "either"
     needs = (("approved_by",), ("new_limit", "add", "new_deadline", "extend_by"))
+    reads = ("reference", *needs[0], *needs[1])
     example: ClassVar[Mapping[str, Any]] = {
         "approved_by": "ops@acme.example", "reference": "mail of 20 November", "add": "4 hours",
         "reason": "the customer moves the cut-over to tomorrow",

@@ -86,7 +86,7 @@ class Reassign(Incoming):
     aliases = ("reassignment",)
     senders = ("authority", "planner")
     example: ClassVar[Mapping[str, Any]] = {"to": "escalation-manager", "reason": "needs production access"}
-    _TO = ("to_agent", "new_agent", "assign_to", "new_assignee", "assignee", "assigned_to", "to")
+    reads = _TO = ("to_agent", "new_agent", "assign_to", "new_assignee", "assignee", "assigned_to", "to")
 
     @classmethod
     def refuse(cls, case: Case, task: Task | None, letter: Letter, policy: Policy) -> Finding | None:
@@ -270,6 +270,7 @@ class Release(Incoming):
     """Off hold again; or a checkpoint, or a task whose dependency ended otherwise, is let go."""
 
     type = "release"
+    reads = ("checkpoint",)
     aliases = ("unhold", "let_go")
     senders = ("authority", "planner", "addressee")
     about = "either"
@@ -405,6 +406,7 @@ class PlanReady(Incoming):
     """The plan is (re-)read now. `without: plan`: it goes on without one that is gone; so for `instruction`."""
 
     type = "plan_ready"
+    reads = ("without",)
     aliases = ("delegation", "phase_start", "plan")
     senders = ("planner", "authority")
     about = "instruction"

@@ -35,6 +35,7 @@ class IncidentMessage(Incoming):
     senders = ("authority", "critical")
     about = "either"
     own_task = True
+    reads = ("severity", "customers", "affected_customers", "incident_id", "description")
     example: ClassVar[Mapping[str, Any]] = {"severity": 1, "description": "every third checkout of the EU fails"}
 
     @classmethod

@@ -21,7 +21,9 @@ from executord.messages.customer import odd_promise
 from executord.policy import Policy
 from executord.reading import find, text_of
 from executord.values import Span, read_moment, read_span, stamp
-from executord.verification import verify
+from executord.verification import CONCERNS, OUTPUT, PATHS, SUMMARY, verify
+
+_ETA = ("eta", "expected_completion", "estimated_completion")
 
 
 class Acknowledgement(Incoming):
@@ -31,6 +33,7 @@ class Acknowledgement(Incoming):
     aliases = ("ack", "accepted", "accept", "acknowledged")
     senders = ("holder", "addressee")
     renews = True
+    reads = _ETA
     for_others = True
     example: ClassVar[Mapping[str, Any]] = {"eta": "2026-11-20T15:00:00Z"}
 
@@ -60,9 +63,6 @@ class Acknowledgement(Incoming):
                 **_eta_at(taken, task.live),
             )
         )
-
-
-_ETA = ("eta", "expected_completion", "estimated_completion")
 
 
 def _eta(letter: Letter, policy: Policy) -> dict[str, Any]:
@@ -97,6 +97,7 @@ class Progress(Incoming):
     aliases = ("status_update", "progress_report", "heartbeat", "in_progress", "progress_update", "working")
     senders = ("holder", "supporter")
     renews = True
+    reads = (*_ETA, "percent", "progress", "percentage")
     example: ClassVar[Mapping[str, Any]] = {"percent": 40, "note": "reproduced it; reading the gateway's log"}
 
     @classmethod
@@ -147,6 +148,7 @@ class Completion(Incoming):
                "task_completed", "task_completion", "finished")  # fmt: skip
     senders = ("holder",)
     result = True
+    reads = ("components", "customer_update", *OUTPUT, *PATHS, *SUMMARY, *CONCERNS)
     example: ClassVar[Mapping[str, Any]] = {
         "summary": "Restarted the gateway and raised its connection limit; checkouts pass again.",
         "output": {"root_cause": "connection pool exhausted", "fix": "limit raised from 50 to 200"},

@@ -18,7 +18,7 @@ from executord.errors import NotYetWhole, Unreadable
 from executord.files import lock
 from executord.files.disk import INBOX, OWN_INBOXES
 from executord.paper import MESSAGE_ENDINGS, is_left_alone, parse
-from executord.paper.gate import Identity, identity_of, moment_of, open_file
+from executord.paper.gate import Identity, being_written, identity_of, moment_of, open_file
 
 _LATE = re.compile(r"(?P<task>.+)\.attempt-(?P<n>\d+)\.late(?:-\d+)?\.yaml")
 
@@ -47,13 +47,16 @@ def mail(root: str, folder: str) -> tuple[int, datetime | None]:
 
 
 def left_alone(root: str) -> list[str]:
-    """What lies in our inboxes and is no message: files whose ending says so, and folders [MEM-3]."""
+    """What lies in our inboxes and is no message: files whose ending says so, and folders [MEM-3]; or is none yet, for
+    somebody has it open for writing [MSG-5]."""
     return [
         f"{INBOX}/{folder}/{entry.name}"
         for folder in OWN_INBOXES
         for entry in _entries(f"{root}/{INBOX}/{folder}")
         if not is_left_alone(entry.name)
-        and (not entry.name.endswith(MESSAGE_ENDINGS) or entry.is_dir(follow_symlinks=False))
+        and (
+            not entry.name.endswith(MESSAGE_ENDINGS) or entry.is_dir(follow_symlinks=False) or being_written(entry.path)
+        )
     ]
 
 
