@@ -448,3 +448,69 @@ def test_a_message_that_somebody_has_open_is_listed_until_he_closes_it(tmp_path)
         report = json.loads(say("--memory", tmp_path / "memory", "--json", "status").stdout)
         assert report["left_alone"] == [f"{BOX}/slow.yaml"]
     assert json.loads(say("--memory", tmp_path / "memory", "--json", "status").stdout)["left_alone"] == []
+
+
+# --- what messages hold -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.spec("EXE-13", "QUA-1")
+@pytest.mark.parametrize(
+    "outputs",
+    [
+        "outputs/partial/T1/a.md, outputs/partial/T1/b.md",
+        "outputs/partial/T1/a.md\noutputs/partial/T1/b.md\n",
+        "- outputs/partial/T1/a.md\n- outputs/partial/T1/b.md\n",
+    ],
+)
+def test_files_listed_in_one_text_are_files(act, outputs):
+    """With commas, or a line each: each is looked at and stands in the result."""
+    files = one() | {f"a/outputs/partial/T1/{name}.md": "x\n" for name in ("a", "b")}
+    got = act(files, [says("+10m", "completion", summary="s", outputs=outputs)])
+    found = got.read("a/outputs/partial/T1.yaml")["files"]
+    assert [f["path"] for f in found] == ["outputs/partial/T1/a.md", "outputs/partial/T1/b.md"]
+
+
+UPDATE_TEXT = "Status: found\nNext steps: a fix\nBlockers: none\nWhat you can expect next: news at noon\nContact: us\n"
+
+
+@pytest.mark.spec("SLA-15", "EXE-13")
+@pytest.mark.parametrize(
+    "text", [UPDATE_TEXT, UPDATE_TEXT.replace("Contact: us\n", "")], ids=["whole", "without contact"]
+)
+def test_an_update_in_a_claim_may_be_a_text_with_headings(act, text):
+    """As a message of its own may be; what it lacks is named."""
+    files = one(communication_required="customer")
+    files["a/instruction.yaml"]["customer"] = "Acme"
+    got = act(files, [says("+10m", "completion", summary="s", output="o", customer_update=text)])
+    if text == UPDATE_TEXT:
+        assert got.read("a/outputs/partial/update-001.yaml")["expect_next"] == "news at noon"
+    else:
+        (rework,) = (m for m in got.letters(ENGINEER) if m["type"] == "rework_request")
+        assert any("lacks contact" in point for point in rework["points"])
+
+
+@pytest.mark.spec("EXE-25", "MEM-13")
+@pytest.mark.parametrize(
+    ("kind", "key", "said"),
+    [
+        ("hold", "until", "it ends with release, at the latest after 72 hours"),
+        ("defer", "until", "what is deferred has ended; retry opens it again, hold only puts it off"),
+        ("pause", "for", "it ends with resume"),
+    ],
+)
+def test_an_end_that_does_not_come_by_itself_is_said(act, kind, key, said):
+    """Who asks for one is told how it ends."""
+    task = None if kind == "pause" else "T1"
+    got = act(one(), [says("+10m", kind, "support-manager", task, reason="the customer is away", **{key: "2 days"})])
+    (told,) = (
+        m["text"] for m in got.letters("support-manager") if m["type"] == "notice" and "is taken, but" in m["text"]
+    )
+    assert f"{key}: it is not read: {said}" in told
+
+
+@pytest.mark.spec("DEL-2", "MEM-13")
+def test_components_that_are_none_are_said(act):
+    """A list of names, or JSON in a text: nothing of it becomes a part of the deliverable."""
+    got = act(one(), [says("+10m", "completion", summary="s", output="o", components='{"resolution_steps": "x"}')])
+    (told,) = (m["text"] for m in got.letters(ENGINEER) if m["type"] == "notice")
+    assert "components: it names none" in told

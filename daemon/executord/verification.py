@@ -18,13 +18,14 @@ from executord.policy import REWORKS, Policy
 from executord.reading import find, text_of
 from executord.routes import way_of
 from executord.scalars import placeholder
-from executord.updates import missing_contents, update_facts
+from executord.updates import missing_contents, update_contents, update_facts
 
 OUTPUT = ("output", "outputs", "result", "results", "deliverable", "findings")
 PATHS = ("outputs", "artifacts", "outputs_created", "files", "artifacts_produced", "files_created", "output_files")
 SUMMARY = ("summary", "result_summary", "message", "note", "description")
 CONCERNS = ("concerns", "concern", "warnings")
 _PATH = re.compile(r"^\.?/?(?:[^/ ]+/)*outputs/|/[^/]*\.\w{1,5}$")  # a path, even with a space in it
+_LISTED = re.compile(r"[,;]\s|\s*\n\s*(?:[-*]\s+)?")
 _UNMET_LISTS = ("unmet_criteria", "criteria_unmet", "unmet", "criteria_not_met", "not_met", "failed_criteria")
 _UNMET = {"false", "no", "unmet", "not_met", "fail", "failed", "not_done", "missing", "partial", "partially_met"}
 
@@ -35,6 +36,10 @@ def paths_named(body: Mapping[str, Any]) -> tuple[str, ...]:
 
     def take(value: Any) -> None:
         if isinstance(value, str):
+            several = [part for part in map(str.strip, _LISTED.split(value.strip(" \t\n-*"))) if part]
+            if len(several) > 1 and all(map(_PATH.search, several)):  # a list in one text
+                found.extend(several)
+                return
             text = value.strip()
             if text and "\n" not in text and (" " not in text or _PATH.search(text)):
                 found.append(text)
@@ -72,6 +77,14 @@ def holes(value: Any, where: str, depth: int = 0) -> Iterable[str]:
     elif isinstance(value, list | tuple):
         for k, inner in enumerate(value):
             yield from holes(inner, f"{where}[{k}]", depth + 1)
+
+
+def nested_update(body: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The customer update that stands in a claim: a mapping, or a text with its headed sections [SLA-15]."""
+    said = body.get("customer_update")
+    if isinstance(said, str) and update_contents({"text": said}):
+        return {"text": said}
+    return said if isinstance(said, Mapping) else None
 
 
 def _criteria(task: Task, body: Mapping[str, Any], strict: bool) -> Iterable[str]:
@@ -134,7 +147,7 @@ def verify(case: Case, task: Task, letter: Letter, policy: Policy) -> dict[str, 
             points.extend(holes(body[key], key))
     points.extend(_criteria(task, body, policy.strict))
     facts: dict[str, Any] = {"summary": summary[:500]}
-    nested = body.get("customer_update")
+    nested = nested_update(body)
     recorded = bool(task.updates)
     if isinstance(nested, Mapping):
         missing = missing_contents(nested)

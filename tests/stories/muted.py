@@ -265,7 +265,7 @@ def an_executive_is_not_told_of_a_muted_case(s: Stage) -> None:
     s.case({"T1": {"assigned_to": ENGINEER}, "T2": {"assigned_to": ENGINEER}}, tier=4)
     s.look()
     s.at("09:01").drop("mute", "support-manager", **{"for": "1h"}, reason="a drill")
-    s.at("09:30").drop("priority_change", "support-manager", None, priority="high", reason="they call")
+    s.at("09:30").drop("priority_change", "support-manager", None, priority="medium", reason="they call")
     s.at("09:31")
     s.expect(
         """

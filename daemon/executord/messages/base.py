@@ -54,6 +54,7 @@ class Incoming:
     result: ClassVar[bool] = False  # kept as late when its attempt is superseded [MSG-3]
     needs: ClassVar[tuple[tuple[str, ...], ...]] = ()  # of each group one field must be there
     reads: ClassVar[tuple[str, ...]] = ()  # keys that may be left out, and whose misspelling is told
+    unread: ClassVar[Mapping[str, str]] = {}  # keys that people write in vain, and what happens instead
     for_others: ClassVar[bool] = False  # authority may answer with it what somebody else was asked
     people: ClassVar[tuple[str, ...]] = ()  # fields that may name somebody; whether he is known stands in the letter
     example: ClassVar[Mapping[str, Any]] = {}
@@ -86,7 +87,9 @@ class Incoming:
         if letter.body.get("timestamp") is not None and letter.written_at is None:
             fault = unclear_time("timestamp", letter.body["timestamp"], "the time of its file counts")
             yield replace(fault, code="MSG-10")
-        for key in letter.body.keys() - TOLD.keys():
+        for key in sorted(cls.unread.keys() & letter.body.keys()):
+            yield Finding("MEM-7", f"it is not read: {cls.unread[key]}", "take it out", "warning", key)
+        for key in sorted(letter.body.keys() - TOLD.keys()):
             meant = next((m for m in (*TOLD, *cls.reads) if nearly(key, m) and letter.body.get(m) is None), None)
             if meant is not None and key not in cls.reads:
                 yield Finding("MEM-7", "it is no key that is read", f"write {meant}", "warning", key)
@@ -99,6 +102,11 @@ class Incoming:
     @classmethod
     def take(cls, case: Case, task: Task | None, taken: Taken) -> None:
         """Put it into the case."""
+
+
+def until(instead: str) -> Mapping[str, str]:
+    """The words for when something is to end by itself, where it does not."""
+    return dict.fromkeys(("until", "for", "resume_at", "resume_on", "expires", "expires_at", "duration"), instead)
 
 
 def unclear_time(key: str, value: Any, instead: str) -> Finding:

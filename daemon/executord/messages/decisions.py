@@ -22,7 +22,7 @@ from executord.meaning.transitions import (
     release_task,
     reopen,
 )
-from executord.messages.base import Incoming, Taken, not_ended
+from executord.messages.base import Incoming, Taken, not_ended, until
 from executord.policy import Policy
 from executord.promises.terms import priority_of
 from executord.reading import find, text_of
@@ -210,6 +210,7 @@ class Defer(_Decision):
 
     type = "defer"
     aliases = ("deferred", "postpone")
+    unread = until("what is deferred has ended; retry opens it again, hold only puts it off")
     state = "deferred"
 
 
@@ -226,6 +227,7 @@ class HoldMessage(Incoming):
 
     type = "hold"
     aliases = ("on_hold",)
+    unread = until("it ends with release, at the latest after 72 hours")
     senders = ("authority", "planner")
     about = "either"
     needs = (("reason", "why", "because", "note"),)
@@ -452,6 +454,7 @@ class Pause(Incoming):
 
     type = "pause"
     senders = ("authority",)
+    unread = until("it ends with resume")
     about = "instruction"
 
     @classmethod

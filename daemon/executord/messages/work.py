@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from executord.case import Attempt, Claim, Ended, FileFact, Letter, Owed, Task, owe
 from executord.case.casebook import Case
 from executord.clocks.cadence import cadence_due
+from executord.deliverables import components_of
 from executord.errors import Finding
 from executord.evolve import replace
 from executord.letters import NOTE_LENGTH, note_of
@@ -21,7 +22,7 @@ from executord.messages.customer import odd_promise
 from executord.policy import Policy
 from executord.reading import find, text_of
 from executord.values import Span, read_moment, read_span, stamp
-from executord.verification import CONCERNS, OUTPUT, PATHS, SUMMARY, verify
+from executord.verification import CONCERNS, OUTPUT, PATHS, SUMMARY, nested_update, verify
 
 _ETA = ("eta", "expected_completion", "estimated_completion")
 
@@ -157,7 +158,11 @@ class Completion(Incoming):
     @classmethod
     def odd(cls, letter: Letter, zone: tzinfo) -> Iterator[Finding]:
         yield from super().odd(letter, zone)
-        yield from odd_promise(letter.body.get("customer_update"), letter.at, zone)
+        yield from odd_promise(nested_update(letter.body), letter.at, zone)
+        given = letter.body.get("components")
+        if given and not components_of(given):
+            text, fix = "it names none", "write a mapping, e.g. `resolution_steps: …` under it"
+            yield Finding("DEL-2", text, fix, "warning", "components")
 
     @classmethod
     def facts(cls, case: Case, task: Task | None, letter: Letter, policy: Policy) -> dict[str, Any]:

@@ -42,6 +42,7 @@ def embedded(body: Mapping[str, Any], key: str | None, zone: tzinfo) -> Any:
         inner: Any = body
         for part in path:
             inner = inner.get(part) if isinstance(inner, Mapping) else None
+            inner = {"text": inner} if isinstance(inner, str) else inner
         return update_contents(inner).get(content) if isinstance(inner, Mapping) else None
     if key == "output":
         found = next((body[k] for k in OUTPUT if body.get(k) is not None), None)
