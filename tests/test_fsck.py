@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import gc
 import importlib
 import json
 import os
@@ -114,6 +115,24 @@ def test_what_people_do_by_hand_is_no_error(tree):
     assert (code, found["ok"]) == (0, True)
     tree.path(f"{CASE}/tasks/pending/T3.yaml").unlink()
     assert "warning MEM-25" in "\n".join(tree.look())
+
+
+@pytest.mark.spec("OPS-8", "PERF-3")
+def test_one_journal_is_held_at_a_time(tree, monkeypatch):
+    """Those of thousands of instructions would take many times what their daemon takes."""
+    for k in range(5):
+        shutil.copytree(tree.path(CASE), tree.path(f"copy-{k}"))
+    held = []
+    audit = ledger.audit
+
+    def counted(root: str, case_id: str) -> Any:
+        held.append(sum(isinstance(each, ledger.Ledger) for each in gc.get_objects()))
+        return audit(root, case_id)
+
+    monkeypatch.setattr(ledger, "audit", counted)
+    tree.look()
+    assert len(held) == 6
+    assert max(held) <= 1
 
 
 # --- broken ---

@@ -49,11 +49,15 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """What was looked at: how many instructions, what is wrong, and what is needed to put it right."""
+    """What was looked at: which instructions, and what is wrong."""
 
-    count: int
+    ids: tuple[str, ...]
     faults: tuple[Fault, ...]
-    ledgers: Mapping[str, Ledger] = field(default_factory=dict)
+
+    @property
+    def count(self) -> int:
+        """How many instructions were looked at."""
+        return len(self.ids)
 
     @property
     def findings(self) -> list[Finding]:
@@ -84,7 +88,7 @@ def check(tree: Tree, now: Callable[[], datetime]) -> Inspection:
         threading.Event().wait(_MOMENT_S)
         again = inspect(tree, now())
         seen = {f.finding for f in found.faults}
-        found = Inspection(again.count, tuple(f for f in again.faults if f.finding in seen), again.ledgers)
+        found = Inspection(again.ids, tuple(f for f in again.faults if f.finding in seen))
         looks += 1
     return found
 
@@ -93,24 +97,26 @@ def inspect(tree: Tree, now: datetime) -> Inspection:
     """One look at the whole tree; changes nothing."""
     service = looking(tree)
     service.load_all(now)
-    ids = service.store.case_ids()
-    ledgers = {case_id: ledger.audit(tree.root, case_id) for case_id in ids}
+    ids = tuple(service.store.case_ids())
     marks = Marks(tree.state) if os.path.isdir(tree.state) else Marks(None)
+    dots = _Dots(tree.root, ids)
     faults: list[Fault] = []
-    for case_id, book in ledgers.items():
+    for case_id in ids:  # one journal at a time: all of them would take many times what the cases take
+        book = ledger.audit(tree.root, case_id)
+        dots.compare(book)
         faults += _journal_faults(book)
         faults += _undone(tree.root, book, marks)
         faults += _filing(tree.root, book)
         case = service.cases.get(case_id)
         if case is not None:
             faults += _case_faults(service, case, now)
-        elif not any(f.severity == "error" for f in book.findings):
+        elif not book.broken:
             text = service.broken.get(case_id, ("it cannot be read", now))[0].splitlines()[0]
             faults.append(Fault(Finding("REL-4", text, "mend what is named", path=case_id)))
-    faults += _dots(tree.root, ledgers)
+    faults += dots.faults()
     faults += _links(tree.root, ids)
     faults += _inboxes(tree.root)
-    return Inspection(len(ids), tuple(dict.fromkeys(faults)), ledgers)
+    return Inspection(ids, tuple(dict.fromkeys(faults)))
 
 
 def looking(tree: Tree) -> Service:
@@ -191,29 +197,43 @@ def _filing(root: str, book: Ledger) -> Iterator[Fault]:
 # --- staged files -----------------------------------------------------------------------------------------------------
 
 
-def _dots(root: str, ledgers: Mapping[str, Ledger]) -> Iterator[Fault]:
+class _Dots:
     """Staged files: those with a line were not published, those without one are in the way [MEM-21]."""
-    found = [f"{folder}/{name}" for folder in _staging(root, ledgers) for name in _names(f"{root}/{folder}")]
-    dots = [path for path in found if is_left_over(os.path.basename(path))]
-    if not dots:
-        return
-    noted = {
-        f"{os.path.dirname(str(e['path']))}/{dot_name(case_id, str(e['name']))}": e
-        for case_id, book in ledgers.items()
-        for e in book.entries
-        if e.get("action") in ("send", "write") and e.get("path")
-    }
-    unread = [c for c, book in ledgers.items() if any(f.severity == "error" for f in book.findings)]
-    for path in dots:
-        entry = noted.get(path)
-        if entry is not None:
-            text = f"line {entry['n']}, {entry['name']!r}, was noted and not published as {entry['path']}"
-            yield Fault(Finding("MEM-21", text, _START, path=path), "redo", (path,))
-        elif unread and (path.startswith(INBOX) or path.split("/")[0] in unread):
-            text = f"a staged file; whether a line names it cannot be told while the journal of {unread[0]} is broken"
-            yield Fault(Finding("MEM-21", text, "mend the journal first", path=path))
-        else:
-            yield Fault(Finding("MEM-21", "a staged file that no line names", _START, path=path), "sweep", (path,))
+
+    def __init__(self, root: str, case_ids: Iterable[str]) -> None:
+        found = (f"{folder}/{name}" for folder in _staging(root, case_ids) for name in _names(f"{root}/{folder}"))
+        self._root = root
+        self._lines: dict[str, Mapping[str, Any] | None] = {
+            path: None for path in found if is_left_over(os.path.basename(path))
+        }
+        self._unread: list[str] = []
+
+    def compare(self, book: Ledger) -> None:
+        """Look for the lines that name them in the journal of a case."""
+        if book.broken:
+            self._unread.append(book.case_id)
+        for entry in book.entries if self._lines else ():
+            if entry.get("action") in ("send", "write") and entry.get("path"):
+                dot = f"{os.path.dirname(str(entry['path']))}/{dot_name(book.case_id, str(entry['name']))}"
+                if dot in self._lines:
+                    self._lines[dot] = entry
+
+    def faults(self) -> Iterator[Fault]:
+        """What is wrong, once every journal was looked through."""
+        unread = self._unread
+        for path, entry in self._lines.items():
+            if not os.path.lexists(f"{self._root}/{path}"):
+                continue  # published meanwhile
+            if entry is not None:
+                text = f"line {entry['n']}, {entry['name']!r}, was noted and not published as {entry['path']}"
+                yield Fault(Finding("MEM-21", text, _START, path=path), "redo", (path,))
+            elif unread and (path.startswith(INBOX) or path.split("/")[0] in unread):
+                text = (
+                    f"a staged file; whether a line names it cannot be told while the journal of {unread[0]} is broken"
+                )
+                yield Fault(Finding("MEM-21", text, "mend the journal first", path=path))
+            else:
+                yield Fault(Finding("MEM-21", "a staged file that no line names", _START, path=path), "sweep", (path,))
 
 
 def _staging(root: str, case_ids: Iterable[str]) -> Iterator[str]:

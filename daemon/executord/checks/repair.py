@@ -15,7 +15,7 @@ from datetime import datetime
 from executord.case.casebook import Case
 from executord.checks.fsck import VIEW, Fault, Inspection, Tree, inspect, looking, unsettled
 from executord.errors import Finding
-from executord.files import journal, lock
+from executord.files import journal, ledger, lock
 from executord.files.marks import Marks
 from executord.hands import Hands
 from executord.service import Service
@@ -71,16 +71,18 @@ def _mend(tree: Tree, found: Inspection, work: list[Fault], now: datetime) -> No
     """The steps of a start, in its order: cut, redo, sweep; then the views."""
     marks = Marks(tree.state)
     service = Service(tree.root, tree.policy, marks=marks, limits=tree.limits)
-    for book in found.ledgers.values():
-        if book.torn is not None and not any(f.severity == "error" for f in book.findings):
-            service.disk.append(f"{book.case_id}/{journal.PLACE}", b"", book.torn)
-    broken = [c for c, book in found.ledgers.items() if any(f.severity == "error" for f in book.findings)]
-    for case_id, book in found.ledgers.items():
-        if case_id not in broken:
-            late = {e["n"] for e in unsettled(book, marks)}
-            again = [e for e in book.entries if e["n"] in late or e.get("action") in ("send", "write")]
-            service.hands.redo(Case(case_id), again)
-            service.hands.sweep(case_id)
+    broken = False
+    for case_id in found.ids:
+        book = ledger.audit(tree.root, case_id)
+        if book.broken:
+            broken = True
+            continue
+        if book.torn is not None:
+            service.disk.append(f"{case_id}/{journal.PLACE}", b"", book.torn)
+        late = {e["n"] for e in unsettled(book, marks)}
+        again = [e for e in book.entries if e["n"] in late or e.get("action") in ("send", "write")]
+        service.hands.redo(Case(case_id), again)
+        service.hands.sweep(case_id)
     if not broken:
         service.house.recover()  # what answers letters that belong to no case, and then what is left over
     service.disk.sync_all()

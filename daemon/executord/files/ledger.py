@@ -46,6 +46,11 @@ class Ledger:
     cut_off: bool = False  # a new part was begun, and the old one has both names
 
     @property
+    def broken(self) -> bool:
+        """Whether it cannot be gone by."""
+        return any(found.severity == "error" for found in self.findings)
+
+    @property
     def entries(self) -> Iterator[dict[str, Any]]:
         """The entries that say what was done, oldest first."""
         return (line.entry for line in self.lines if _noted(line.entry))
@@ -64,7 +69,7 @@ def audit(root: str, case_id: str) -> Ledger:
         ledger.findings.append(_broken(folder, f"a part is missing: there are {', '.join(names)}"))
     for name in names:
         _read(ledger, root, f"{folder}/{name}", first=name == names[0], last=name == names[-1])
-    if not any(f.severity == "error" for f in ledger.findings):
+    if not ledger.broken:
         try:
             _follow(ledger)
         except Exception as error:  # a hand was in it: whatever stands there is a finding
