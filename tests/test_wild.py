@@ -514,3 +514,28 @@ def test_components_that_are_none_are_said(act):
     got = act(one(), [says("+10m", "completion", summary="s", output="o", components='{"resolution_steps": "x"}')])
     (told,) = (m["text"] for m in got.letters(ENGINEER) if m["type"] == "notice")
     assert "components: it names none" in told
+
+
+@pytest.mark.spec("MEM-7", "MEM-8", "MEM-4", "EXE-10")
+def test_words_with_what_people_put_around_them(act):
+    """A mention, typographic quotes, an emoji behind a priority: the agent, the priority and the id that are meant."""
+    text = "\u201cid\u201d: \u201cT1\u201d\ntitle: \u201capi error\u201d\n"
+    text += "assigned_to: @technical-writer\npriority: URGENT!! \U0001f525\n"
+    got = act(one() | {f"{PENDING}/T1.yaml": text})
+    given = next(m for m in got.letters("technical-writer") if m["type"] == "delegation")
+    assert (given["task"]["title"], given["priority"], given["instead_of"]) == ("api error", "critical", None)
+
+
+@pytest.mark.spec("EXE-10", "MEM-7")
+@pytest.mark.parametrize("word", ["unassigned", "none", "N/A", "nobody"])
+def test_a_word_for_nobody_is_nobody_s_name(act, word):
+    """The task goes to who can do it best, in place of no one."""
+    (given,) = (m for m in act(one(assigned_to=word)).letters(ENGINEER) if m["type"] == "delegation")
+    assert given["instead_of"] is None
+
+
+@pytest.mark.spec("MEM-9", "MEM-13")
+def test_a_number_of_hours_that_nobody_means_is_said(act):
+    """Seconds, as programs write them: it counts as hours, and who wrote it can see that it does."""
+    (found,) = act(one(sla_resolution=14400)).end["findings"]
+    assert (found["severity"], found["message"]) == ("warning", "14400 is read as hours: 600 days")

@@ -35,6 +35,7 @@ _MOST_DIGITS: Final = 4000  # Python converts 4300
 # --- names -----------------------------------------------------------------------------------------------------------
 
 _GAP = re.compile(r"[\s_-]+")
+_MENTION = " \t\n@`\"'" + "".join(map(chr, (0x2018, 0x2019, 0x201C, 0x201D)))  # `@technical-writer`, and in quotes
 _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -44,7 +45,7 @@ def agent_name(text: str) -> str:
     `support:technical_support_engineer` and `Technical Support Engineer` are both `technical-support-engineer`.
     May be empty, and may hold what no file name should: test it with `safe_id` before making a path of it.
     """
-    last = unicodedata.normalize("NFC", text).rpartition(":")[2].lower()
+    last = unicodedata.normalize("NFC", text).rpartition(":")[2].lower().strip(_MENTION)
     return unicodedata.normalize("NFC", _GAP.sub("-", last).strip("-"))
 
 
@@ -64,7 +65,7 @@ _PRIORITIES: Final[dict[str, Priority]] = {
     **dict.fromkeys(("low", "minor", "p3", "4"), "low"),
 }
 _DASHES: Final = dict.fromkeys((*range(0x2010, 0x2016), 0x2212), "-")  # every dash that is typed for a hyphen
-_WORD_GAP = re.compile(r"[\s_():,/-]+")
+_WORD_GAP = re.compile(r"[\W_]+")  # `High 🔥` and `URGENT!` too
 _SEVERITY = re.compile(r"(?:sev(?:erity)?[\s_:-]*)?([1-4])(?:\s*[(:-].*)?", re.S)
 _TIER = re.compile(r"(?:tier[\s_:-]*)?([0-4])(?![\w.])(?!\s*[-/|,]\s*\d)[\s(:,-].*|(?:tier[\s_:-]*)?([0-4])", re.S)
 

@@ -59,6 +59,7 @@ _CORE_TAGS = frozenset(f"tag:yaml.org,2002:{kind}" for kind in ("null", "bool", 
 _NUMBER_STARTS = frozenset("+-.0123456789")
 _INT = re.compile(r"[-+]?(?:0|[1-9][0-9]*)\Z")
 _FLOAT = re.compile(r"[-+]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?\Z")
+_QUOTES = {"\u201c": "\u201d", "\u2018": "\u2019", "\u201e": "\u201c", "\u201a": "\u2018"}  # “…”, ‘…’, „…“, ‚…‘
 _INT_DIGITS = 18  # what fits 64 bits everywhere; longer ones are ids, not quantities
 _FLOAT_CHARS = 40
 
@@ -68,12 +69,18 @@ def resolve(text: str) -> Any:
     if text in _CONSTANTS:
         return _CONSTANTS[text]
     if text[0] not in _NUMBER_STARTS or len(text) > _FLOAT_CHARS:
-        return text
+        return text if text[0] not in _QUOTES else _unquoted(text)
     if _INT.match(text):
         return read_int(text)
     if _FLOAT.match(text):
         return read_float(text)
     return text
+
+
+def _unquoted(text: str) -> str:
+    """A text without the typographic quotes around the whole of it, as word processors write them."""
+    inner = text[1:-1]
+    return inner if text[-1:] == _QUOTES[text[0]] and not {*inner} & {text[0], text[-1]} else text
 
 
 def read_int(text: str) -> int | str:

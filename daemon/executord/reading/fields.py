@@ -16,7 +16,7 @@ from executord.deliverables import TYPES, named
 from executord.errors import Finding
 from executord.reading.keys import Vocabulary, plain_key
 from executord.scalars import written
-from executord.values import agent_name, priority, read_moment, read_span, safe_id, tier
+from executord.values import Span, agent_name, priority, read_moment, read_span, safe_id, tier
 
 Findings = list[Finding]
 
@@ -112,6 +112,8 @@ PLAN_KEYS = Vocabulary(
 # "T2: do this (backend)", "T2 (backend)", "T2 - do this": an id and a note
 _NOTED = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)(?:\s*:\s|\s+\(|\s+[-\u2013\u2014]\s)")
 _PIECE = re.compile(r'"[^"]*"|\([^()]*\)|[^,"(]+|[,"(]')  # what stands in quotes or brackets is one, commas and all
+_BARE = re.compile(r"[\d.]+")
+_LONG = 1000 * 3600  # seconds; a number that is more hours than that was meant as minutes or seconds
 DURATION_FIX = 'use e.g. "4 hours" or a date'
 
 
@@ -215,6 +217,9 @@ def lines_of(value: Any) -> tuple[str, ...]:
     return (text_of(value),)
 
 
+_NOBODY = frozenset(("none", "null", "n/a", "nobody", "unassigned", "anyone", "anybody", "any"))
+
+
 def names_of(value: Any) -> tuple[str, ...]:
     """Agents by name: text (commas allowed), a list, or `{primary, supporting}`."""
     if not isinstance(value, str) and isinstance(value, Mapping):
@@ -225,7 +230,7 @@ def names_of(value: Any) -> tuple[str, ...]:
         return tuple(n for v in value for n in names_of(v))
     if value is None:
         return ()
-    return tuple(n for part in written(value).split(",") if (n := agent_name(part)))
+    return tuple(n for part in written(value).split(",") if (n := agent_name(part)) and n not in _NOBODY)
 
 
 def ids_of(value: Any) -> tuple[str, ...]:
@@ -284,7 +289,11 @@ def deadline_of(found: Field, zone: tzinfo, findings: Findings) -> Any:
     """The value as written if it is understood as a span or a moment, else None and a warning [MEM-9]."""
     if found.key is None:
         return None
-    if read_moment(found.value, zone, bare="end") is not None or read_span(found.value) is not None:
+    span = read_span(found.value)
+    if span is not None or read_moment(found.value, zone, bare="end") is not None:
+        if isinstance(span, Span) and _BARE.fullmatch(span.text) and span.target.seconds > _LONG:
+            message = f"{span.text} is read as hours: {span.target.seconds // 86_400} days"
+            findings.append(Finding("MEM-13", message, 'write the unit, e.g. "4 hours"', "warning", found.key))
         return found.value
     findings.append(Finding("MEM-9", f"{text_of(found.value)!r} is not a duration", DURATION_FIX, "warning", found.key))
     return None

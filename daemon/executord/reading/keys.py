@@ -17,6 +17,7 @@ from typing import Any
 from executord.errors import Finding
 
 _LONGEST = 60  # characters; longer ones are texts that ended up before a colon
+_QUOTES = " \t" + "".join(map(chr, (0xA0, 0x2018, 0x2019, 0x201C, 0x201D, 0x201E)))
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _GAP = re.compile(r"[\s_\u2010-\u2015-]+")
 _ALIKE = 0.88  # of difflib: `asigned_to`, `dependancies` and `prioritty`, but not `assigner`
@@ -28,7 +29,7 @@ def plain_key(key: str) -> str:
     """A key with small letters and `_` between its words: `taskId`, `Task ID` and `task-id` are `task_id`."""
     if len(key) > _LONGEST or (key.islower() and key.isidentifier()):
         return key
-    return _GAP.sub("_", _HUMP.sub("_", unicodedata.normalize("NFKC", key).strip())).strip("_").lower()
+    return _GAP.sub("_", _HUMP.sub("_", unicodedata.normalize("NFKC", key).strip(_QUOTES))).strip("_").lower()
 
 
 def plain_keys(data: Mapping[str, Any], known: Mapping[str, str] = {}) -> Mapping[str, Any]:
@@ -51,8 +52,10 @@ def run_together(key: str) -> str:
 @lru_cache(maxsize=8192)
 def nearly(key: str, meant: str, alike: float = _ALIKE) -> bool:
     """Whether a key looks like another one that is meant: a letter too many, too few, or in the wrong place."""
-    words = run_together(key) if len(key) <= _LONGEST else ""
-    return len(words) >= _SHORTEST and bool(get_close_matches(words, (run_together(meant),), 1, alike))
+    words, wanted = run_together(key) if len(key) <= _LONGEST else "", run_together(meant)
+    if len(words) < _SHORTEST or words[0] != wanted[0]:
+        return False  # `subtask_id` is no slip of the pen
+    return bool(get_close_matches(words, (wanted,), 1, alike))
 
 
 class Vocabulary:
