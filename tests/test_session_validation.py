@@ -106,6 +106,9 @@ BROKEN: list[tuple[str, str, int, Callable[[Path], Any]]] = [
     ("SES-E17", "Invalid role-spec: role-specs/dev.md missing Phase 4", 65,
      lambda s: spec(s, **{"## Phase 4": "## Phase 44"})),
     ("SES-E18", "Unknown dependency: DEV-009", 65, graph(DEV_001=["DEV-009"])),
+    ("SES-E18", "Unknown dependency: {'of': 'DEV-001', 'why': 'x'}", 65,
+     graph(DEV_001=[], DEV_002=[{"of": "DEV-001", "why": "x"}])),
+    ("SES-E18", "Unknown dependency: ['DEV-001']", 65, graph(DEV_001=[], DEV_002=[["DEV-001"]])),
     ("SES-E18", "Self-dependency: DEV-001", 65, graph(DEV_001=["DEV-001"])),
     ("SES-E18", "Circular dependency detected involving: DEV-001, DEV-002, DEV-003", 65,
      graph(DEV_001=["DEV-003"], DEV_002=["DEV-001"], DEV_003=["DEV-002"], DEV_004=["DEV-003"])),
@@ -434,3 +437,30 @@ def test_how_a_session_is_shown(tmp_path: Path):
     ]  # fmt: skip
     assert report["active"] == ["DEV-002", "DEV-003"]
     assert tree_of(room.root) == before
+
+
+@pytest.mark.spec("SES-1", "MEM-7", "SES-5")
+@pytest.mark.parametrize("said", [
+    [{"task": "DEV-001"}], [{"DEV-001": "its result"}], {"requires": ["DEV-001"]}, {"dependsOn": "DEV-001"},
+    {"depends_on": [{"task_id": "DEV-001", "reason": "x"}]},
+], ids=str)  # fmt: skip
+def test_a_dependency_however_it_is_written_is_waited_for(session: Path, said: Any):
+    """None is left out without a word: the task behind it would begin at once."""
+    graph(DEV_001=[], DEV_002=said)(session)
+    _, reading = verdict(str(session))
+    assert not reading.faults
+    assert reading.plan is not None
+    assert reading.plan.nodes["DEV-002"].deps == ("DEV-001",)
+
+
+@pytest.mark.spec("SES-10", "SES-16", "SES-3")
+def test_what_can_be_run_and_hardly_was_meant_is_a_warning(session: Path):
+    """A context from nowhere, and a graph without tasks."""
+    graph(DEV_001={"depends_on": [], "context_from": ["DEV-000"]})(session)
+    done = call("validate", f"--session={session}")
+    assert done.returncode == 0
+    assert "warning DEV-001: context_from names DEV-000, which is no task; nothing of it is handed on" in done.stderr
+    graph()(session)
+    done = call("validate", f"--session={session}")
+    assert done.returncode == 0
+    assert "warning dependency_graph has no tasks: there is nothing to do" in done.stderr

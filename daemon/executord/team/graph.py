@@ -21,6 +21,8 @@ from executord.team.papers import (
 )  # fmt: skip
 from executord.team.plan import Fault, Node, Role
 
+_DEPENDENCIES = ("depends_on", "dependsOn", "blockedBy", "blocked_by", "dependencies", "requires", "deps")
+
 
 def _rows(value: Any) -> list[tuple[str, Mapping[str, Any]]]:
     """Tasks of task-analysis.json: an array, or a map by id."""
@@ -49,7 +51,7 @@ def capabilities(analysis: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str
 
 def _deps(value: Any) -> tuple[str, ...]:
     if isinstance(value, Mapping):
-        return ids_of(first(value, "depends_on", "blockedBy", "blocked_by", "dependencies", "deps"))
+        return ids_of(first(value, *_DEPENDENCIES))
     return ids_of(value)
 
 
@@ -185,7 +187,7 @@ def with_extras(
             continue
         row = written.fields
         role = text_of(first(row, "role", "owner"))
-        deps = ids_of(first(row, "deps", "depends_on", "blockedBy", "blocked_by", "dependencies"))
+        deps = ids_of(first(row, "deps", *_DEPENDENCIES))
         if not safe(task_id) or role not in roles or any(d not in nodes and d not in board for d in deps):
             if status_of(row.get("status")) not in ("completed", "skipped", "revised"):
                 text = f"tasks.json: {task_id} is not in the graph, and its role or dependencies are not known"

@@ -116,7 +116,10 @@ def truth(value: Any) -> bool | None:
 
 
 def ids_of(value: Any) -> tuple[str, ...]:
-    """A list of ids, whatever wrote it: texts, `{id}`, one text, or texts with commas between."""
+    """A list of ids, whatever wrote it: texts, `{id}`, `{id: note}`, one text, or texts with commas between.
+
+    What names none stands there as it was written: left out, nobody would see that something was asked for.
+    """
     if value is None or isinstance(value, bool):
         return ()
     if isinstance(value, str):
@@ -124,9 +127,15 @@ def ids_of(value: Any) -> tuple[str, ...]:
     if isinstance(value, Mapping):
         return tuple(str(k) for k in value)
     if isinstance(value, Sequence):
-        found = (each.get("id", each.get("task_id")) if isinstance(each, Mapping) else each for each in value)
-        return tuple(dict.fromkeys(t for t in map(text_of, found) if t))
+        return tuple(dict.fromkeys(t for t in map(_id_of, value) if t))
     return (text_of(value),) if text_of(value) else ()
+
+
+def _id_of(value: Any) -> str:
+    if not isinstance(value, Mapping):
+        return text_of(value) or ("" if value is None else str(value))
+    said = text_of(first(value, "id", "task_id", "task"))
+    return said or (str(next(iter(value))) if len(value) == 1 else str(dict(value)))
 
 
 def status_of(value: Any) -> str | None:

@@ -66,6 +66,8 @@ def read(papers: Papers) -> Reading:
     plan = None
     if session is not None:
         nodes = with_extras(nodes, board, roles, warnings)
+        if analysis is not None:
+            warnings += _oddities(nodes)
         plan = Plan(
             text_of(session.get("session_id")), text_of(session.get("team_name")),
             text_of(session.get("task_description")), roles, nodes, completion or None,
@@ -200,6 +202,17 @@ def _spec_faults(spec: Spec) -> Iterator[Fault]:
             yield Fault("SES-E17", text, spec.path, f"add a section `## {phase}: …`, or {RESUME}")
 
 
+def _oddities(nodes: Mapping[str, Node]) -> Iterator[Fault]:
+    """What can be executed, and hardly is what was meant."""
+    if not nodes:
+        yield Fault("SES-16", "dependency_graph has no tasks: there is nothing to do", "task-analysis.json", AGAIN)
+    for node in nodes.values():
+        for name in node.context_from:
+            if name not in nodes:
+                text = f"{node.id}: context_from names {name}, which is no task; nothing of it is handed on"
+                yield Fault("SES-10", text, "task-analysis.json", f"name a task of the graph: {BY_HAND}")
+
+
 def _unsafe(
     session: Mapping[str, Any] | None, nodes: Mapping[str, Node], roles: Mapping[str, Role], papers: Papers,
     faults: list[Fault],
@@ -207,7 +220,7 @@ def _unsafe(
     session_id = text_of(session.get("session_id")) if session is not None else ""
     for what, name in (("session_id", session_id), *(("task", i) for i in nodes), *(("role", r) for r in roles)):
         if name and not safe(name):
-            hint = "an id is one name: letters, digits, `.`, `_`, `-`, and no `..`"
+            hint = "an id is one name: at most 100 letters, digits, `.`, `_`, `-`, and no `..`"
             faults.append(Fault("SES-4", f"Unsafe {what} id: {name}", None, hint))
     for link in papers.links:
         faults.append(Fault("SES-4", f"{link} leads out of the session", link, "put a real folder there"))
