@@ -8,6 +8,7 @@ import contextlib
 import json
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -170,6 +171,40 @@ def test_no_session_takes_the_workers_of_another(room: Path, how: str):
     assert len((session.path / "marks.x").read_text().splitlines()) == 1
     assert session.names().count("start DEV-001 a1") == 1
     assert "result DEV-001 a1" in session.names()
+
+
+@pytest.mark.spec("REL-5", "SES-9", "REL-4")
+@pytest.mark.hazard(29)
+def test_a_disk_that_is_full_for_a_while(room: Path):
+    """It is said; once there is room again the session goes on within seconds, and each attempt was begun once."""
+    disk = room / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", str(disk)], capture_output=True).returncode:
+        pytest.skip("needs a small tmpfs, which only root may mount")
+    try:
+        tree = daemon(room, "mark:x,wait:go,finish")
+        session = Session(disk, {"DEV-001": [], "DEV-002": ["DEV-001"]})
+        tree.start()
+        tree.message("go.yaml", {"type": "session", "from": "planner", "path": str(session.path)})
+        session.until(lambda: (session.path / "marks.x").exists(), "it works")
+        with contextlib.suppress(OSError), (disk / "fill").open("wb", buffering=0) as fill:
+            while True:
+                fill.write(b"x" * 4096)
+        (session.path / "go").touch()
+        tree.until(lambda: tree.inbox("hitl"), "hitl is told")
+        time.sleep(7)  # until it has been tried again in vain
+        (disk / "fill").unlink()
+        freed = time.monotonic()
+        tree.until(lambda: session.json("team-session.json")["status"] == "completed", "it goes on")
+        assert time.monotonic() - freed < 45, "it waited for the next minute"
+        begun = (session.path / "marks.x").read_text().splitlines()
+        assert len({line.rpartition(" ")[0] for line in begun}) == len(begun)
+        assert tree.log.read_text().count("No space left on device") == 1
+        assert tree.stop() == 0
+    finally:
+        if tree.process is not None and tree.process.poll() is None:
+            tree.kill()
+        subprocess.run(["umount", "-l", str(disk)], check=False)
 
 
 # --- edited while it runs ---------------------------------------------------------------------------------------------

@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from executord.case import Letter
-from executord.errors import BadInput, ExecutordError, Finding, Locked
+from executord.errors import BadInput, CannotWrite, ExecutordError, Finding, Locked
 from executord.files import lock
 from executord.files.disk import DOT, INBOX, Disk
 from executord.files.store import Store
 from executord.letters import scalar
 from executord.messages import type_of
+from executord.paper.gate import ours_to_mend
 from executord.pen import dump
 from executord.policy import Policy
 from executord.sessions.crew import Crew, Programs, check_programs
@@ -184,7 +185,8 @@ class Desk:
             text = f"{text}\n{''.join(traceback.format_exception(error))}"
         again = run.fault == text
         run.engine = None
-        run.at, run.fault = now + (LATER if again else RETRY), text
+        passing = isinstance(error, CannotWrite) or (isinstance(error, OSError) and ours_to_mend(error))
+        run.at, run.fault = now + (LATER if again and not passing else RETRY), text
         if not again:
             self._event("broken", f"{run.session_id}: {text}")
             self._tell_hitl(run.session_id, text, now)
