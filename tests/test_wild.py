@@ -360,6 +360,25 @@ def test_a_file_among_the_tasks_that_is_none_is_said(act, name):
     assert [p["path"] for p in status_of(got.root)["problems"]] == [f"{PENDING}/{name}"]
 
 
+@pytest.mark.spec("MEM-3", "MEM-1", "CON-8")
+@pytest.mark.parametrize(
+    ("path", "fix"),
+    [
+        ("tasks/T2.yaml", "put tasks into tasks/pending/"),
+        ("tasks/todo/T2.yaml", "put tasks into tasks/pending/"),
+        ("plan.yaml", "name it workflow/plan.yaml"),
+        ("workflow/plan.json", "name it workflow/plan.yaml"),
+        ("instructions.yaml", "name it instruction.yaml"),
+    ],
+)
+def test_a_file_where_nobody_reads_it_is_said(act, path, fix):
+    """It looks like one of an instruction's own files; the planner hears where those are."""
+    got = act(one() | {f"a/{path}": {"id": "T2"}})
+    (told,) = (m for m in got.letters("planner") if m["type"] == "notice")
+    (row,) = told["faults"]
+    assert (f"a/{path}".startswith(row["path"]), row["fix"]) == (True, fix)
+
+
 @pytest.mark.spec("MEM-7", "MEM-11")
 @pytest.mark.parametrize("tasks", [[{"id": "T1"}, {"id": "T2"}], {"T1": {"title": "x"}}])
 def test_a_list_of_tasks_in_a_task_s_file_is_no_task(act, tasks):
@@ -539,3 +558,33 @@ def test_a_number_of_hours_that_nobody_means_is_said(act):
     """Seconds, as programs write them: it counts as hours, and who wrote it can see that it does."""
     (found,) = act(one(sla_resolution=14400)).end["findings"]
     assert (found["severity"], found["message"]) == ("warning", "14400 is read as hours: 600 days")
+
+
+@pytest.mark.spec("MEM-10", "CON-2", "SLA-13")
+@pytest.mark.parametrize(
+    "customer",
+    ["{name: , contact: }", "{}", "TBD", "<customer>", "{customer_name}", '{name: "{name}", contact: x@y.example}'],
+)
+def test_a_customer_whom_nobody_filled_in_is_said_and_is_none(act, customer):
+    """The planner hears of it; nobody owes updates to a template, and nothing is handed off as if there were nobody."""
+    files = one() | {
+        "a/instruction.yaml": f"title: X\ntier: 1\ncustomer: {customer}\ncreated_at: 2026-11-20T08:00:00Z\n"
+    }
+    got = act(files, [says("+1h", "completion", summary="s", output="o", components=TICKET)])
+    assert all(m["type"] != "customer_update_request" for m in got.letters("customer-success-manager"))
+    assert not got.lies("a/outputs/final/handoff.yaml")
+    (told,) = (m for m in got.letters("planner") if m["type"] == "notice")
+    assert "template not filled in: field customer" in told["text"]
+    assert told["faults"][0]["line"] == 3
+
+
+@pytest.mark.spec("CON-2")
+@pytest.mark.parametrize("customer", ["none", "N/A", "internal", '""', "~"])
+def test_a_word_for_no_customer_is_none(act, customer):
+    """And nothing is said of it; it goes its way."""
+    files = one() | {
+        "a/instruction.yaml": f"title: X\ntier: 1\ncustomer: {customer}\ncreated_at: 2026-11-20T08:00:00Z\n"
+    }
+    got = act(files, [says("+1h", "completion", summary="s", output="o", components=TICKET)])
+    assert got.end["findings"] == []
+    assert got.lies("a/outputs/final/handoff.yaml")

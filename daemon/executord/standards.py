@@ -122,6 +122,8 @@ def _customer(case: Case, policy: Policy) -> Standard:
         return Standard(2, "fail", (f"nobody knows of a customer: {case.head.lacking}",))
     if case.head.spec.unknown:
         return Standard(2, "fail", ("nobody knows of a customer: instruction.yaml cannot be read, or is empty",))
+    if case.head.spec.unnamed:
+        return Standard(2, "fail", ("nobody knows of a customer: his place in instruction.yaml is not filled in",))
     if case.head.spec.customer is None:
         return Standard(2, "pass", ("there is no customer",))
     fails, passes = [], []

@@ -113,6 +113,7 @@ class InstructionSpec:
     liaison: str | None = None
     severity: int | None = None  # 1 to 4, of an incident
     unknown: bool = False  # the file is there and says nothing that can be read [MEM-11]
+    unnamed: bool = False  # it has a place for a customer that nobody filled in [MEM-10]
     data: Mapping[str, Any] = field(default_factory=empty)
 
 

@@ -5,6 +5,7 @@ Counterpart: `store.py`, which reads them.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -15,7 +16,7 @@ from executord.case.packed import shared
 from executord.errors import Finding, Unreadable
 from executord.evolve import replace
 from executord.files import journal
-from executord.paper import Sheet, is_left_alone, locate
+from executord.paper import TASK_ENDINGS, Sheet, is_left_alone, locate
 from executord.paper.gate import Identity
 from executord.pen import printable
 from executord.reading import read_instruction
@@ -29,9 +30,36 @@ SPELLED = {INSTRUCTION: "instruction.yml"}  # read where the first is not there 
 MOST_STRANGERS = 20  # that are told of one instruction
 
 
+#: Where people put what is read elsewhere → where it is read.
+MISPLACED = {
+    **dict.fromkeys(("instruction.json", "instructions.yaml", "Instruction.yaml"), INSTRUCTION),
+    **dict.fromkeys(("plan.yaml", "plan.yml", "workflow/plan.json", "workflow/Plan.yaml"), PLANS[0]),
+}
+
+
 def is_stranger(name: str) -> bool:
     """Whether somebody may take a file of this name for a task, and it is read as none [MEM-3]."""
     return not is_left_alone(name) and (name.lower().endswith((".json", ".txt")) or "." not in name)
+
+
+def misplaced(folder: str, task_folders: Collection[str]) -> list[str]:
+    """What lies in an instruction's folder where nobody reads it, though it looks like one of its files; from there."""
+    found = [path for path in MISPLACED if os.path.lexists(f"{folder}/{path}")]
+    for name in _names(f"{folder}/tasks"):
+        if name not in task_folders and (_is_task(name) or any(map(_is_task, _names(f"{folder}/tasks/{name}")))):
+            found.append(f"tasks/{name}")
+    return found
+
+
+def _is_task(name: str) -> bool:
+    return name.endswith(TASK_ENDINGS) and not is_left_alone(name)
+
+
+def _names(path: str) -> list[str]:
+    try:
+        return os.listdir(path)
+    except OSError:
+        return []
 
 
 #: Of "instruction" and "plan" what is missing, and since when; None: it lies there and is not read.
@@ -52,13 +80,11 @@ class Seen:
     root: tuple[int, int] | None = None
     revision: int = -1  # of the case, when its extras were listed
     faults: tuple[Finding, ...] = ()  # of instruction and plan
-    strangers: tuple[str, ...] = ()  # "folder/name" of what lies among the open tasks and is read as none
+    strangers: tuple[str, ...] = ()  # what lies where a file of ours would, and is not read; from the case's folder
 
     def all_faults(self, case_id: str) -> tuple[Finding, ...]:
         """What is odd in a case's folder beyond its tasks' files [MEM-3, MEM-13]."""
-        fix = "name it .yaml, or take it away: only files that end in .yaml or .yml are tasks"
-        more = (f"{case_id}/tasks/{path}" for path in self.strangers)
-        return (*self.faults, *(Finding("MEM-3", "it is read as no task", fix, path=printable(p)) for p in more))
+        return (*self.faults, *(_unread(path).at(printable(f"{case_id}/{path}")) for path in self.strangers))
 
     def carrying(self, task_id: str) -> tuple[str, ...]:
         """The files that carry this id."""
@@ -77,6 +103,15 @@ class Seen:
         self.by_id.pop(task_id, None)
         for other in left:
             self.note(task_id, other)
+
+
+def _unread(path: str) -> Finding:
+    if path in MISPLACED:
+        return Finding("MEM-3", "it is not read there", f"name it {MISPLACED[path]}")
+    if path.count("/") == 1:
+        return Finding("MEM-3", "it is read as no task", "put tasks into tasks/pending/")
+    fix = "name it .yaml, or take it away: only files that end in .yaml or .yml are tasks"
+    return Finding("MEM-3", "it is read as no task", fix)
 
 
 def missing(head: Head, seen: Seen, absent: Collection[str], now: datetime, left: Callable[[str], datetime]) -> Missed:

@@ -35,6 +35,7 @@ from executord.files.seen import (
     counting,
     instruction_in,
     is_stranger,
+    misplaced,
     missing,
     placed,
 )
@@ -386,7 +387,7 @@ class Store:
         here: set[str] = set()
         files, waiting_to_open = seen.files, case.head.opened_at is None
         known = {t.sha256 for t in case.tasks.values() if t.sha256} if not seen.files else set()
-        strangers: list[str] = []
+        strangers = misplaced(f"{self.root}/{case.id}", TASK_FOLDERS)
         for folder in TASK_FOLDERS:
             try:
                 entries = list(os.scandir(f"{base}/{folder}"))
@@ -398,7 +399,7 @@ class Store:
                 old = files.get(key)
                 if old is None and (is_left_alone(name) or not name.endswith(TASK_ENDINGS)):
                     if folder != "completed" and is_stranger(name):
-                        strangers.append(key)
+                        strangers.append(f"tasks/{key}")
                     continue
                 try:
                     status = entry.stat(follow_symlinks=False)

@@ -37,20 +37,32 @@ from executord.values import read_moment, severity
 _SPELLINGS = Spellings(INSTRUCTION_FIELDS)
 
 
-def read_customer(value: Any) -> Customer | None:
-    """`{name, segment, contact, timezone}` or text = the name [CON-2]."""
+def read_customer(found: Field, findings: Findings) -> Customer | None:
+    """`{name, segment, contact, timezone}` or text = the name [CON-2].
+
+    Where nobody filled it in there is none as long as that stands there, and it is said [MEM-10].
+    """
+    value = found.value
     if value is None or value == "":
         return None
-    if not isinstance(value, Mapping):
-        text = text_of(value)
-        return None if text.lower() in ("none", "n/a", "internal", "null") else Customer(name=text)
-    value = plain_keys(value)
-    contact = find(value, ("contact", "email", "contact_email")).value
+    said = plain_keys(value) if isinstance(value, Mapping) else {"name": value}
+    name = find(said, ("name", "company", "customer_name", "id")).value
+    contact = find(said, ("contact", "email", "contact_email")).value
+    segment = find(said, ("segment", "tier", "plan")).value
+    why = placeholder(value, required=True) or placeholder(name, required=name is not None)
+    if why is None and not any(map(text_of, (name, contact, segment))):
+        why = "it names nobody"
+    if why is not None:
+        text, fix = f"template not filled in: field customer: {why}", "write who it is, or take it out"
+        findings.append(Finding("MEM-10", text, fix, field=found.key))
+        return None
+    if not isinstance(value, Mapping) and text_of(value).lower() in ("none", "n/a", "internal", "null"):
+        return None
     return Customer(
-        name=text_of(find(value, ("name", "company", "customer_name", "id")).value),
-        segment=text_of(find(value, ("segment", "tier", "plan")).value) or None,
+        name=text_of(name),
+        segment=text_of(segment) or None,
         contact=text_of(contact) or None,
-        timezone=text_of(find(value, ("timezone", "time_zone", "tz")).value) or None,
+        timezone=text_of(find(said, ("timezone", "time_zone", "tz")).value) or None,
     )
 
 
@@ -106,7 +118,8 @@ def read_instruction(data: Mapping[str, Any], case_id: str, zone: tzinfo) -> tup
         priority=priority_of(found["priority"], findings),
         tier=tier_of(found["tier"], findings),
         deliverable_type=type_of(found["deliverable_type"], findings),
-        customer=read_customer(found["customer"].value),
+        customer=read_customer(found["customer"], findings),
+        unnamed=any(f.code == "MEM-10" and f.severity == "error" for f in findings),
         created=created,
         response=deadline_of(found["response"], zone, findings),
         resolution=deadline_of(found["resolution"], zone, findings),

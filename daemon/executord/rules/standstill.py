@@ -105,6 +105,8 @@ def _meanwhile(head: Head) -> str:
         return "nothing new is given out"
     if head.spec.unknown:
         return "the case goes on with priority medium, and is not handed off: nobody knows of a customer"
+    if head.spec.unnamed:
+        return "the case goes on, and is not handed off: nobody knows of a customer"
     return "the case goes on without it"
 
 
