@@ -527,6 +527,28 @@ def test_an_end_that_does_not_come_by_itself_is_said(act, kind, key, said):
     assert f"{key}: it is not read: {said}" in told
 
 
+@pytest.mark.spec("MSG-6", "EXE-10", "MEM-13")
+def test_who_reassigns_to_a_name_that_nobody_has_is_told(act):
+    """It goes to who can do it best, and not in silence; a name that is known is nothing to speak of."""
+    steps = [
+        says("+10m", "reassign", "support-manager", to="technical-writter"),
+        says("+20m", "reassign", "support-manager", to="technical-writer"),
+    ]
+    got = act(one(), steps)
+    (told,) = (
+        m["text"] for m in got.letters("support-manager") if m["type"] == "notice" and "is taken, but" in m["text"]
+    )
+    assert "to: there is no agent 'technical-writter' here: it goes to who can do it best" in told
+
+
+@pytest.mark.spec("MSG-3", "MEM-13")
+def test_an_attempt_that_is_no_number_is_said(act):
+    """The message counts for the attempt that its sender holds."""
+    got = act(one(), [says("+10m", "progress", attempt="first", percent_complete=40)])
+    (told,) = (m["text"] for m in got.letters(ENGINEER) if m["type"] == "notice")
+    assert "attempt: 'first' is not a number of an attempt: your last one counts" in told
+
+
 @pytest.mark.spec("DEL-2", "MEM-13")
 def test_components_that_are_none_are_said(act):
     """A list of names, or JSON in a text: nothing of it becomes a part of the deliverable."""

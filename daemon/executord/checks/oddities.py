@@ -19,7 +19,6 @@ from executord.messages import MESSAGES, Incoming, type_of
 from executord.reading import find, read_instruction, read_plan, read_task, text_of
 from executord.reading.keys import plain_key
 from executord.scalars import placeholder
-from executord.values import why_not
 from executord.verification import OUTPUT, SUMMARY, holes, paths_named
 
 Data = Mapping[str, Any]
@@ -107,9 +106,6 @@ def in_message(data: Data, zone: tzinfo) -> Iterator[Finding]:
             blanks.add(named.key)
             yield Finding("MEM-10", f"template not filled in: field {named.key}: {why}", "write the real value",
                           field=named.key)  # fmt: skip
-    attempt = find(data, ATTEMPT)
-    if attempt.key is not None and letter.attempt is None and attempt.key not in blanks:
-        yield Finding("MSG-3", why_not(attempt.value, "number of an attempt"), "use e.g. 1", "warning", attempt.key)
     known, odd = type_of(letter)
     if known is None:
         named = find(data, ("type", "message_type", "status"))

@@ -87,6 +87,10 @@ class Incoming:
         if letter.body.get("timestamp") is not None and letter.written_at is None:
             fault = unclear_time("timestamp", letter.body["timestamp"], "the time of its file counts")
             yield replace(fault, code="MSG-10")
+        attempt = find(letter.body, ("attempt",))
+        if attempt.key is not None and letter.attempt is None:
+            text = f"{why_not(attempt.value, 'number of an attempt')}: your last one counts"
+            yield Finding("MSG-3", text, "write e.g. 1", "warning", attempt.key)
         for key in sorted(cls.unread.keys() & letter.body.keys()):
             yield Finding("MEM-7", f"it is not read: {cls.unread[key]}", "take it out", "warning", key)
         for key in sorted(letter.body.keys() - TOLD.keys()):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from datetime import tzinfo
 from typing import Any, ClassVar
 
 from executord.case import HOLD_AT_MOST, PLACES, Claim, Closed, Ended, Hold, Letter, Owed, Repriced, Task, owe
@@ -86,22 +87,28 @@ class Reassign(Incoming):
     aliases = ("reassignment",)
     senders = ("authority", "planner")
     example: ClassVar[Mapping[str, Any]] = {"to": "escalation-manager", "reason": "needs production access"}
-    reads = _TO = ("to_agent", "new_agent", "assign_to", "new_assignee", "assignee", "assigned_to", "to")
+    people = reads = _TO = ("to_agent", "new_agent", "assign_to", "new_assignee", "assignee", "assigned_to", "to")
+
+    @classmethod
+    def odd(cls, letter: Letter, zone: tzinfo) -> Iterator[Finding]:
+        yield from super().odd(letter, zone)
+        to = cls._to(letter)
+        if to is not None and letter.known and to not in letter.known:
+            text = f"there is no agent {to!r} here: it goes to who can do it best"
+            yield Finding("MSG-6", text, "see `executord status` for the names", "warning", "to")
 
     @classmethod
     def refuse(cls, case: Case, task: Task | None, letter: Letter, policy: Policy) -> Finding | None:
         return not_ended(task)
 
     @classmethod
+    def _to(cls, letter: Letter) -> str | None:
+        names = (agent_name(scalar(find(letter.body, (key,)).value) or "") for key in cls._TO)
+        return next((name for name in names if name not in ("", "executor")), None)
+
+    @classmethod
     def facts(cls, case: Case, task: Task | None, letter: Letter, policy: Policy) -> dict[str, Any]:
-        to = next(
-            (
-                n
-                for k in cls._TO
-                if (n := agent_name(scalar(find(letter.body, (k,)).value) or "")) not in ("", "executor")
-            ),
-            None,
-        )
+        to = cls._to(letter)
         return {"to": to, "reason": note_of(letter.body, "reason", "why") or ""}
 
     @classmethod

@@ -24,6 +24,7 @@ from executord.reading import find, text_of
 from executord.values import Span, read_moment, read_span, stamp
 from executord.verification import CONCERNS, OUTPUT, PATHS, SUMMARY, nested_update, verify
 
+_PERCENT = ("percent_complete", "percent_done", "completion_percent", "percentage_complete")
 _ETA = ("eta", "expected_completion", "estimated_completion")
 
 
@@ -110,7 +111,8 @@ class Progress(Incoming):
     def facts(cls, case: Case, task: Task | None, letter: Letter, policy: Policy) -> dict[str, Any]:
         facts: dict[str, Any] = _eta(letter, policy)
         raw = find(
-            letter.body, ("percent", "progress", "percentage", "progress_percent", "completion_percentage")
+            letter.body,
+            ("percent", "progress", "percentage", "progress_percent", "completion_percentage", *_PERCENT),
         ).value
         text = text_of(raw).strip().rstrip("%").strip()
         if text.replace(".", "", 1).isdecimal():
