@@ -118,7 +118,15 @@ def test_a_plan_with_its_tasks_in_one_text_or_in_other_letters(act):
 @pytest.mark.spec("EXE-1", "MEM-13")
 @pytest.mark.parametrize(
     ("line", "said"),
-    [("tasks: 2", "'2' is no list of tasks"), ("deadline: 2026-12-01", "'deadline' is no key that is read")],
+    [
+        ("tasks: 2", "'2' is no list of tasks"),
+        ("deadline: 2026-12-01", "'deadline' is no key that is read"),
+        ("dependencies: {T2: [T1]}", "'dependencies' is no key that is read"),
+        ("execution_order: [[T1], [T2]]", "'execution_order' is no key that is read"),
+        ("agentAssignments: {T1: technical-writer}", "'agentAssignments' is no key that is read"),
+        ("phases: [{phase: a, task_ids: [T1]}]", "phase 1 does not say which tasks are in it: it holds nothing back"),
+        ("phases: [diagnose]", "phase 1 does not say which tasks are in it: it holds nothing back"),
+    ],
 )
 def test_what_a_plan_says_in_vain_is_said(act, line, said):
     """Nobody waits for a limit that nobody reads."""

@@ -27,7 +27,7 @@ ATTEMPT = ("attempt", "task.attempt", "delegation.attempt")
 _WITHIN = ("task", "delegation", "blocker")  # mappings of which single keys are read
 #: What a message is about, and when it counts: written with words run together it is known as well.
 _NAMING = ("task_id", "instruction_id", "from_agent", "message_type", "in_reply_to", "next_update_at", "new_limit")
-_ALIKE = {"task_id": 0.8, "instruction_id": 0.9}  # how like it another key must be; `instructions` are a text
+_LIKE_TASK, _LIKE_INSTRUCTION = 0.8, 0.9  # how like these another key must be; `instructions` are a text
 _KNOWN = frozenset(key for keys in (SENDER, TASK, INSTRUCTION, ATTEMPT) for key in keys)
 _RUN_TOGETHER = {run_together(key): key for key in _NAMING}
 
@@ -69,10 +69,10 @@ def spelled(body: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**found, **inner} if inner else found
 
 
-def _misnamed(body: Mapping[str, Any], named: Mapping[str, str | None]) -> Finding | None:
+def _misnamed(body: Mapping[str, Any], task: str | None, instruction: str | None) -> Finding | None:
     """A refusal where a key seems to name a task or an instruction, and none is named: nothing is guessed [MSG-1]."""
-    for meant, alike in _ALIKE.items():
-        if named[meant] is not None:
+    for meant, alike, named in (("task_id", _LIKE_TASK, task), ("instruction_id", _LIKE_INSTRUCTION, instruction)):
+        if named is not None:
             continue
         for key, value in body.items():
             if scalar(value) is not None and key not in _KNOWN and nearly(key, meant, alike):
@@ -116,7 +116,7 @@ def read_letter(
         attempt=whole_number(attempt) if attempt is not None else None,
         written_at=written_at,
         warnings=warnings,
-        refusal=_misnamed(body, {"task_id": task, "instruction_id": instruction}),
+        refusal=_misnamed(body, task, instruction) if task is None or instruction is None else None,
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
+from functools import lru_cache
 from typing import Any, ClassVar, Literal
 
 from executord.case import Letter, Task
@@ -27,8 +28,14 @@ About = Literal["task", "either", "instruction", "house"]
 
 #: Every word that names a type: `status: completed` in a customer update is not what the customer reads.
 TYPE_WORDS: set[str] = set()
-#: Keys that are read of every message.
-TOLD = dict.fromkeys(("timestamp", "attempt", "in_reply_to"))
+ALWAYS_READ = ("timestamp", "attempt", "in_reply_to")
+
+
+@lru_cache(maxsize=8192)
+def slip_of(key: str, reads: tuple[str, ...]) -> str | None:
+    """The key that is read of a message and that this one looks like; None for one that is read, or looks like none."""
+    known = (*ALWAYS_READ, *reads)
+    return None if key in known else next((meant for meant in known if nearly(key, meant)), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +98,10 @@ class Incoming:
         if attempt.key is not None and letter.attempt is None:
             text = f"{why_not(attempt.value, 'number of an attempt')}: your last one counts"
             yield Finding("MSG-3", text, "write e.g. 1", "warning", attempt.key)
-        for key in sorted(cls.unread.keys() & letter.body.keys()):
-            yield Finding("MEM-7", f"it is not read: {cls.unread[key]}", "take it out", "warning", key)
-        for key in sorted(letter.body.keys() - TOLD.keys()):
-            meant = next((m for m in (*TOLD, *cls.reads) if nearly(key, m) and letter.body.get(m) is None), None)
-            if meant is not None and key not in cls.reads:
+        for key in letter.body:
+            if key in cls.unread:
+                yield Finding("MEM-7", f"it is not read: {cls.unread[key]}", "take it out", "warning", key)
+            elif (meant := slip_of(key, cls.reads)) is not None and letter.body.get(meant) is None:
                 yield Finding("MEM-7", "it is no key that is read", f"write {meant}", "warning", key)
 
     @classmethod

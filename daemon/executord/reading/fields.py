@@ -107,6 +107,9 @@ PLAN_KEYS = Vocabulary(
         "deliverable_type", "template", "communication_plan", "experts",
     ),
     {**dict.fromkeys(("steps", "subtasks"), "tasks"), "stages": "phases",
+     **dict.fromkeys(("execution_order", "order", "parallel_groups"), "phases"),
+     **dict.fromkeys(("dependencies", "depends_on", "dependency_graph"), "depends_on into each task"),
+     **dict.fromkeys(("assignments", "agent_assignments", "assigned_to"), "assigned_to into each task"),
      **dict.fromkeys(_IN_PLANS, "it into instruction.yaml, or into the task")},
 )  # fmt: skip
 # "T2: do this (backend)", "T2 (backend)", "T2 - do this": an id and a note

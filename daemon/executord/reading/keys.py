@@ -35,7 +35,11 @@ def plain_key(key: str) -> str:
 def plain_keys(data: Mapping[str, Any], known: Mapping[str, str] = {}) -> Mapping[str, Any]:
     """The mapping with its keys spelled plainly; `known` are words run together that mean a key. The value that stands
     under the plain spelling itself counts before one that does not."""
-    meant = {key: known.get(plain, plain) for key in data if (plain := plain_key(key)) != key or plain in known}
+    meant: dict[str, str] = {}
+    for key in data:
+        plain = plain_key(key)
+        if plain != key or plain in known:
+            meant[key] = known.get(plain, plain)
     if not meant:
         return data
     found = {key: value for key, value in data.items() if key not in meant}

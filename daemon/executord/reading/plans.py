@@ -26,7 +26,7 @@ from executord.reading.fields import (
     unwrap,
     without_note,
 )
-from executord.reading.keys import plain_keys
+from executord.reading.keys import plain_key, plain_keys
 from executord.reading.tasks import read_task
 from executord.scalars import written
 from executord.values import safe_id
@@ -118,15 +118,17 @@ def _phases(phases: Any, listed: _Tasks) -> list[Checkpoint]:
     """Each phase but the last as a checkpoint: what stands in later ones waits for it."""
     if isinstance(phases, Mapping):  # {name: {tasks: …}} or {name: [ids]}
         phases = [
-            {"phase": str(name), **inner} if isinstance(inner, Mapping) and "tasks" in inner
+            {"phase": str(name), **inner} if isinstance(inner, Mapping) and "tasks" in map(plain_key, inner)
             else {"phase": str(name), "tasks": inner}
             for name, inner in phases.items()
         ]  # fmt: skip
     groups: list[tuple[str, list[str]]] = []
     for k, phase in enumerate(phases if isinstance(phases, list) else (), 1):
-        if not isinstance(phase, Mapping):
+        phase = plain_keys(phase) if isinstance(phase, Mapping) else {}
+        if "tasks" not in phase:
+            text = f"phase {k} does not say which tasks are in it: it holds nothing back"
+            listed.findings.append(Finding("EXE-6", text, "list them under tasks", "warning", f"phases.{k - 1}"))
             continue
-        phase = plain_keys(phase)
         inner = Field(phase.get("tasks"), f"phases.{k - 1}.tasks")
         ids = [i for entry, key in _entries(inner, listed.findings) for i in listed.take(entry, key)]
         groups.append((text_of(find(phase, ("phase", "name", "id")).value) or str(k), ids))
