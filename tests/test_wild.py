@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from executord.views.overview import status_report
 from tests.calls import say
 from tests.stories.delivery import TICKET
 from tests.stories.kit import CASE, INBOX, Stage
@@ -33,6 +34,13 @@ def drops(at: str, **body: Any) -> dict[str, Any]:
 def clock_of(root: Any, kind: str, task: str | None) -> dict[str, Any]:
     """A clock, as `status` shows it."""
     return next(c for c in status_of(root)["clocks"] if (c["kind"], c["task"]) == (kind, task))
+
+
+def status_with(stage: Stage) -> dict[str, Any]:
+    """What the daemon of a stage says of its case, by its own configuration."""
+    assert stage.service is not None
+    report: dict[str, Any] = status_report(stage.service, stage.now)["instructions"][0]
+    return report
 
 
 # --- keys -------------------------------------------------------------------------------------------------------------
@@ -301,6 +309,26 @@ def test_words_that_mean_no_time_are_no_fault(act, said):
     """Nobody is told off for `eta: soon`."""
     got = act(one(), [says("+10m", "progress", eta=said)])
     assert all(m["type"] != "notice" for m in got.letters(ENGINEER))
+
+
+@pytest.mark.spec("MEM-7", "EXE-13")
+@pytest.mark.parametrize("said", [["customer", "internal"], "customer, internal", "Customer and internal"])
+def test_who_hears_of_it_may_be_a_list(act, said):
+    """Both, however they are listed."""
+    got = act(one(communication_required=said))
+    given = next(m for m in got.letters(ENGINEER) if m["type"] == "delegation")
+    assert (given["communication"]["required"], got.end["findings"]) == ("both", [])
+
+
+@pytest.mark.spec("CON-2", "CON-3")
+@pytest.mark.parametrize("tags", ["vip, eu", "vip; eu", ["vip", "eu"], "- vip\n- eu\n"])
+def test_tags_in_one_text_are_tags(tmp_path, tags):
+    """A policy for one of them counts."""
+    stage = Stage(tmp_path / "memory", {"policies": ({"match": {"tags": ["eu"]}, "resolution": "3 hours"},)})
+    stage.case({"T1": "api error"}, tags=tags)
+    stage.look()
+    found = next(c for c in status_with(stage)["clocks"] if (c["kind"], c["task"]) == ("resolution", None))
+    assert found["due"] == "2026-11-20T11:50:00Z"
 
 
 # --- files ------------------------------------------------------------------------------------------------------------

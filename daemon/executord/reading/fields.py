@@ -220,6 +220,13 @@ def lines_of(value: Any) -> tuple[str, ...]:
     return (text_of(value),)
 
 
+def tags_of(value: Any) -> tuple[str, ...]:
+    """Tags: a list, or one text with commas between them."""
+    if isinstance(value, str):
+        return tuple(tag for part in re.split(r"[,;\n]", value) if (tag := part.strip("-* \t")))
+    return lines_of(value)
+
+
 _NOBODY = frozenset(("none", "null", "n/a", "nobody", "unassigned", "anyone", "anybody", "any"))
 
 

@@ -28,6 +28,7 @@ from executord.reading.fields import (
     names_of,
     priority_of,
     safe_stem,
+    tags_of,
     text_of,
     unclear_sla,
     unwrap,
@@ -42,6 +43,7 @@ _CHECKED = ("id", "title", "description", "assignee", "dependencies", "priority"
 #: placeholder only here; elsewhere, as `inputs: {logs: }`, it may be meant.
 _PLAIN_FIELD = re.compile(r".*(?:_at|_by|_id|_date|_name|timestamp)\Z|created|updated|date|status|type|domain|from|to")
 _SPELLINGS = Spellings(TASK_FIELDS)
+_WORD = re.compile(r"\b(?!and\b)[a-z]+")
 
 
 def _dependencies(value: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -127,7 +129,7 @@ def read_task(data: Mapping[str, Any], stem: str, zone: tzinfo) -> tuple[TaskSpe
         output_format=shared(output_format) if isinstance(output_format, str) else output_format,
         component=text_of(component) or None,
         workstream=shared(agent_name(text_of(found["workstream"].value)) or None),
-        tags=shared(lines_of(found["tags"].value)),
+        tags=shared(tags_of(found["tags"].value)),
         texts=texts(description, lines_of(found["criteria"].value), data),
     ), findings
 
@@ -149,6 +151,8 @@ def _communication(found: Field, findings: Findings) -> str | None:
     said = text_of(found.value).lower()
     if not said or said in ("internal", "customer", "both"):
         return said or None
+    if {*_WORD.findall(said)} == {"internal", "customer"}:
+        return "both"
     meant = {"true": "customer", "yes": "customer", "false": "internal", "no": "internal", "none": "internal"}
     if said not in meant:
         why = f"{said!r} is none of internal, customer, both"
