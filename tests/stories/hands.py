@@ -229,6 +229,51 @@ def the_priority_in_a_file_is_edited(s: Stage) -> None:
     s.at("12:13")
 
 
+@story("SLA-10", "SLA-11", "MEM-22")
+def the_limit_in_a_file_is_edited_and_a_customer_is_named(s: Stage) -> None:
+    """Each counts from the edit on: what is late by the new limit is so from then, and a customer who is named when his
+    response limit has passed was not kept waiting before."""
+    given = {"title": "Checkout", "tier": 1, "priority": "high", "created_at": "2026-11-20T09:00:00Z"}
+    given_to = {"assigned_to": ENGINEER, "estimated_effort": "4 hours"}
+    s.case({"T1": {**given_to, "sla_resolution": "8 hours"}}, **given)
+    s.at("09:10").drop("progress", ENGINEER, "T1", percent=10)
+    s.at("10:10").drop("progress", ENGINEER, "T1", percent=10)
+    s.skip()
+    s.at("11:00").add("T1", {**given_to, "sla_resolution": "1 hour"}, folder="in_progress")
+    s.at("11:01").drop("progress", ENGINEER, "T1", percent=20)
+    s.expect(
+        """
+        11:00 edit T1.yaml #1 b6879e9d
+        11:00 warn resolution T1 #1 50%
+        11:00 warn resolution T1 #1 75%
+        11:00 warn resolution T1 #1 75%-manager
+        11:00 warn resolution T1 #1 90%
+        11:00 warn resolution T1 #1 90%-manager
+        11:00 notice T1 #1 edited → technical-support-engineer
+        11:00 breach resolution T1 #1
+        11:00 ask breach resolution T1 #1 → escalation-manager
+        11:01 file 03-progress.yaml #1
+        """
+    )
+    s.at("11:10").put(f"{CASE}/instruction.yaml", {**given, "sla_response": "1 hour", "customer": "Acme"})
+    s.at("11:11")
+    s.expect(
+        """
+        11:10 edit acme-42 #1 promises
+        11:10 ask update #1
+        11:10 warn response #1 50%
+        11:10 warn response #1 75%
+        11:10 warn response #1 75%-manager
+        11:10 warn response #1 90%
+        11:10 warn response #1 90%-manager
+        11:10 breach response #1
+        11:10 ask breach response #1 → support-manager
+        11:10 breach customer_update #1
+        11:10 remind update #1 → customer-success-manager
+        """
+    )
+
+
 @story("MEM-25", "MEM-18")
 def a_deleted_file_cancels_its_task(s: Stage) -> None:
     """Gone for the settle time and at a second look: cancelled by operator, and said; put back it is open again."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tests.stories.delivery import TICKET
-from tests.stories.kit import CASE, ENGINEER, WRITER, Stage, story
+from tests.stories.delivery import LIAISON, TICKET
+from tests.stories.kit import CASE, ENGINEER, UPDATE, WRITER, Stage, story
 
 INBOX = "_communication/inbox"
 REJECTED = f"{INBOX}/executor/.rejected/2026-11-20"
@@ -203,5 +203,30 @@ def a_refused_claim_and_a_better_one_in_one_look(s: Stage) -> None:
         09:11 request component preventive_measures #1 → technical-support-engineer
         09:11 request component resolution_steps #1 → technical-support-engineer
         09:11 request component root_cause_analysis #1 → support-analyst
+        """
+    )
+
+
+@story("MEM-13", "SLA-13", "EXE-29")
+def what_of_a_message_is_not_understood_is_told_once(s: Stage) -> None:
+    """It is taken all the same; its sender hears of each field once, whatever he writes there."""
+    s.case({"T1": {"assigned_to": ENGINEER}}, tier=1, customer={"name": "Acme", "contact": "ops@acme.example"})
+    s.at("09:01")
+    s.skip()
+    s.at("09:05").drop("customer_update", LIAISON, None, **UPDATE, nextUpdateAt="tomorrow")
+    s.at("09:06").drop("acknowledgement", ENGINEER, "T1", eta="4 hours", timestmap="09:00")
+    s.at("09:07").drop("progress", ENGINEER, "T1", eta="11/20/2026")
+    s.at("09:08").drop("progress", ENGINEER, "T1", eta="11/21/2026")
+    s.at("09:09")
+    s.expect(
+        """
+        09:05 file 01-customer_update.yaml #1
+        09:05 notice acme-42 odd-cb9ee242 → customer-success-manager
+        09:05 update #1
+        09:06 file 02-acknowledgement.yaml #1
+        09:06 notice acme-42 odd-47c86cf7 → technical-support-engineer
+        09:07 file 03-progress.yaml #1
+        09:07 notice acme-42 odd-d052744f → technical-support-engineer
+        09:08 file 04-progress.yaml #1
         """
     )
