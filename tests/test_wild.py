@@ -402,9 +402,9 @@ def test_a_file_among_the_tasks_that_is_none_is_said(act, name):
     [
         ("tasks/T2.yaml", "put tasks into tasks/pending/"),
         ("tasks/todo/T2.yaml", "put tasks into tasks/pending/"),
-        ("plan.yaml", "name it workflow/plan.yaml"),
-        ("workflow/plan.json", "name it workflow/plan.yaml"),
-        ("instructions.yaml", "name it instruction.yaml"),
+        ("plan.yaml", "write into workflow/plan.yaml what is to count"),
+        ("workflow/plan.json", "write into workflow/plan.yaml what is to count"),
+        ("instructions.yaml", "write into instruction.yaml what is to count"),
     ],
 )
 def test_a_file_where_nobody_reads_it_is_said(act, path, fix):

@@ -107,7 +107,7 @@ class Seen:
 
 def _unread(path: str) -> Finding:
     if path in MISPLACED:
-        return Finding("MEM-3", "it is not read there", f"name it {MISPLACED[path]}")
+        return Finding("MEM-3", "it is not read there", f"write into {MISPLACED[path]} what is to count")
     if path.count("/") == 1:
         return Finding("MEM-3", "it is read as no task", "put tasks into tasks/pending/")
     fix = "name it .yaml, or take it away: only files that end in .yaml or .yml are tasks"

@@ -21,6 +21,7 @@ _QUOTES = " \t" + "".join(map(chr, (0xA0, 0x2018, 0x2019, 0x201C, 0x201D, 0x201E
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _GAP = re.compile(r"[\s_\u2010-\u2015-]+")
 _ALIKE = 0.88  # of difflib: `asigned_to`, `dependancies` and `prioritty`, but not `assigner`
+_REMEMBERED = 4096  # keys that are not looked up again
 _SHORTEST = 5  # letters; shorter words are alike by chance
 
 
@@ -83,27 +84,33 @@ class Vocabulary:
             first: Vocabulary(rest, {w.partition(".")[2]: m for w, m in others.items() if w.startswith(f"{first}.")})
             for first, rest in inner.items()
         }
-        self._meant = lru_cache(4096)(self._look_up)
+        self._plain = set(self._known)  # keys of which nothing has to be said: what is known, and what means nothing
+        self._meant = lru_cache(_REMEMBERED)(self._look_up)
 
     def read(self, data: Mapping[str, Any], findings: list[Finding], within: str = "") -> Mapping[str, Any]:
         """The mapping with each key that means a known one under that one; what is odd about them is found."""
-        if data.keys() <= self._known and self._inside.keys().isdisjoint(data):
-            return data
-        found = dict(data)
+        plain = self._plain
+        found: Mapping[str, Any] = data
         for key in data:
-            if key in self._known:
+            if key in plain:
                 continue
             meant, same = self._meant(key)
-            if meant is None or data[key] is None or found.get(meant.partition(".")[0]) is not None:
+            if meant is None:
+                if len(plain) < _REMEMBERED:
+                    plain.add(key)
+                continue
+            if data[key] is None or found.get(meant.partition(".")[0]) is not None:
                 continue
             if same:
-                found[meant] = found.pop(key)
+                found = {name: value for name, value in found.items() if name != key} | {meant: data[key]}
             said = f"{key!r} is read as {meant}" if same else f"{key!r} is no key that is read"
             findings.append(Finding("MEM-7", said, f"write {meant}", "warning", within + key))
         for first, inside in self._inside.items():
             inner = found.get(first)
-            if isinstance(inner, Mapping):
-                found[first] = inside.read(inner, findings, f"{within}{first}.")
+            if inner is not None and isinstance(inner, Mapping):  # to ask of None what it is takes longest
+                read = inside.read(inner, findings, f"{within}{first}.")
+                if read is not inner:
+                    found = {**found, first: read}
         return found
 
     def _look_up(self, key: str) -> tuple[str | None, bool]:
