@@ -8,6 +8,7 @@ import contextlib
 import json
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.real.test_sessions import Session, daemon, marked, room
+from tests.real.test_sessions import Session, daemon, marked, room, worker
 
 __all__ = ["room"]
 PIPES = (
@@ -205,6 +206,38 @@ def test_a_disk_that_is_full_for_a_while(room: Path):
         if tree.process is not None and tree.process.poll() is None:
             tree.kill()
         subprocess.run(["umount", "-l", str(disk)], check=False)
+
+
+SHIFTED = """
+import sys, datetime
+from executord import clock
+back = datetime.timedelta(hours=2)
+clock.WallClock.now = lambda self: datetime.datetime.now(datetime.UTC) - back
+from executord.cli import main
+main()
+"""
+
+
+@pytest.mark.spec("SLA-12", "REL-8", "SES-15")
+@pytest.mark.hazard(41)
+def test_a_clock_that_was_set_back(room: Path):
+    """Two hours: results are taken, failures tried again after their back-off, follow-ups given, as if it had not."""
+    graph = {"DEV-001": [], "DEV-002": ["DEV-001"], "TESTER-001": [], "TESTER-002": ["TESTER-001"]}
+    session = Session(room, graph, inner=("tester",), config={"work_s": 600})
+    inner = "TESTER-001=wait:go,finish,next,sleep:600"
+    with running(session, "wait:go,finish", "DEV-002=once,exit:3", inner) as run:
+        session.until(lambda: set(session.states().values()) == {"in_progress", "pending"}, "both work")
+        run.kill()
+        run.wait()
+    (session.path / "go").touch()
+    words = session.words("run", "--worker", worker("finish", "DEV-002=once,exit:3", inner))
+    done = subprocess.run([sys.executable, "-c", SHIFTED, *words], capture_output=True, text=True, timeout=100,
+                          check=False, env=session.environ(), stdin=subprocess.DEVNULL)  # fmt: skip
+    assert done.returncode == 0, done
+    assert "start DEV-002 a2" in session.names()
+    assert "follow-up TESTER-002 a1" in session.names()
+    times = [e["at"] for e in session.journal()]
+    assert times == sorted(times)
 
 
 # --- edited while it runs ---------------------------------------------------------------------------------------------

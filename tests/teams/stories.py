@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from executord.sessions.crew import Found
 from tests.teams.kit import Room, story
 
@@ -221,6 +223,24 @@ def after_downtime_no_rung_is_skipped(s: Room) -> None:
         11:13 finalize DEV-001 a1 #1
         11:16 time out DEV-001 a1 #1
         11:16 stall #1
+        """
+    )
+
+
+@story("MSG-11", "SES-14", "SLA-12")
+def what_came_during_downtime_comes_before_any_rung(s: Room) -> None:
+    """Its worker has left its result and lives on: nobody is asked for what lies there."""
+    s.prepare({"DEV-001": []})
+    s.at("09:10").skip()
+    s.away()
+    s.now += timedelta(hours=2)
+    s.lay("discoveries/DEV-001.json", {"id": "DEV-001", "status": "completed", "findings": "done while you were away"})
+    s.crew.state["DEV-001.a1"] = Found("gone", 0)
+    s.at("11:20")
+    s.expect(
+        """
+        11:10 result DEV-001 a1
+        11:10 complete #1
         """
     )
 

@@ -72,6 +72,7 @@ class Engine:
         self._agenda: tuple[int, list[Line]] | None = None
         self.mailbox = Mailbox(path, law.settle_s)
         self.only_messages = False  # take what was said and what follows at once; start and end nobody
+        self._ahead = timedelta()  # of the clock, since it was set back
         self._doubtful: datetime | None = None  # what was changed by hand is not valid: when to say so
         self._again: dict[str, datetime] = {}  # workers for whom the machine had no room → when to try again
 
@@ -86,6 +87,7 @@ class Engine:
         """Redo what a crash cut off, take over what lies there, and put the folder in order [SES-5, SES-6]."""
         team = self.team
         entries = self.hands.load()
+        now = self._onward(now)
         redone = self.hands.redo(entries) if entries else []
         self.hands.read_bases()
         for folder in SUBFOLDERS:
@@ -129,6 +131,7 @@ class Engine:
 
     def look(self, now: datetime) -> None:
         """Take in what came, and do what is due."""
+        now = self._onward(now)
         self._see_plan(now)
         self._see_board(now)
         self._take_letters(now)
@@ -145,6 +148,14 @@ class Engine:
             self._commit(now)
         self._assert_sound()
         self.hands.rotate(now)
+
+    def _onward(self, now: datetime) -> datetime:
+        """The session's time: where the clock was set back it goes on from the last line, and not only once the clock
+        has come by again [SLA-12]."""
+        last = self.team.last_at
+        if last is not None and now + self._ahead < last:
+            self._ahead = last - now
+        return now + self._ahead
 
     def _see_work(self, now: datetime) -> None:
         if not self.only_messages:
@@ -366,6 +377,7 @@ class Engine:
 
     def take(self, letter: Letter, now: datetime) -> Taken:
         """Judge a message in the session's own inbox, and file it."""
+        now = self._onward(now)
         said = self._judged(letter)
         if said is None:
             return self._file_again(letter, now)
@@ -383,6 +395,7 @@ class Engine:
         said = self._judged(letter)
         if said is None or said.refusal is not None:
             return said.refusal if said is not None else None
+        now = self._onward(now)
         self._filed(letter, said, Record(), now, filed)
         self._commit(now)
         return None
@@ -391,6 +404,7 @@ class Engine:
         """A `session` message for a session that is paused [SES-21]: it is filed by whoever brought it."""
         if self.team.head.status != "paused":
             return
+        now = self._onward(now)
         self._filed(letter, Said("resume", facts={"retried": retried(self.team)}), Record(), now)
         self._commit(now)
 

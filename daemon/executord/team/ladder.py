@@ -16,6 +16,9 @@ def ladder(team: Team, law: Law) -> Iterator[Line]:
         attempt = job.live
         assert attempt is not None
         worker = team.worker_of(job)
+        found = team.discoveries.get(job.id)
+        if found is not None and found.final:
+            continue  # post before clock: nobody is asked for what lies there [MSG-11]
         if attempt.unknown or attempt.ladder_at is None or worker is None or worker.resident:
             continue
         names = (job.id, attempt.n)
