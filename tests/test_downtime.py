@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from executord.clocks.downtime import Downtime, slept
+from executord.clocks.downtime import Downtime, set_back, slept
 from executord.files.lock import PLACE, TreeLock, holder
 from tests.real.kit import Tree
 
@@ -49,6 +49,17 @@ def test_a_machine_that_slept_was_down():
     assert slept(NINE, NINE + timedelta(seconds=30), 30.0) is None
     assert slept(NINE, NINE + timedelta(seconds=59), 0.1) is None
     assert slept(NINE, NINE - HOUR, 1.0) is None
+
+
+@pytest.mark.spec("REL-8", "SLA-12")
+@pytest.mark.parametrize(
+    ("later_s", "waited_s", "back_s"),
+    [(30, 30, None), (-3600, 2, 3602), (29, 30, None), (20, 30, 10), (3600, 2, None)],
+)
+def test_a_clock_that_is_set_back_is_noticed(later_s, waited_s, back_s):
+    """By what the monotonic clock says beside it."""
+    back = set_back(NINE, NINE + timedelta(seconds=later_s), waited_s)
+    assert back == (timedelta(seconds=back_s) if back_s is not None else None)
 
 
 @pytest.mark.spec("SLA-12", "REL-7")

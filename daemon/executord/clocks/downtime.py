@@ -14,6 +14,7 @@ from typing import Any
 
 from executord.values import read_stamp, stamp
 
+STEP = timedelta(seconds=5)  # less is nobody's trouble
 ASLEEP = timedelta(seconds=60)
 """By how much the time of day must have run ahead of the monotonic clock to be a sleep, and no adjustment."""
 
@@ -43,3 +44,10 @@ def slept(before: datetime, now: datetime, waited_s: float) -> Downtime | None:
     """A sleep of the machine between two instants, of which we waited `waited_s` on the monotonic clock."""
     ahead = (now - before) - timedelta(seconds=waited_s)
     return Downtime(before, now) if ahead >= ASLEEP else None
+
+
+def set_back(before: datetime, now: datetime, waited_s: float) -> timedelta | None:
+    """By how much the clock was set back between two instants, of which we waited `waited_s` on the monotonic clock;
+    None for what a clock that is kept right is put right by."""
+    back = timedelta(seconds=waited_s) - (now - before)
+    return back if back >= STEP else None

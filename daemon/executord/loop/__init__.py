@@ -19,7 +19,7 @@ from executord.bells import PROBE, Bells, Ring
 from executord.bells.inotify import untold
 from executord.channels.outbox import Outbox
 from executord.clock import WallClock
-from executord.clocks.downtime import Downtime, slept
+from executord.clocks.downtime import Downtime, set_back, slept
 from executord.errors import BadConfiguration, NotFound, TimedOut
 from executord.files.deaths import Deaths
 from executord.files.disk import INBOX, OWN_INBOXES
@@ -250,8 +250,12 @@ class Loop:
             garbage.at_rest()
             before, since = self._clock.now(), self._clock.monotonic()
             rings = self._hear(service, bells, wait=True, order=order, started=started)
-            if (nap := slept(before, self._clock.now(), self._clock.monotonic() - since)) is not None:
+            now, waited = self._clock.now(), self._clock.monotonic() - since
+            if (nap := slept(before, now, waited)) is not None:
                 self._down, rings.everything = nap, True
+            if (back := set_back(before, now, waited)) is not None:
+                text = f"by {back.total_seconds():.0f} s: what was noted already follows once that time has come again"
+                self._event("clock set back", text)
         logger.info("stopping: {}", self._stop)
         return 0
 
