@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from executord.rules.mail import ODD_SHOWN
 from executord.views.overview import status_report
 from tests.calls import say
 from tests.stories.delivery import TICKET
@@ -301,6 +302,16 @@ def test_a_misspelled_key_of_a_message_is_told_to_its_sender(act, kind, sender, 
     got = act(one(), [says("+10m", kind, sender, summary="s", output="o", description="d", **{key: "x"})])
     (told,) = (m["text"] for m in got.letters(sender) if m["type"] == "notice" and "is taken, but" in m["text"])
     assert f"{key}: it is no key that is read; write {meant}" in told
+
+
+@pytest.mark.spec("MEM-7", "REL-12")
+def test_of_many_slips_in_one_message_some_are_told(act):
+    """A program that gets hundreds of keys wrong fills no inbox."""
+    slips = {f"components{letter}{other}": 1 for letter in "abcdefghij" for other in "abcdefghij"}
+    got = act(one(assigned_to=ENGINEER), [says("+1m", "completion", summary="s", output="o", **slips)])
+    (told,) = (m["text"] for m in got.letters(ENGINEER) if m["type"] == "notice" and "is taken, but" in m["text"])
+    assert told.count("write components") == ODD_SHOWN
+    assert told.endswith(f"; and {len(slips) - ODD_SHOWN} more")
 
 
 @pytest.mark.spec("SLA-9", "MEM-13")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
+from itertools import islice
 from typing import Any
 
 from executord import deliverables
@@ -15,7 +16,7 @@ from executord.case import Ask, Letter, Task
 from executord.case.casebook import Case
 from executord.errors import Finding
 from executord.reading import find, text_of
-from executord.reading.keys import nearly, plain_keys, run_together
+from executord.reading.keys import MOST_KEYS, nearly, plain_keys, run_together
 from executord.scalars import written
 from executord.values import agent_name, read_moment, stamp, whole_number
 
@@ -74,7 +75,7 @@ def _misnamed(body: Mapping[str, Any], task: str | None, instruction: str | None
     for meant, alike, named in (("task_id", _LIKE_TASK, task), ("instruction_id", _LIKE_INSTRUCTION, instruction)):
         if named is not None:
             continue
-        for key, value in body.items():
+        for key, value in islice(body.items(), MOST_KEYS):
             if scalar(value) is not None and key not in _KNOWN and nearly(key, meant, alike):
                 return Finding("MSG-1", f"{key!r} is no key that is read", f"write {meant}", field=key)
     return None

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from executord.sessions.desk import RETRY
 from tests.real.test_sessions import Session, daemon, marked, room, worker
 
 __all__ = ["room"]
@@ -193,7 +194,7 @@ def test_a_disk_that_is_full_for_a_while(room: Path):
                 fill.write(b"x" * 4096)
         (session.path / "go").touch()
         tree.until(lambda: tree.inbox("hitl"), "hitl is told")
-        time.sleep(7)  # until it has been tried again in vain
+        time.sleep(RETRY.total_seconds() + 2)  # until it has been tried again in vain, which nothing tells of
         (disk / "fill").unlink()
         freed = time.monotonic()
         tree.until(lambda: session.json("team-session.json")["status"] == "completed", "it goes on")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from tests.stories.kit import CASE, ENGINEER, WRITER, Stage, story
 
 BOSS = "support-manager"
@@ -446,3 +448,21 @@ def a_task_is_added_in_mid_run(s: Stage) -> None:
         09:30 admit T9 #1
         """
     )
+
+
+@story("EXE-25", "MEM-17", "REL-4")
+def pauses_that_nobody_can_read_hold_everything(s: Stage) -> None:
+    """Who was paused is not known, so everything is, and `hitl` hears of it once; `resume` ends it."""
+    place = "_communication/inbox/executor/.paused.yaml"
+    s.case({"T1": {"assigned_to": ENGINEER}})
+    s.lay(place, "all: {by: operator\n  x: [")
+    s.skip()
+    s.restart()
+    s.at("09:05")
+    s.has("T1 ready")
+    assert not s.strict or len(os.listdir(f"{s.root}/_communication/inbox/hitl")) == 1
+    s.drop("resume", "operator", case=None)
+    s.at("09:06")
+    s.has("T1 assigned")
+    if s.strict:  # else the daemon may be down, and the file as it was
+        s.says(place, schema_version=1, agents={})

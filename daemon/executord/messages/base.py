@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 from functools import lru_cache
+from itertools import islice
 from typing import Any, ClassVar, Literal
 
 from executord.case import Letter, Task
@@ -17,7 +18,7 @@ from executord.case.casebook import Case
 from executord.errors import Finding
 from executord.policy import Policy
 from executord.reading import find, text_of
-from executord.reading.keys import nearly
+from executord.reading.keys import MOST_KEYS, nearly
 from executord.values import why_not
 
 Role = Literal[
@@ -98,7 +99,7 @@ class Incoming:
         if attempt.key is not None and letter.attempt is None:
             text = f"{why_not(attempt.value, 'number of an attempt')}: your last one counts"
             yield Finding("MSG-3", text, "write e.g. 1", "warning", attempt.key)
-        for key in letter.body:
+        for key in islice(letter.body, MOST_KEYS):
             if key in cls.unread:
                 yield Finding("MEM-7", f"it is not read: {cls.unread[key]}", "take it out", "warning", key)
             elif (meant := slip_of(key, cls.reads)) is not None and letter.body.get(meant) is None:

@@ -12,6 +12,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from functools import lru_cache
+from itertools import islice
 from typing import Any
 
 from executord.errors import Finding
@@ -21,6 +22,7 @@ _QUOTES = " \t" + "".join(map(chr, (0xA0, 0x2018, 0x2019, 0x201C, 0x201D, 0x201E
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _GAP = re.compile(r"[\s_\u2010-\u2015-]+")
 _ALIKE = 0.88  # of difflib: `asigned_to`, `dependancies` and `prioritty`, but not `assigner`
+MOST_KEYS = 200  # of one mapping that are compared with what is known: nobody writes more of them by hand
 _REMEMBERED = 4096  # keys that are not looked up again
 _SHORTEST = 5  # letters; shorter words are alike by chance
 
@@ -91,7 +93,7 @@ class Vocabulary:
         """The mapping with each key that means a known one under that one; what is odd about them is found."""
         plain = self._plain
         found: Mapping[str, Any] = data
-        for key in data:
+        for key in islice(data, MOST_KEYS):
             if key in plain:
                 continue
             meant, same = self._meant(key)

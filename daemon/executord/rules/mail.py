@@ -37,6 +37,7 @@ from executord.policy import Policy
 from executord.values import stamp
 
 ORDER = 0
+ODD_SHOWN = 10  # of what is not understood in one message, told to its sender
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +150,8 @@ def _odd(case: Case, letter: Letter, judged: Judgement, policy: Policy) -> dict[
     name = f"notice {case.id} odd-{hashlib.sha256(about.encode(errors='surrogatepass')).hexdigest()[:8]}"
     if not found or name in case.head.done or any(owed.name == name for owed in case.head.owed):
         return {}
-    said = "; ".join(f"{f.field}: {f.message}; {f.fix}" for f in found)
+    said = "; ".join(f"{f.field}: {f.message}; {f.fix}" for f in found[:ODD_SHOWN])
+    said += f"; and {len(found) - ODD_SHOWN} more" if len(found) > ODD_SHOWN else ""
     text = f"your {judged.kind.type} {printable(letter.name)} is taken, but {said}"
     return {"odd": {"name": name, "rule": found[0].code, "text": text}}
 
