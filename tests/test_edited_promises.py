@@ -10,6 +10,7 @@ import pytest
 from tests.test_outside import ENGINEER, FIVE, PENDING, Outcome, act, one, says, status_of
 
 __all__ = ["act"]
+PLAN = "a/workflow/plan.yaml"
 LIAISON = "customer-success-manager"
 WORK = [says(f"+{n}m", "progress", percent=1) for n in range(5, 1430, 10)]  # nobody is silent
 
@@ -18,6 +19,11 @@ def given(where: str, **promises: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     """The files of a case that promises this at its beginning, and the step that writes another promise."""
     files = one(assigned_to=ENGINEER)
     files["a/instruction.yaml"] |= {"priority": "high"}
+    if where == "plan":
+        was = {k: v for k, v in promises.items() if not k.startswith("then_")}
+        then = was | {k.removeprefix("then_"): v for k, v in promises.items() if k.startswith("then_")}
+        plans = [{"tier": 1, "tasks": [{"id": "T1", **said}]} for said in (was, then)]
+        return files | {PLAN: plans[0]}, {"write": PLAN, "content": plans[1]}
     path = "a/instruction.yaml" if where == "instruction" else f"{PENDING}/T1.yaml"
     later = "a/instruction.yaml" if where == "instruction" else "a/tasks/in_progress/T1.yaml"
     written = files[path] | {k: v for k, v in promises.items() if not k.startswith("then_")}
@@ -37,7 +43,7 @@ def clock_of(got: Outcome, kind: str, task: str | None = None) -> dict[str, Any]
 
 
 @pytest.mark.spec("SLA-10", "MEM-22")
-@pytest.mark.parametrize("where", ["instruction", "task"])
+@pytest.mark.parametrize("where", ["instruction", "task", "plan"])
 def test_an_answer_that_was_in_time_stays_in_time(act, where):
     """Acknowledged after 110 minutes of four hours; after six hours the file says one."""
     files, edit = given(where, sla_response="4 hours", then_sla_response="1 hour")
@@ -47,7 +53,7 @@ def test_an_answer_that_was_in_time_stays_in_time(act, where):
 
 
 @pytest.mark.spec("SLA-10", "MEM-22")
-@pytest.mark.parametrize("where", ["instruction", "task"])
+@pytest.mark.parametrize("where", ["instruction", "task", "plan"])
 def test_work_that_was_done_in_time_stays_so(act, where):
     """Done after two hours of eight; then somebody tightens the limit to one."""
     files, edit = given(where, sla_resolution="8 hours", then_sla_resolution="1 hour")
@@ -59,21 +65,21 @@ def test_work_that_was_done_in_time_stays_so(act, where):
 
 
 @pytest.mark.spec("SLA-10", "SLA-11", "REL-8")
-@pytest.mark.parametrize("where", ["instruction", "task"])
+@pytest.mark.parametrize("where", ["instruction", "task", "plan"])
 def test_a_limit_that_is_put_into_the_past_is_broken_from_the_edit_on(act, where):
     """Not from before anybody had promised it."""
     files, edit = given(where, sla_resolution="20 hours", then_sla_resolution="2 hours")
     got = act(files, [*WORK, {"at": "+6h", **edit}])
     late = breaches(got)
     assert late["breach resolution T1 #1"] == "2026-11-20T15:00:00Z"
-    assert where == "task" or late["breach resolution #1"] == "2026-11-20T15:00:00Z"
+    assert where != "instruction" or late["breach resolution #1"] == "2026-11-20T15:00:00Z"
     start = "2026-11-20T08:00:00Z" if where == "instruction" else "2026-11-20T09:00:00Z"
     clock = clock_of(got, "resolution", None if where == "instruction" else "T1")
     assert (clock["start"], clock["due"]) == (start, start.replace("T08", "T10").replace("T09", "T11"))
 
 
 @pytest.mark.spec("SLA-10")
-@pytest.mark.parametrize("where", ["instruction", "task"])
+@pytest.mark.parametrize("where", ["instruction", "task", "plan"])
 def test_a_limit_that_had_passed_is_not_met_by_an_edit(act, where):
     """Late after two hours; twenty hours that are written into the file then change nothing of it."""
     files, edit = given(where, sla_resolution="2 hours", then_sla_resolution="20 hours")

@@ -199,7 +199,7 @@ def _edit(case: Case, entry: Entry, at: datetime) -> None:
             if facts.get("unreadable")
             else ("what it says now counts")
         )
-        text = f"{facts['file']} was edited; {counts}"
+        text = f"{facts.get('by', facts['file'])} was edited; {counts}"
         task = owe(task, notice(task, f"#{task.edits} edited", at, task.live.agent, text))
     case.put(task)
 

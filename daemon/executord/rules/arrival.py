@@ -59,6 +59,12 @@ def task_lines(case: Case, task: Task, policy: Policy) -> Iterator[Due]:
             },
             order=ORDER,
         )
+    elif file is not None and not _unreadable(file) and (anew := _repriced_task(case, task)):
+        yield Due(
+            case.plan_seen or head.opened_at, f"edit {printable(file.name)} #{task.edits + 1} plan", "MEM-22", Record(),
+            task.id, why=f"{PLACES['plan']} says something else of {task.id} now",
+            facts={"file": file.name, "sha256": file.sha256, "by": PLACES["plan"], **anew}, order=ORDER,
+        )  # fmt: skip
     elif file is None and task.present and task.gone_at is not None and not mass_deletion(case):
         yield Due(
             task.gone_at + policy.settle,
