@@ -15,8 +15,12 @@ from executord.values import stamp
 from tests.stories.dying import unlike
 from tests.stories.kit import STORIES, Stage, Story, play, restless, tree_of
 
-WITHOUT_HANDS = [  # a hand that moves what the daemon should have moved finds nothing there while that is down
-    pytest.param(each, id=name) for name, each in sorted(STORIES.items()) if not each.play.__module__.endswith("hands")
+#: A hand that moves what the daemon should have moved finds nothing there while that is down; and where the clock is set
+#: back, the times of the journal are not in order.
+ASLEEP = [
+    pytest.param(each, id=name)
+    for name, each in sorted(STORIES.items())
+    if not each.play.__module__.endswith("hands") and name != "a_clock_that_was_fast_is_put_right"
 ]
 EVERY = [pytest.param(each, id=each.name, marks=pytest.mark.spec(*each.ids)) for _, each in sorted(STORIES.items())]
 
@@ -122,7 +126,7 @@ def asleep(stage: Stage, after: int) -> list[datetime]:
 
 
 @pytest.mark.spec("EXE-26", "SLA-12", "MSG-11")
-@pytest.mark.parametrize("each", WITHOUT_HANDS)
+@pytest.mark.parametrize("each", ASLEEP)
 def test_three_days_of_downtime_in_the_middle(each: Story, stages: Path):
     """Obligations are caught up once and in order: the post first, one rung of each ladder, nobody closed unasked."""
     plain = Stage(stages / "plain", each.config, strict=False)

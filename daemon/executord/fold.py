@@ -47,7 +47,7 @@ def fold(case: Case, entry: Entry) -> None:
     """
     name = entry["name"]
     at = read_stamp(entry["at"])
-    case.n, case.last_at = entry["n"], at
+    case.n, case.last_at = entry["n"], at if case.last_at is None else max(at, case.last_at)
     case.event_at = noted_instant(_facts(entry), "at") or at
     verb = name.split(" ", 1)[0]
     task_id = entry.get("task")

@@ -132,12 +132,13 @@ class Stage(Rehearsal):
         *,
         strict: bool = True,
         failpoint: Callable[[str, str], None] | None = None,
+        start: datetime = START,
     ) -> None:
         """Without `strict` what the story expects is not compared: a daemon that died has not told its lines."""
         os.makedirs(f"{root}/{INBOX}/executor")
         self.carrier = Carrier()
         super().__init__(
-            str(root), make_policy(**(config or {})), START, note=self._told, before=failpoint, outbox=self.carrier
+            str(root), make_policy(**(config or {})), start, note=self._told, before=failpoint, outbox=self.carrier
         )
         self.strict = strict
         self.looked: Callable[[], None] = lambda: None  # called when a look has come to its end
@@ -163,6 +164,12 @@ class Stage(Rehearsal):
         assert to >= self.now, f"{when} lies in the past"
         self.advance(to)
         return self
+
+    def set_back(self, to: str) -> None:
+        """Somebody puts the clock right, that was fast."""
+        self._rest()
+        self.clock.set(self.now.replace(hour=int(to[:2]), minute=int(to[3:])))
+        self._pending = True
 
     def look(self) -> None:
         """All that is due at this instant; a daemon that dies is started again, and told again what rang."""

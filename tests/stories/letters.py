@@ -105,6 +105,37 @@ def what_came_while_the_daemon_was_down_is_taken_in_its_order(s: Stage) -> None:
     )
 
 
+@story("SLA-12", "REL-8")
+def a_clock_that_was_fast_is_put_right(s: Stage) -> None:
+    """Its case goes on from its last line at once; what is promised for a moment comes at that moment."""
+    s.case({"T1": {"assigned_to": ENGINEER}, "T2": {"assigned_to": WRITER}}, tier=2)
+    s.at("09:50").done(ENGINEER, "T1")
+    s.skip()
+    s.set_back("09:10")
+    s.at("09:12").drop("ack", WRITER, "T2")
+    s.at("09:14").drop("blocked", WRITER, "T2", description="the account number is missing")
+    s.at("09:16").drop("release", "support-manager", "T2", reason="it was in the letter")
+    s.at("09:18").done(WRITER, "T2")
+    s.at("09:40")
+    s.expect(
+        """
+        09:12 file 02-ack.yaml #1
+        09:14 file 03-blocked.yaml #1
+        09:14 ask blocker T2 #1 → customer-success-manager
+        09:16 file 04-release.yaml #1
+        09:18 file 05-completion.yaml #1
+        09:18 result T2 a1
+        09:18 move T2 #2 completed
+        09:18 aggregate #1
+        09:18 request component follow_up_plan #1 → technical-writer
+        09:18 request component knowledge_base_article #1 → knowledge-base-manager
+        09:18 request component preventive_measures #1 → technical-writer
+        09:18 request component resolution_steps #1 → technical-writer
+        09:18 request component root_cause_analysis #1 → support-analyst
+        """
+    )
+
+
 @story("MSG-5", "CON-5", "MSG-6", "MSG-4")
 def what_cannot_be_taken_is_rejected_with_its_reason(s: Stage) -> None:
     """Unknown type, no sender, wrong holder, no YAML: rejected, the reason beside it, and a known sender told."""

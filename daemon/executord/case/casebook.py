@@ -46,7 +46,7 @@ class Case:
     head: Head = field(init=False)
     tasks: dict[str, Task] = field(default_factory=dict)
     n: int = 0  # number of the last journal line
-    last_at: datetime | None = None
+    last_at: datetime | None = None  # the latest time of its lines
     letters: list[Letter] = field(default_factory=list)  # waiting, in order
     # file name → arrivals, contents (sha256[:16]) [MSG-2]
     mail: dict[str, tuple[int, tuple[str, ...]]] = field(default_factory=dict)

@@ -51,3 +51,11 @@ def set_back(before: datetime, now: datetime, waited_s: float) -> timedelta | No
     None for what a clock that is kept right is put right by."""
     back = timedelta(seconds=waited_s) - (now - before)
     return back if back >= STEP else None
+
+
+def onward(latest: datetime | None, now: datetime) -> datetime:
+    """Until when lines of a journal are due: a clock that was set back holds up nothing that follows from its latest.
+
+    What is promised for a moment after that waits for it [SLA-12].
+    """
+    return now if latest is None else max(now, latest)

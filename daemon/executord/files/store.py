@@ -573,7 +573,8 @@ def read_case_journal(case: Case, folder: str, told: journal.Journal | None = No
             entry = entries[start]
             thaw(case, entry["facts"])
             case.n = entry["n"]
-            case.last_at = next((read_stamp(e["at"]) for e in reversed(entries[:start]) if "at" in e), None)
+            latest = max((e["at"] for e in entries[:start] if "at" in e), default=None)
+            case.last_at = read_stamp(latest) if latest is not None else None
         opened = next((e["opened"] for e in entries if "journal" in e), None)
         found.opened = read_stamp(opened) if opened else None
         for entry in entries[start + 1 if start is not None else 0 :]:

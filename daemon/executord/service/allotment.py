@@ -16,6 +16,7 @@ from typing import Protocol
 
 from executord.agenda import Agenda, Due
 from executord.case.casebook import Case
+from executord.clocks.downtime import onward
 from executord.hands import Batch, Hands
 from executord.places import Choice, Lineup
 from executord.policy import Policy
@@ -84,9 +85,10 @@ class Allotment:
             for each in dispatch.dispatch(case, task, line, choice, service.policy):
                 service.looks.note(batch, each, now)
         agenda = service.agendas[case.id]
-        while (due := agenda.before_others(now)) is not None and due.name.startswith("move "):
+        until = onward(case.last_at, now)
+        while (due := agenda.before_others(until)) is not None and due.name.startswith("move "):
             if not service.looks.clashes(case, due):
-                service.hands.note(batch, due, now)
+                service.looks.note(batch, due, now)
         agenda.places()
         return len(batch.noted) - before
 

@@ -18,6 +18,7 @@ from executord.agenda import LIES, Agenda, Due
 from executord.case import Letter
 from executord.case.casebook import Case
 from executord.case.sight import see_still_gone
+from executord.clocks.downtime import onward
 from executord.errors import CannotStart
 from executord.evolve import replace
 from executord.files.deaths import Deaths
@@ -104,11 +105,12 @@ class Looks:
         case = batch.case
         agenda = self._service.agendas[case.id]
         self._service.escort.before(case, now)
+        until = onward(case.last_at, now)
         for task in [case.tasks[task_id] for task_id in case.clashed]:
             if self._service.hands.names.is_free(f"{case.id}/{task.clash}"):
                 case.put(replace(task, clash=None))
         with closing(_Post(case, self._service.policy)) as post:
-            while room > 0 and ((heard := agenda.heard(now)) is not None or post.first_at() is not None):
+            while room > 0 and ((heard := agenda.heard(until)) is not None or post.first_at() is not None):
                 at = post.first_at()
                 if heard is not None and (at is None or heard.order <= LIES or heard.at < at):
                     self.note(batch, heard, now)
@@ -119,7 +121,7 @@ class Looks:
                     entry = self.note(batch, self._service.prompter.judged(case, letter, self._service.policy), now)
                     self._service.store.remember(entry["path"], letter.body)
                 room -= 1
-        while room > 0 and (due := agenda.next(now)) is not None:
+        while room > 0 and (due := agenda.next(until)) is not None:
             if due.name.startswith("delete ") and due.task is not None and not self._second_look(case, due.task, now):
                 continue
             if "missing" in due.facts and not self._still_missing(case, due.facts["missing"], now):
