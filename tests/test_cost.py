@@ -23,7 +23,7 @@ from executord.case.snapshot import freeze
 from executord.files import journal, survey
 from executord.files.marks import Marks
 from executord.pen import json_text
-from executord.policy import make_policy
+from executord.policy import Policy, make_policy
 from executord.service import Service, display
 from executord.service.rings import Rings
 from tests.bench import trees
@@ -178,6 +178,19 @@ def test_a_closed_case_keeps_nothing_that_can_be_made_again(tmp_path: Path) -> N
     stage.at("09:30").drop("verdict", "validator", verdict="PASS", reason="all is well")
     stage.at("09:31")
     assert [len(case.memo), len(case.memos), len(agenda.lines())] == [0, 0, 0]
+
+
+@pytest.mark.spec("OPS-9", "PERF-3")
+def test_a_policy_that_another_has_followed_is_not_kept_in_memory(tmp_path: Path) -> None:
+    """Nor its calendars, by what was reckoned with them: a daemon reads its configuration anew for years."""
+    service = service_of(tmp_path / "tree", 1)
+
+    for k in range(6):
+        service.use(make_policy(calendars={"anew": {"timezone": "UTC", "weekly": {"mon": [["09:00", "17:00"]]}}}))
+        service.everything(NOW + timedelta(minutes=k))
+    gc.collect()
+    held = [each for each in gc.get_objects() if isinstance(each, Policy) and "anew" in each.calendars]
+    assert len(held) <= 2  # some lines may still be of the last one
 
 
 @pytest.mark.spec("PERF-3", "CON-6")

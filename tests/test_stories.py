@@ -15,8 +15,8 @@ from executord.values import stamp
 from tests.stories.dying import unlike
 from tests.stories.kit import STORIES, Stage, Story, play, restless, tree_of
 
-#: A hand that moves what the daemon should have moved finds nothing there while that is down; and where the clock is set
-#: back, the times of the journal are not in order.
+#: A hand that moves what the daemon should have moved finds nothing there while that is down; and a journal whose clock
+#: was set back is not in order of time.
 ASLEEP = [
     pytest.param(each, id=name)
     for name, each in sorted(STORIES.items())

@@ -560,18 +560,3 @@ def _total(parts: list[tuple[str, str]], *, business: bool) -> Amount | None:
     if seconds + sums["d"] * DAY + sums["w"] * 7 * DAY > _LONGEST:
         return None
     return Amount(round(seconds), sums["d"], sums["w"], business)
-
-
-class Same:
-    """A value as a key of what is kept: this very one, whatever it holds."""
-
-    __slots__ = ("value",)
-
-    def __init__(self, value: Any) -> None:
-        self.value = value
-
-    def __hash__(self) -> int:
-        return id(self.value)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Same) and other.value is self.value

@@ -254,7 +254,7 @@ class Loop:
             if (nap := slept(before, now, waited)) is not None:
                 self._down, rings.everything = nap, True
             if (back := set_back(before, now, waited)) is not None:
-                text = f"by {back.total_seconds():.0f} s: each instruction goes on from its last line, deadlines come at their time"
+                text = f"by {back.total_seconds():.0f} s: cases go on from their last lines, deadlines come at theirs"
                 self._event("clock set back", text)
         logger.info("stopping: {}", self._stop)
         return 0

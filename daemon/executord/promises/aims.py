@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
 
 from executord.case import Extension, Repriced
@@ -18,7 +17,8 @@ from executord.clocks import Calendar, Pauses, amount_due, amount_seconds, due
 from executord.evolve import replace
 from executord.policy import Policy
 from executord.promises.terms import severity_of, severity_terms, span_of
-from executord.values import Amount, Same, Span, read_target
+from executord.remembered import Same, remembered
+from executord.values import Amount, Span, read_target
 
 _T = TypeVar("_T")
 
@@ -68,13 +68,13 @@ def _seconds(calendar: Calendar, start: datetime, amount: Amount) -> float | Non
     return _open_seconds(Same(calendar), start, amount)
 
 
-@lru_cache(maxsize=8192)
+@remembered(8192)
 def _open_seconds(kept: Same, start: datetime, amount: Amount) -> float | None:
     """Days are turned into open time once, from the start [SLA-4]; many clocks begin together."""
     return amount_seconds(kept.value, start, amount)
 
 
-@lru_cache(maxsize=8192)
+@remembered(8192)
 def _undisturbed(kept: Same, start: datetime, seconds: float) -> datetime | None:
     return due(kept.value, start, seconds).due
 

@@ -6,13 +6,13 @@ Counterparts: `terms.py`, what is promised; `rules/asks.py` and `rules/silence.p
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from functools import lru_cache
 
 from executord.case import Head, Task
 from executord.clocks import Calendar, amount_due
 from executord.policy import Policy
 from executord.promises.terms import priority_of, terms
-from executord.values import Same, Span, read_target
+from executord.remembered import Same, remembered
+from executord.values import Span, read_target
 
 
 def reaction(policy: Policy, head: Head, priority: str, start: datetime) -> tuple[datetime, datetime]:
@@ -38,7 +38,7 @@ def response_limit(policy: Policy, head: Head, task: Task, start: datetime) -> d
     return reaction(policy, head, priority, start)[1]
 
 
-@lru_cache(maxsize=8192)
+@remembered(8192)
 def _aimed(kept: Same, span: Span, start: datetime) -> tuple[datetime, datetime]:
     """Where a span aims and ends; what never comes due has a day. Kept, for much begins at one instant."""
     hours, day = kept.value, start + timedelta(days=1)

@@ -24,8 +24,9 @@ from executord.promises.making import unmoved
 from executord.promises.tasks import task_resolution, task_response
 from executord.promises.terms import at_work, hours_of, terms, unreckoned
 from executord.promises.timepiece import Clock, marks, share_at
+from executord.remembered import Same, remembered
 from executord.rules.asking import Asking
-from executord.values import Same, stamp
+from executord.values import stamp
 
 ORDER = 80
 _LINES = {"response": "response lines", "resolution": "resolution lines"}  # by the kind of a task's clock: its memo
@@ -105,7 +106,7 @@ class _Question:
         return isinstance(other, _Question) and self.key == other.key
 
 
-@lru_cache(maxsize=1024)
+@remembered(1024)
 def _instants(asked: _Question) -> tuple[tuple[datetime, tuple[str, ...], str], ...]:
     """When something is told: at each instant which marks, and which of them names the message [SLA-8].
 

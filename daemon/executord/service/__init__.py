@@ -28,6 +28,7 @@ from executord.meaning.sendings import of_outbox
 from executord.paper import Limits
 from executord.places import Lineup, Places
 from executord.policy import Policy
+from executord.remembered import forget
 from executord.rules import agenda_of
 from executord.rules.opening import starts_at
 from executord.runners.workers import Workers
@@ -444,6 +445,7 @@ class Service:
 
     def use(self, policy: Policy) -> None:
         """Go on with another policy: every agenda is made again [OPS-9]."""
+        forget()
         self.policy = self.store.policy = self.places.policy = policy
         for case_id, case in self.cases.items():
             for task_id in case.tasks:
