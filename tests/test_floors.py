@@ -43,7 +43,7 @@ FLOORS = """
 1  case | clocks | pen
 1  values
 0  actions | deliverables | errors
-0  evolve
+0  evolve | remembered
 """
 ROWS = [(int(line[0]), [word.strip() for word in line[1:].split("|")]) for line in FLOORS.strip().splitlines()]
 ROW = {name: number for number, (_, names) in enumerate(ROWS) for name in names}
