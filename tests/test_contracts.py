@@ -9,8 +9,11 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,7 @@ import typer
 import yaml
 
 from executord.cli import GROUPS, app, load
+from executord.files.dropping import reason_beside
 from tests.calls import clean, say
 from tests.real.kit import Tree
 
@@ -297,3 +301,98 @@ def test_an_error_in_a_file_of_clocks_names_the_file(memory, tmp_path):
     for name in ("bad.json", "torn.yaml"):
         done = call(memory, "sla", "due", name, "--json")
         assert (done.returncode, json.loads(done.stdout)["error"]["path"]) == (65, name)
+
+
+# --- what people see, and what ends a command -------------------------------------------------------------------------
+
+
+@pytest.mark.spec("OPS-4")
+@pytest.mark.parametrize(
+    "command",
+    ["list", "show ring", "agenda", "why ring", "timeline acme-42", "log", "gate ring", "report ring", "sla report",
+     "sla report --csv", "incident list", "wait ring --for waiting"],
+)  # fmt: skip
+def test_every_reading_command_says_that_the_daemon_is_down(memory, command):
+    """On stderr, and not to programs: what `status --json` says of the daemon is for them."""
+    done = call(memory, "--memory", "memory", *command.split())
+    assert done.returncode in (0, 1)
+    assert "the daemon is not running" in done.stderr
+    assert "daemon is not running" not in done.stdout
+    if "--csv" not in command:
+        assert "not running" not in call(memory, "--memory", "memory", *command.split(), "--json").stderr
+
+
+@pytest.mark.spec("CON-10", "CON-0")
+def test_a_finding_is_one_line_whatever_the_file_is_called(memory):
+    """No name of a file ends the line, or steers the terminal; in JSON it is the name that it has."""
+    name = "T\n9\x1b[2J\x9b1m.yaml"
+    lay(memory, f"acme-42/tasks/pending/{name}", "id: T9\ntitle: x\nsla_resolution: soonish\n")
+    lay(memory, "a\x1b[2Jb/instruction.yaml", "title: x\n")
+    people, program = (call(memory, "--memory", "memory", "validate", "acme-42", *more) for more in ((), ("--json",)))
+    assert people.returncode == program.returncode == 65
+    assert people.stdout.count("\n") == 1
+    assert people.stdout.startswith("error acme-42/tasks/pending/T\\n9\\x1b[2J\\x9b1m.yaml:3:17 sla_resolution: ")
+    assert json.loads(program.stdout)["findings"][0]["path"] == f"acme-42/tasks/pending/{name}"
+    for command in ("list", "show acme-42", "status", "doctor", "fsck", "agenda", "log"):
+        for args in (command.split(), [*command.split(), "--json"]):
+            done = call(memory, "--memory", "memory", *args)
+            assert done.returncode in (0, 1)
+            assert not re.search("\x1b|\x9b", done.stdout + done.stderr), command
+
+
+@pytest.mark.spec("CON-0")
+@pytest.mark.parametrize("command", ["report acme-42 -o {}", "config generate -o {}", "config generate"])
+def test_what_is_written_into_a_file_is_said_to_programs_too(memory, tmp_path, command):
+    """One object, also where the result itself is in a file."""
+    done = call(memory, "--memory", "memory", *command.format(tmp_path / "out").split(), "--json")
+    said = json.loads(done.stdout)
+    assert (done.returncode, said["schema_version"]) == (0, 1)
+    assert said["path"] == (str(tmp_path / "out") if "-o" in command else None)
+
+
+@pytest.mark.spec("CON-18", "OPS-6")
+def test_a_daemon_that_is_told_twice_to_stop_has_stopped_well(tmp_path):
+    """0, also where the second signal meets the interpreter on its way out."""
+    tree = Tree(tmp_path, QUICK)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        tree.start()
+        assert tree.process is not None
+        while tree.process.poll() is None:
+            tree.process.send_signal(number)
+            time.sleep(0.001)
+        assert tree.process.returncode == 0
+
+
+@pytest.mark.spec("CON-18", "CON-0")
+def test_an_interrupt_is_no_exit_code(memory):
+    """Ctrl-C ends a command as a signal does, at whatever it is, without a traceback."""
+    waiting = subprocess.Popen(
+        [sys.executable, "-m", "executord", "wait", "ring", "--for", "closed"], cwd=memory.parent, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(memory.parent, EXECUTORD_MEMORY="memory"),
+    )  # fmt: skip
+    assert waiting.stderr is not None
+    assert "not running" in waiting.stderr.readline()
+    waiting.send_signal(signal.SIGINT)
+    _, said = waiting.communicate(timeout=30)
+    assert (waiting.returncode, said) == (-signal.SIGINT, "")
+
+
+@pytest.mark.spec("OPS-4", "SES-28")
+@pytest.mark.parametrize("ending", ["yaml", "yml", "json"])
+def test_a_reason_that_comes_just_after_its_message_is_waited_for(tmp_path, ending):
+    """A message is filed first and explained then; who asked at that moment hears the reason all the same."""
+    lay(tmp_path, f".rejected/2026-11-20/m.{ending}", "type: skip\n")
+    late = threading.Timer(0.1, lay, (tmp_path, ".rejected/2026-11-20/m.reason.yaml", "reason: it is closed\n"))
+    late.start()
+    assert reason_beside(str(tmp_path), f".rejected/2026-11-20/m.{ending}") == {"reason": "it is closed"}
+    late.join()
+
+
+@pytest.mark.spec("CON-0", "CON-7")
+def test_an_error_names_its_place_once(memory, tmp_path):
+    """The file of a script that cannot be read; the instruction, where the sentence begins with it."""
+    (tmp_path / "script.yaml").write_text("a: [")
+    done = call(memory, "simulate", "memory", "--start", "2026-11-20T09:00:00Z", "--script", "script.yaml")
+    assert (done.returncode, done.stderr.split(" ")[1]) == (65, "script.yaml:2:1")
+    done = call(memory, "--memory", "memory", "why", "ring/T9")
+    assert done.stderr == "executord: ring has no task 'T9'; its tasks: A, B, C\n"

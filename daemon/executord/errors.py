@@ -36,7 +36,7 @@ class Finding:
         if self.line is not None:
             place += f":{self.line}:{self.column or 1}"
         words = f"{self.field}: {self.message}" if self.field else self.message
-        head = f"{place} {words}" if place else words
+        head = words if not place or words.startswith(f"{place} ") else f"{place} {words}"  # it may open with it
         return f"{head}; {self.fix}" if self.fix else head
 
 

@@ -30,6 +30,8 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from loguru import logger
 
+from executord.pen import safe_text
+
 if TYPE_CHECKING:
     from loguru import Message, Record
 
@@ -49,8 +51,6 @@ _SAID = re.compile(
 )
 _SAYING = ("pass", "secret", "token", "credential", "auth", "api")  # one of them stands in whatever `_SAID` finds
 _USER = re.compile(r"(\b[a-z][a-z0-9+.-]*://)[^\s/@]+@", re.I)
-# C0 and C1 controls, line and paragraph separators, and what turns the direction of writing.
-_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufeff]")
 _PRIORITIES: Final = {"TRACE": 7, "DEBUG": 7, "INFO": 6, "SUCCESS": 5, "WARNING": 4, "ERROR": 3, "CRITICAL": 2}
 _COLORS: Final = {"TRACE": "2", "DEBUG": "2", "WARNING": "33", "ERROR": "31", "CRITICAL": "1;31"}
 # Our fields under the names that journalctl is asked for.
@@ -60,20 +60,6 @@ _LOUD = frozenset(
 )  # first words of lines' names
 _KEPT: Final = ("rule", "action", "attempt", "type", "due")  # what a journal line adds as fields
 _QUIET: Final = ("apscheduler", "watchdog", "asyncio", "urllib3")
-
-
-def safe_text(text: object) -> str:
-    """A text that can be written anywhere: controls and bytes that are no UTF-8 become backslash escapes."""
-    text = str(text)
-    return text if text.isascii() and text.isprintable() else _UNPRINTABLE.sub(_escaped, text)
-
-
-def _escaped(hit: re.Match[str]) -> str:
-    code = ord(hit[0])
-    if 0xDC80 <= code <= 0xDCFF:  # a byte of a file name, as os.fsdecode keeps it
-        return f"\\x{code - 0xDC00:02x}"
-    known = {9: "\\t", 10: "\\n", 13: "\\r"}
-    return known.get(code) or (f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}")
 
 
 def masked(text: str) -> str:

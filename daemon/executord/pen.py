@@ -36,6 +36,9 @@ _NO_LITERAL = re.compile(
     "[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff\ud800-\udfff]|^[ \n]|\n +(?:\n|\\Z)"
 )
 
+# C0 and C1 controls, line and paragraph separators, and what turns the direction of writing.
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufeff]")
+
 _SHORT = 64  # characters
 _KEY_LIMIT = 1000
 """Characters; a YAML reader gives up looking for the `:` of a key after 1,024."""
@@ -44,6 +47,20 @@ _KEY_LIMIT = 1000
 def printable(text: str) -> str:
     """The text with each lone surrogate as the six characters `\\udcff`: what dump and journal_line write for it."""
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def safe_text(text: object) -> str:
+    """A text that can be written anywhere, in one line: controls and bytes that are no UTF-8 as backslash escapes."""
+    text = str(text)
+    return text if text.isascii() and text.isprintable() else _UNPRINTABLE.sub(_escaped, text)
+
+
+def _escaped(hit: re.Match[str]) -> str:
+    code = ord(hit[0])
+    if 0xDC80 <= code <= 0xDCFF:  # a byte of a file name, as os.fsdecode keeps it
+        return f"\\x{code - 0xDC00:02x}"
+    known = {9: "\\t", 10: "\\n", 13: "\\r"}
+    return known.get(code) or (f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}")
 
 
 def dump(data: Mapping[str, Any], *, schema: str | None = None) -> bytes:

@@ -7,12 +7,14 @@ it alone turns errors into exit codes.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import io
 import os
+import signal
 import sys
 from collections.abc import Mapping
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, NoReturn
 
 import typer
 
@@ -79,6 +81,7 @@ def load(word: str | None = None) -> None:
 
 #: typer's error for a wrong call, wherever its release keeps click.
 _USAGE: Any = typer.BadParameter.__bases__[0]
+_INTERRUPTED = 130  # what typer makes of Ctrl-C
 _GLOBAL = {"--memory": True, "--config": True, "--state": True, "--json": False}
 
 
@@ -115,12 +118,14 @@ def main(args: list[str] | None = None) -> None:
     if rest[:1] == ["session"] and rest[-1] == "--session":
         rest.pop()  # it is missed like one that was not given at all [SES-3]
     frame = Frame(as_json="--json" in front)
-    load(next((arg for arg in rest if not arg.startswith("-")), None))
-    command = typer.main.get_command(app)
     try:
         try:
+            load(next((arg for arg in rest if not arg.startswith("-")), None))
+            command = typer.main.get_command(app)
             result = command.main(args=front + rest, prog_name="executord", standalone_mode=False)
             code = result if isinstance(result, int) else 0
+            if code == _INTERRUPTED:
+                raise KeyboardInterrupt
         except _USAGE as error:
             said = error.format_message()
             if said.startswith("Usage:"):  # no command was named: what there is, and that it was none
@@ -132,8 +137,8 @@ def main(args: list[str] | None = None) -> None:
     except (ExecutordError, OSError) as error:
         fault = error if isinstance(error, ExecutordError) else CannotWrite(error.strerror, path=_of_file(error))
         code = _failed(frame, fault)
-    except typer.Abort:
-        code = 130
+    except (typer.Abort, KeyboardInterrupt):
+        _interrupted()
     except typer.Exit as ended:
         code = ended.exit_code
     except Exception as error:  # ours: with --json it is an object like any other, for people where it happened
@@ -154,7 +159,7 @@ def _open_streams() -> None:
                 os.dup2(null, number)
                 os.close(null)
             setattr(sys, name, open(number, "r" if number == 0 else "w", encoding="utf-8", closefd=False))  # noqa: SIM115
-    for stream in (sys.stdout, sys.stderr):
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
 
@@ -169,6 +174,15 @@ def _failed(frame: Frame, fault: ExecutordError) -> int:
         return _unheard()
     except OSError:
         return fault.exit_code
+
+
+def _interrupted() -> NoReturn:
+    """End as whom the signal ended, which no exit code says: there are no others than those of the contract."""
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    os.kill(os.getpid(), signal.SIGINT)
+    raise SystemExit(ExecutordError.exit_code)
 
 
 def _unheard() -> int:

@@ -172,7 +172,7 @@ def _finding_row(row: Mapping[str, Any]) -> tuple[object, ...]:
 
 def show_board(report: Mapping[str, Any]) -> Iterator[str]:
     """`show` for people."""
-    yield f"{report['id']}  {clean(report['title'])}"
+    yield f"{clean(report['id'])}  {clean(report['title'])}"
     marks = "".join(f", {word.replace('_', ' ')}" for word in ("on_hold", "paused", "muted") if report[word])
     tier = "-" if report["tier"] is None else report["tier"]
     yield f"  {report['phase']}{marks}, {report['percent']} %, tier {tier}, priority {report['priority'] or '-'}"

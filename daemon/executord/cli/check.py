@@ -25,7 +25,7 @@ from executord.errors import BadConfiguration, BadInput, CannotWrite, Finding, N
 from executord.paper import Limits, parse
 from executord.paper.gate import open_file
 from executord.paper.tree import documents
-from executord.pen import dump
+from executord.pen import dump, safe_text
 from executord.settings import Settings
 from executord.views.obstacles import finding_view
 
@@ -37,7 +37,7 @@ config = typer.Typer(help="The configuration.", no_args_is_help=True)
 
 def _lines(findings: Iterable[Finding]) -> Iterator[str]:
     """One finding a line, as MEM-13 has it, after its severity."""
-    return (f"{f.severity} {f.text()}" for f in findings)
+    return (safe_text(f"{f.severity} {f.text()}") for f in findings)
 
 
 # --- validate, fsck, doctor -------------------------------------------------------------------------------------------
@@ -107,7 +107,7 @@ def check_tree(
         found = fsck.check(tree, here.now)
     here.give(
         {"ok": found.ok, "checked": found.count, "findings": [finding_view(f) for f in found.findings], **more},
-        lambda: [*(f"fixed {replace(f, fix=None).text()}" for f in fixed), *_lines(found.findings)],
+        lambda: [*(safe_text(f"fixed {replace(f, fix=None).text()}") for f in fixed), *_lines(found.findings)],
     )
     if not here.as_json:
         print(f"{found.count} checked: {_counted(found.findings)}", file=sys.stderr)
@@ -147,7 +147,7 @@ def doctor(context: typer.Context) -> None:
     here.give(
         {"ok": ok, "memory": root, "checks": [asdict(check) for check in checks],
          "findings": [finding_view(found) for found in findings]},
-        lambda: (check.text() for check in checks),
+        lambda: (safe_text(check.text()) for check in checks),
     )  # fmt: skip
     if not ok:
         raise typer.Exit(1)
@@ -229,19 +229,22 @@ def validate_config(
 
 @config.command("generate")
 def generate_config(
+    context: typer.Context,
     output: Annotated[str | None, typer.Option("-o", "--output", metavar="FILE", help="Write it there.")] = None,
 ) -> None:
     """Print a commented sample configuration."""
     text = "# yaml-language-server: $schema=config.schema.json\n"
     text += "# (made by: executord schema config --write .)\n" + configuration.generate()
+    here = frame(context)
     if output is None:
-        say(text.rstrip("\n"))
+        here.give({"path": None, "text": text}, lambda: [text.rstrip("\n")])
         return
     try:
         with open(output, "x", encoding="utf-8") as file:
             file.write(text)
     except OSError as error:
         raise CannotWrite(f"cannot write: {error.strerror}", path=output, fix="name another file") from error
+    here.give({"path": output, "text": text}, lambda: ())
 
 
 # --- sla report, sla due -------------------------------------------------------------------------------------------

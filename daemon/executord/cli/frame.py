@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -19,8 +20,9 @@ import typer
 from executord import settings as configuration
 from executord.clock import WallClock
 from executord.errors import ExecutordError, NotFound, NotOurs
+from executord.files import lock
 from executord.files.disk import INBOX
-from executord.pen import printable
+from executord.pen import printable, safe_text
 from executord.policy import Policy
 from executord.settings import Settings
 
@@ -28,6 +30,9 @@ if TYPE_CHECKING:  # most commands drop a message and need no more of the daemon
     from executord.service import Service
 
 SCHEMA_VERSION = 1
+
+#: What steers a terminal, colours apart: a file's name, or a text from a ticket, must not.
+_STEERS = re.compile("\x1b(?!\\[[0-9;]*m)|[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f]")
 
 
 @dataclass
@@ -80,6 +85,12 @@ class Frame:
         """An agent's inbox folder, absolute."""
         return os.path.join(self.memory, INBOX, agent)
 
+    def say_if_down(self) -> None:
+        """People are told that nobody is at work on what they see [OPS-4]; on stderr, so that a pipe holds the result
+        alone. Programs ask `status`."""
+        if not self.as_json and lock.holder(self.memory) is None:
+            print("executord: the daemon is not running; this is how things lie there", file=sys.stderr)
+
     # -- printing ------------------------------------------------------------------------------------------
 
     def give(self, result: Mapping[str, Any], text: Callable[[], Iterable[str]] | None = None) -> None:
@@ -92,7 +103,7 @@ class Frame:
 
     def fail(self, error: ExecutordError) -> NoReturn:
         """Print an error as the contract says, and end with its exit code."""
-        print(f"executord: {printable(str(error))}", file=sys.stderr)  # first: stdout may be what has failed
+        print(f"executord: {safe_text(error)}", file=sys.stderr)  # first: stdout may be what has failed
         if self.as_json:
             what = {"code": error.exit_code, "message": error.message, "path": error.path, "fix": error.fix}
             say(json.dumps({"schema_version": SCHEMA_VERSION, "error": what}, ensure_ascii=False))
@@ -100,13 +111,17 @@ class Frame:
 
 
 def say(text: str) -> None:
-    """One line on stdout; a reader that has gone is no error."""
+    """One line on stdout, or several; a reader that has gone is no error."""
     try:
-        sys.stdout.write(printable(text) + "\n")
+        sys.stdout.write(_STEERS.sub(_as_escape, printable(text)) + "\n")
         sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         raise typer.Exit(0) from None
+
+
+def _as_escape(hit: re.Match[str]) -> str:
+    return f"\\u{ord(hit[0]):04x}"  # in JSON the same character
 
 
 def _never(operation: str, path: str) -> None:

@@ -37,7 +37,7 @@ from executord.files.dropping import drop, unique_name
 from executord.files.store import Store
 from executord.letters import INSTRUCTION, SENDER, TASK, scalar, word
 from executord.paper import Limits, Sheet, parse
-from executord.pen import dump
+from executord.pen import dump, safe_text
 from executord.reading import find
 from executord.values import agent_name
 
@@ -74,7 +74,7 @@ def _complain(findings: tuple[Finding, ...]) -> None:
     errors = [f for f in findings if f.severity == "error"]
     for each in findings:
         if not errors or each is not errors[0]:
-            typer.echo(f"{each.severity} {each.text()}", err=True)
+            typer.echo(safe_text(f"{each.severity} {each.text()}"), err=True)
     if errors:
         first = errors[0]
         raise BadInput(

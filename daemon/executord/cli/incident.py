@@ -57,6 +57,7 @@ def list_(context: typer.Context, instruction: Some = None) -> None:
     head = ("INCIDENT", "INSTRUCTION", "SEV", "STATUS", "OPENED", "COMMANDER", "ENTRIES")
     keys = ("incident_id", "instruction_id", "severity", "status", "opened_at", "commander", "entries")
     shown = [[r[k] for k in keys] for r in rows]
+    here.say_if_down()
     here.give({"at": stamp(now), "incidents": rows}, lambda: boards.listed(head, shown, "no incidents"))
 
 
@@ -68,6 +69,7 @@ def show(context: typer.Context, incident: One) -> None:
     _, case, found = _found(here, incident, now)
     whole = view(case, found)
     result = {"at": stamp(now), **{k: v for k, v in whole.items() if k != "schema_version"}}
+    here.say_if_down()
     here.give(result, lambda: dump(whole).decode().splitlines())
 
 
@@ -84,6 +86,7 @@ def verify(context: typer.Context, incident: One) -> None:
         faults = warroom.verify(service, case, found)
     ok = not faults
     result = {"at": stamp(now), "incident_id": found.id, "ok": ok, "entries": len(found.timeline), "faults": faults}
+    here.say_if_down()
     here.give(result, lambda: faults or [f"{found.id}: {len(found.timeline)} entries, the chain holds"])
     if not ok:
         raise typer.Exit(1)

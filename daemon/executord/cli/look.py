@@ -76,12 +76,6 @@ def _one(here: Frame, case_id: str) -> str:
     return _known([name], (name,) if there else (), here.memory)[0]
 
 
-def _say_if_down(here: Frame) -> None:
-    """People are told that nobody is at work on what they see; on stderr, so that a pipe holds the result alone."""
-    if not here.as_json and not shelves.daemon(here.memory)["running"]:
-        print("executord: the daemon is not running; this is how things lie there", file=sys.stderr)
-
-
 def status(
     context: typer.Context,
     ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Only these instructions.")] = None,
@@ -132,7 +126,7 @@ def list_(context: typer.Context) -> None:
     service, now, _ = _look(here)
     found = [overview.instruction(service, i, now) for i in sorted({*service.cases, *service.broken})]
     rows = [{key: each[key] for key in ("id", "phase", "percent", "title")} for each in found]
-    _say_if_down(here)
+    here.say_if_down()
     head = ("INSTRUCTION", "PHASE", "%", "TITLE")
     here.give(
         {"at": stamp(now), "instructions": rows},
@@ -152,7 +146,7 @@ def show(context: typer.Context, instruction: Id) -> None:
         "plan": dict(plan.data) if plan is not None else None,
         "files": shelves.outputs(here.memory, case_id),
     }
-    _say_if_down(here)
+    here.say_if_down()
     here.give(report, lambda: boards.show_board(report))
 
 
@@ -164,7 +158,7 @@ def agenda(context: typer.Context, instruction: SomeId = None) -> None:
     else:
         service, now, *names = _look_at(here, instruction, outlook.leans)
     lines = outlook.to_come(service, now, names)
-    _say_if_down(here)
+    here.say_if_down()
     here.give({"at": stamp(now), "lines": lines}, lambda: (boards.coming_text(x, case=not names) for x in lines))
 
 
@@ -174,6 +168,7 @@ def timeline(context: typer.Context, instruction: Id) -> None:
     case_id = _one(here, instruction)
     lines = chronicle.lines(here.memory, case_id)
     result = {"at": stamp(here.now()), "id": case_id, "lines": lines}
+    here.say_if_down()
     here.give(result, lambda: (boards.line_text(x, case=False) for x in lines))
 
 
@@ -186,6 +181,7 @@ def log(
     here = frame(context)
     only = _one(here, instruction) if instruction is not None else None
     tails = chronicle.Tails(here.memory, only)
+    here.say_if_down()
     told: dict[str, str] = {}
     while True:
         for line in tails.more():
@@ -218,7 +214,7 @@ def why(
     service, now, _ = _look_at(here, case_id, lambda tree, name: bool(task_id) and outlook.queues(tree, name))
     answers, task = _answers(service, case_id, task_id, now)
     views = [a.view() for a in answers]
-    _say_if_down(here)
+    here.say_if_down()
     result = {"at": stamp(now), "id": case_id, "task": task, "answers": views}
     here.give(result, lambda: (text for view in views for text in boards.answer_text(view)))
 
@@ -300,6 +296,7 @@ def wait(
     wishes = [_wish(text) for text in until or ["closed"]]
     patience = _patience(timeout)
     case_id = _one(here, instruction)
+    here.say_if_down()
     clock = WallClock()
     began = clock.monotonic()
     for case in _looks(here, case_id):

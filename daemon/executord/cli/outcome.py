@@ -16,7 +16,7 @@ import typer
 from executord.case.casebook import Case
 from executord.cli import boards
 from executord.cli.decide import SPAN
-from executord.cli.frame import Frame, frame, say
+from executord.cli.frame import Frame, frame
 from executord.cli.letterbox import As, NoWait, Reason, Subject, Timeout, patience, speaker, tell
 from executord.cli.letterbox import report as print_outcomes
 from executord.clock import WallClock, pause
@@ -81,6 +81,7 @@ def _table(here: Frame, case_id: str) -> None:
             else ("ready" if is_ready else "not ready")
         )
 
+    here.say_if_down()
     here.give({"ready": is_ready, "gate": rows}, text)
     if not is_ready:
         raise typer.Exit(1)
@@ -95,6 +96,7 @@ def report(
     here = frame(context)
     service, case, now = _case(here, instruction)
     made = delivered.report(service, case, now)
+    here.say_if_down()
     if output is None:
         here.give(made, lambda: delivered.as_text(made, service.policy))
         return
@@ -107,8 +109,7 @@ def report(
         Path(output).write_text("\n".join(lines) + "\n", encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         raise CannotWrite(f"cannot write: {error.strerror}", path=output) from error
-    if not here.as_json:
-        say(f"written: {output}")
+    here.give({"at": stamp(now), "id": case.id, "path": output}, lambda: [f"written: {output}"])
 
 
 def archive(

@@ -21,7 +21,7 @@ from executord.files.disk import INBOX
 from executord.hands import Entry
 from executord.pen import json_text
 from executord.rehearsal import End, Rehearsal, copy_memory, line_of, text_of_line
-from executord.rehearsal.script import read_script, read_when
+from executord.rehearsal.script import Step, read_script, read_when
 from executord.values import read_stamp, stamp
 
 FIELDS = ("severity", "code", "path", "line", "column", "field", "message", "fix")  # of a finding [CON-10]
@@ -44,7 +44,7 @@ def simulate(
     if not os.path.isdir(memory):
         raise NotFound(f"no memory at {memory}", path=memory, fix="name the folder that holds the instructions")
     policy = here.policy
-    steps = read_script(_read(script), begin) if script is not None else ()
+    steps = _steps(script, begin) if script is not None else ()
     with _stage(memory, keep, in_place) as root:
         play = Rehearsal(root, policy, begin, note=lambda case_id, entry: _say_line(here, case_id, entry))
         done = play.run(steps, end)
@@ -60,6 +60,14 @@ def _times(start: str, until: str) -> tuple[datetime, datetime]:
     if end < begin:
         raise UsageError(f"--until {until} lies before --start {start}", fix="use a later moment, or +SPAN")
     return begin, end
+
+
+def _steps(script: str, begin: datetime) -> tuple[Step, ...]:
+    try:
+        return read_script(_read(script), begin)
+    except BadInput as error:
+        error.path = error.path or script
+        raise
 
 
 def _read(script: str) -> bytes:

@@ -16,11 +16,11 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from executord.cli.frame import Frame, frame, say
-from executord.cli.letterbox import As, Reason, Timeout, patience, speaker
-from executord.errors import BadInput, ExecutordError, NotFound, UsageError
+from executord.cli.letterbox import As, Reason, Timeout, patience, rejected, speaker
+from executord.errors import BadInput, NotFound, UsageError
 from executord.files import lock
-from executord.paper import parse
-from executord.paper.gate import open_file
+from executord.files.dropping import Receipt, reason_beside
+from executord.pen import safe_text
 from executord.sessions.crew import Processes, Programs, check_programs
 from executord.sessions.folder import read_session, verdict
 from executord.sessions.front import Front, await_filed, await_settled, leave, peek
@@ -179,7 +179,7 @@ def _told(here: Frame) -> Any:
     def told(entry: Mapping[str, Any]) -> None:
         text = texts.told(entry)
         if text is not None:
-            print(text, file=sys.stderr if here.as_json else sys.stdout, flush=True)
+            print(safe_text(text), file=sys.stderr if here.as_json else sys.stdout, flush=True)
 
     return told
 
@@ -251,7 +251,8 @@ def _say_why(team: Team, path: str) -> None:
         say(f"[executor] Stalled: waiting on {', '.join(f'{i} ({team.jobs[i].status})' for i in waits)}")
     for task in waits:
         say(f"[executor]   executord session retry {task} --session={path}")
-        say(f"[executor]   executord session skip {task} --reason … --session={path}")
+        for other in team.skippable(task):
+            say(f"[executor]   executord session skip {other} --reason … --session={path}")
 
 
 def _report(here: Frame, team: Team) -> None:
@@ -353,7 +354,7 @@ def _tell(here: Frame, path: str, kind: str, by: str, fields: Mapping[str, Any],
         raise NotFound("the message was not taken", path=path)
     place, refused = found
     if refused:
-        raise _refused(path, place)
+        raise rejected(Receipt(place, True, reason_beside(path, place)))
     if kind == "decision":
         team = _settled(here, path, how.timeout_s)
     _said(here, path, kind, place, fields, team)
@@ -375,19 +376,6 @@ def _settled(here: Frame, path: str, timeout_s: float) -> Team:
     """How a session stands once a decision on it is carried out."""
     await_settled(path, timeout_s)
     return peek(path, read_session(path), here.settings, here.policy)
-
-
-def _refused(path: str, place: str) -> ExecutordError:
-    reason: Mapping[str, Any] = {}
-    try:
-        full = f"{path}/{place.rpartition('.')[0]}.reason.yaml"
-        reason = parse(open_file(full).raw).data or {}
-    except (OSError, ExecutordError):
-        pass
-    return BadInput(
-        str(reason.get("reason") or "the message was rejected"), path=place,
-        fix=str(reason["fix"]) if reason.get("fix") else None, code=str(reason["code"]) if reason.get("code") else None,
-    )  # fmt: skip
 
 
 def _said(here: Frame, path: str, kind: str, place: str, fields: Mapping[str, Any], team: Team | None) -> None:

@@ -42,6 +42,7 @@ def report(
     if first is not None and last is not None and last < first:
         raise UsageError(f"--to {end} lies before --from {begin}", fix="use a later moment")
     found = sla_report(cases(here, now), here.policy, now, begin=first, end=last, by=group)
+    here.say_if_down()
     if as_csv:
         say(_csv(found).rstrip("\n"))
         return

@@ -160,7 +160,7 @@ def _filed(root: str, path: str) -> Receipt | None:
             filed = f"{inbox}/{shelf}/{day}/{name}"
             if os.path.lexists(f"{root}/{filed}"):
                 rejected = shelf == ".rejected"
-                return Receipt(filed, rejected, _reason(root, filed) if rejected else {})
+                return Receipt(filed, rejected, reason_beside(root, filed) if rejected else {})
     return None
 
 
@@ -171,9 +171,10 @@ def _newest_first(folder: str) -> list[str]:
         return []
 
 
-def _reason(root: str, filed: str) -> Mapping[str, Any]:
-    """What stands in the `.reason.yaml` beside a rejected message; empty if none comes [CON-5]."""
-    path = f"{root}/{filed.removesuffix('.yaml')}.reason.yaml"
+def reason_beside(root: str, filed: str) -> Mapping[str, Any]:
+    """What stands in the `.reason.yaml` beside a rejected message, which comes just after it; empty if none comes
+    [CON-5]."""
+    path = f"{root}/{filed.rpartition('.')[0]}.reason.yaml"
     clock = WallClock()
     start = clock.monotonic()
     while clock.monotonic() - start < _REASON_S:

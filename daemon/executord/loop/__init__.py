@@ -11,7 +11,6 @@ import signal
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from loguru import logger
 
@@ -50,6 +49,7 @@ BREATH_S = 0.2  # before what failed for want of descriptors is tried again
 LONGEST_SLEEP_S = 30.0
 SLICE_S = 2.0
 DAY_S = 86_400.0
+SIGNALS = {signal.SIGTERM: "SIGTERM", signal.SIGINT: "SIGINT", signal.SIGHUP: "reload"}
 ONCE_S = 60.0  # how long one look waits for what it has sent
 
 
@@ -99,6 +99,8 @@ class Loop:
             return self._run(order)
         finally:
             self._lock.release(self._clock.now())
+            for number in SIGNALS:  # all is done: to be told again to stop, on our way out, is no failure
+                signal.signal(number, signal.SIG_IGN)
 
     def once(self) -> int:
         """One look at every case."""
@@ -198,7 +200,7 @@ class Loop:
         started = self._clock.monotonic()
         service = self._service()
         bells = Bells(self._root, self._queue.put)
-        restore = self._take_signals()
+        self._take_signals()
         try:
             bells.start()
             with garbage.kept():
@@ -224,8 +226,6 @@ class Loop:
             if self._crew is not None:
                 self._crew.close()
             self._workers.close()  # the processes go on
-            for number, old in restore:
-                signal.signal(number, old)
 
     def _loop(self, service: Service, bells: Bells, order: Order, started: float) -> int:
         rings = Rings(everything=True)
@@ -436,11 +436,9 @@ class Loop:
 
     # -- signals and systemd -------------------------------------------------------------------------------
 
-    def _take_signals(self) -> list[tuple[signal.Signals, Any]]:
-        if threading.current_thread() is not threading.main_thread():
-            return []
-        words = {signal.SIGTERM: "SIGTERM", signal.SIGINT: "SIGINT", signal.SIGHUP: "reload"}
-        return [(number, signal.signal(number, self._saying(word))) for number, word in words.items()]
+    def _take_signals(self) -> None:
+        for number, word in SIGNALS.items():
+            signal.signal(number, self._saying(word))
 
     def _saying(self, word: str) -> Callable[[int, object], None]:
         return lambda _number, _frame: self._queue.put(word)

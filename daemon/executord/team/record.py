@@ -320,6 +320,14 @@ class Team:
         stopped |= {w.task for w in self.workers.values() if w.state == "stuck"}
         return [i for i in self.jobs if i in stopped]
 
+    def waiting_for(self, task_id: str) -> list[str]:
+        """The pending tasks that depend on this one."""
+        return [i for i, job in self.jobs.items() if job.status == "pending" and task_id in self.deps(i)]
+
+    def skippable(self, task_id: str) -> list[str]:
+        """What can be skipped where this one stands in the way: it, or, where it was skipped, what waits for it."""
+        return self.waiting_for(task_id) if self.jobs[task_id].status == "skipped" else [task_id]
+
 
 # --- snapshots [CON-6] ------------------------------------------------------------------------------------------------
 

@@ -225,10 +225,10 @@ def blockers(team: Team) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for task_id in team.blocking() if not team.complete else []:
         job = team.jobs[task_id]
-        waiting = [i for i, j in team.jobs.items() if j.status == "pending" and task_id in team.deps(i)]
         found.append(
             {"task": task_id, "kind": job.status, "since": stamp(job.since) if job.since else None,
-             "text": job.error or job.status, "waiting": waiting, "fix": f"retry {task_id}, or skip {task_id}"}
+             "text": job.error or job.status, "waiting": team.waiting_for(task_id),
+             "fix": f"retry {task_id}, or skip {', '.join(team.skippable(task_id))}"}
         )  # fmt: skip
     head = team.head
     if head.question is not None:
