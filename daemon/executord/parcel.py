@@ -170,8 +170,8 @@ def closing_update_leaves(case: Case) -> bool:
 
 
 def closing_update_lacks(case: Case) -> str | None:
-    """Why the customer still has to be told how it ended; None: he was, or there is none."""
-    return untold(case) if case.head.spec.customer is not None else None
+    """Why the customer still has to be told how it ended; None: he was, or there is none, or nothing was done."""
+    return untold(case) if case.head.spec.customer is not None and not nothing_to_execute(case) else None
 
 
 def untold(case: Case) -> str | None:

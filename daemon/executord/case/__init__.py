@@ -84,12 +84,15 @@ class Blocked:
 
 @dataclass(frozen=True, slots=True)
 class PastBlocker:
-    """A blocker that is gone, and how long it stood."""
+    """A blocker that is gone, and how long it stood. Without `answered_by` its attempt ended before the answer."""
 
     n: int
     kind: str
     at: datetime
     until: datetime
+    description: str = ""
+    answered_by: str | None = None
+    asked: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +182,7 @@ class Task:
     also_blocked: tuple[Blocked, ...] = ()  # more of them, of other kinds
     blockers: int = 0
     past_blockers: tuple[PastBlocker, ...] = ()
+    heard: tuple[str, ...] = ()  # the messages that were passed on to its holders
     bound: str | None = None  # the agent named by reassign, or promised a handoff
     bound_why: str | None = None
     excluded: frozenset[str] = frozenset()

@@ -72,7 +72,7 @@ class Incident:
     closed_at: datetime | None = None
     roles: Mapping[str, Role] = field(default_factory=empty)
     experts: Mapping[str, Role] = field(default_factory=empty)
-    chains: Mapping[str, tuple[str, ...]] = field(default_factory=empty)  # role → who is in line for it
+    asked: Mapping[str, Mapping[str, datetime]] = field(default_factory=empty)  # role → who was asked for it, and when
     stakeholders: tuple[str, ...] = ()
     customers: tuple[str, ...] = ()
     updated_at: datetime | None = None  # the last update to the stakeholders
@@ -102,4 +102,8 @@ class Incident:
     def team(self) -> frozenset[str]:
         """Everybody who was asked to take part."""
         named = {r.agent for r in (*self.roles.values(), *self.experts.values())}
-        return frozenset(named | {n for chain in self.chains.values() for n in chain[:1]})
+        return frozenset(named | {name for asked in self.asked.values() for name in asked})
+
+    def asked_for(self, role: str) -> Mapping[str, datetime]:
+        """Who was asked to take this role, each with when."""
+        return self.asked.get(role, {})

@@ -81,7 +81,7 @@ def said(
     opens: str | None,
 ) -> dict[str, Any]:
     """The next entry of the timeline, for the line that is being noted; `opens`: the incident that it opens."""
-    incident = current(case)
+    incident = current(case) if opens is None else None
     known = incident.timeline if incident is not None else ()
     row: dict[str, Any] = {
         "n": len(known) + 1,
@@ -185,7 +185,19 @@ def opened(case: Case, entry: Entry, at: datetime) -> None:
     elif "closes_incident" in facts:
         incident = of(case, facts["closes_incident"])
         if incident is not None:
-            put(case, replace(incident, status="closed", closed_at=at))
+            close(case, incident)
+
+
+def over(incident: Incident) -> bool:
+    """Whether nothing is missing any more, and only the line that says so is."""
+    return incident.status == "resolved" and not outstanding(incident)
+
+
+def close(case: Case, incident: Incident) -> None:
+    """It is closed, from when it was resolved and both papers were in."""
+    papers = (incident.retrospective, incident.prevention_plan)
+    ends = (incident.resolved_at, *(p.received_at for p in papers if p is not None))
+    put(case, replace(incident, status="closed", closed_at=max(filter(None, ends))))
 
 
 # --- while it is open -------------------------------------------------------------------------------------------------
@@ -201,12 +213,12 @@ def asked(case: Case, entry: Entry, at: datetime) -> None:
     if incident is None:
         return
     new = Role(entry["to"], at)
+    known = incident.asked_for(role)
+    incident = replace(incident, asked={**incident.asked, role: {**known, entry["to"]: known.get(entry["to"], at)}})
     if role.startswith("expert:"):
         put(case, replace(incident, experts={**incident.experts, role.removeprefix("expert:"): new}))
         return
-    chain = (facts.get("opens") or {}).get("chain")
-    chains = {**incident.chains, role: tuple(chain)} if chain else incident.chains
-    put(case, replace(incident, roles={**incident.roles, role: new}, chains=chains))
+    put(case, replace(incident, roles={**incident.roles, role: new}))
 
 
 def role_taken(case: Case, subject: str, by: str, at: datetime) -> None:
@@ -217,15 +229,11 @@ def role_taken(case: Case, subject: str, by: str, at: datetime) -> None:
     incident = of(case, incident_id)
     if incident is None:
         return
+    new = Role(by, incident.asked_for(role).get(by, at), at)
     if role.startswith("expert:"):
-        name = role.removeprefix("expert:")
-        old = incident.experts.get(name)
-        new = Role(by, old.asked_at if old is not None else at, at)
-        put(case, replace(incident, experts={**incident.experts, name: new}))
-        return
-    before = incident.roles.get(role)
-    asked_at = before.asked_at if before is not None else at
-    put(case, replace(incident, roles={**incident.roles, role: Role(by, asked_at, at)}))
+        put(case, replace(incident, experts={**incident.experts, role.removeprefix("expert:"): new}))
+    else:
+        put(case, replace(incident, roles={**incident.roles, role: new}))
 
 
 def raised(case: Case, incident: Incident, severity: int | None, at: datetime) -> None:

@@ -15,7 +15,7 @@ from executord.case.casebook import Case
 from executord.evolve import replace
 from executord.meaning.asking import open_ask
 from executord.meaning.blocking import open_blockers
-from executord.meaning.transitions import notice
+from executord.meaning.transitions import heard, notice
 from executord.values import read_stamp
 
 Entry = Mapping[str, Any]
@@ -125,7 +125,7 @@ def _begin(case: Case, task_id: str | None, pause: Mapping[str, Any], facts: Map
 def pass_on(case: Case, task: Task, to: str, at: datetime, letter: str, sender: str) -> Task:
     """The task with a message that is owed to its holder as context."""
     k = case.sent.get((task.id, task.attempt, "context"), 0) + sum(o.kind == "pass-on" for o in task.owed) + 1
-    return owe(task, Owed(f"pass-on {task.id} a{task.attempt} #{k}", "pass-on", at, {
+    return owe(heard(task, letter), Owed(f"pass-on {task.id} a{task.attempt} #{k}", "pass-on", at, {
         "to": to, "letter": letter, "from": sender, "kind": "context",
     }))  # fmt: skip
 

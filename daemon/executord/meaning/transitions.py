@@ -18,6 +18,7 @@ from executord.meaning.deliveries import changed, met
 from executord.policy import ATTEMPTS
 from executord.values import noted_instant, read_stamp
 
+MOST_HEARD = 10  # messages that were passed on to holders, and are shown to the next
 _T = TypeVar("_T", Task, None)
 
 
@@ -48,6 +49,11 @@ def signed(task: Task, at: datetime) -> Task:
     if live.final:
         return with_attempt(task, sign_at=at, extended_at=live.extended_at or at)
     return with_attempt(task, sign_at=at, rung=0)
+
+
+def heard(task: Task, letter: str) -> Task:
+    """A message about it was passed on to its holder: so that the next one may read it too [MSG-8]."""
+    return replace(task, heard=(*task.heard, letter)[-MOST_HEARD:])
 
 
 def quiet_from(task: Task, at: datetime) -> Task:

@@ -16,8 +16,8 @@ from executord.deliverables import components_of
 from executord.evolve import replace
 from executord.meaning import incidents
 from executord.meaning.asking import acknowledged, answered
-from executord.meaning.blocking import unblock
-from executord.meaning.transitions import notice, quiet_from
+from executord.meaning.blocking import unanswered, unblock
+from executord.meaning.transitions import heard, notice, quiet_from
 from executord.messages.arrived import arrived
 from executord.messages.base import Taken
 from executord.messages.papers import papers_of
@@ -50,16 +50,31 @@ def blocker_answered(case: Case, task_id: str | None, ask: Ask, taken: Taken) ->
 def answer_blockers(case: Case, task_id: str, n: int | None, taken: Taken) -> None:
     """The n-th blocker, or all, answered: passed to the holder, who goes on by himself; dependants are told."""
     task = case.tasks.get(task_id)
-    if task is None or task.blocked is None:
+    if task is None:
+        return
+    if task.blocked is None:
+        case.put(_answered_late(task, taken))
         return
     k = n or task.blocked.n
-    task = unblock(task, taken.at, n)
+    task = heard(unblock(task, taken.at, n, taken.sender), taken.path)
     if task.blocked is None:
         task = quiet_from(task, taken.at)
         task = tell_behind(task, taken.facts.get("tell"), taken.at, "is not blocked any more", f"#{k} unblocked")
     if task.live is not None and task.live.agent != taken.sender:
         task = pass_on(task, f"answer blocker {task.id} #{k}", task.live.agent, taken)
     case.put(task)
+
+
+def _answered_late(task: Task, taken: Taken) -> Task:
+    """The answer to a blocker of an attempt that is over: whoever holds the task now is told, and whoever gets it."""
+    late = unanswered(task, taken.sender)
+    if not late:
+        return task
+    past = tuple(replace(b, answered_by=taken.sender) if b in late else b for b in task.past_blockers)
+    task = heard(replace(task, past_blockers=past), taken.path)
+    if task.live is None or task.live.agent == taken.sender:
+        return task
+    return pass_on(task, f"answer blocker {task.id} #{late[-1].n}", task.live.agent, taken)
 
 
 def tell_behind(task: Task, tell: Mapping[str, Any] | None, at: Any, what: str, name: str) -> Task:

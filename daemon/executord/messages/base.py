@@ -106,6 +106,16 @@ class Incoming:
                 yield Finding("MEM-7", "it is no key that is read", f"write {meant}", "warning", key)
 
     @classmethod
+    def begins(cls, case: Case) -> datetime | None:
+        """Since when there is what it speaks of, where that is neither a task nor the instruction [MSG-10]."""
+        return None
+
+    @classmethod
+    def asked_before(cls, task: Task, sender: str) -> bool:
+        """Whether the sender was asked for it about this task by a message whose reason is gone, and it is welcome."""
+        return False
+
+    @classmethod
     def refuse(cls, case: Case, task: Task | None, letter: Letter, policy: Policy) -> Finding | None:
         """Why it cannot be taken as the case stands, None if it can."""
         return None

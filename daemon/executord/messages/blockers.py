@@ -9,7 +9,7 @@ from executord.case import Letter, Task
 from executord.case.casebook import Case
 from executord.errors import Finding
 from executord.letters import answered_by, note_of, people_in, word
-from executord.meaning.blocking import behind, block, open_blockers
+from executord.meaning.blocking import behind, block, open_blockers, unanswered
 from executord.meaning.transitions import with_attempt
 from executord.messages.answering import SETTLED_BY, answer_blockers, handed_in, take_answer, tell_behind
 from executord.messages.arrived import arrival_facts, unclear_arrival
@@ -133,6 +133,10 @@ class Unblocked(Incoming):
     example: ClassVar[Mapping[str, Any]] = {"answer": "the account number is 4711"}
 
     @classmethod
+    def asked_before(cls, task: Task, sender: str) -> bool:
+        return any(sender in blocker.asked for blocker in unanswered(task))
+
+    @classmethod
     def refuse(cls, case: Case, task: Task | None, letter: Letter, policy: Policy) -> Finding | None:
         ask = answered_by(letter, case, cls.type).ask
         if ask is not None and ask.about in SETTLED_BY:
@@ -140,7 +144,9 @@ class Unblocked(Incoming):
             return Finding("MSG-4", f"{ask.subject} is not settled by an answer", f"send {wanted}")
         if ask is not None and ask.about == "retrospective" and (unfit := unfit_paper(letter)) is not None:
             return unfit
-        if task is not None and task.blocked is None and ask is None:
+        if task is None and ask is None:
+            return Finding("MSG-4", f"nothing is awaited from {letter.sender}", "name the task in task_id")
+        if task is not None and task.blocked is None and ask is None and not unanswered(task):
             return Finding("EXE-18", f"{task.id} is not blocked", "nothing needs to be done")
         return unclear_arrival(case, letter)
 

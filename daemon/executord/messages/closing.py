@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any, ClassVar
 
 from executord import deliverables
@@ -17,7 +18,7 @@ from executord.case.products import ArchiveAsked, Issue, Waiver
 from executord.case.products import Verdict as Said
 from executord.errors import Finding
 from executord.evolve import replace
-from executord.letters import NOTE_LENGTH, note_of, scalar, word
+from executord.letters import NOTE_LENGTH, event_time, note_of, scalar, word
 from executord.meaning.asking import answered
 from executord.meaning.deliveries import changed, decided, met
 from executord.meaning.incidents import current, outstanding
@@ -74,12 +75,16 @@ class Verdict(Incoming):
         return super().check(letter)
 
     @classmethod
+    def begins(cls, case: Case) -> datetime | None:
+        return case.head.delivery.handed
+
+    @classmethod
     def refuse(cls, case: Case, task: Task | None, letter: Letter, policy: Policy) -> Finding | None:
         delivery = case.head.delivery
         if case.head.closed is not None:
             return Finding("QUA-4", f"{case.id} is closed: {case.head.closed.state}", "nothing needs to be done")
         named = cycle_of(letter.body)
-        if delivery.handed is None or case.open_tasks:
+        if delivery.handed is None or _was_open(case, event_time(letter, delivery.handed)):
             what = f"cycle {delivery.cycle} is over" if delivery.cycle else "nothing was handed off yet"
             return Finding("QUA-4", f"no hand-off of {case.id} is out: {what}", "wait for the next validation_request")
         if named is not None and named != delivery.cycle:
@@ -120,6 +125,14 @@ class Verdict(Incoming):
             case _:
                 why = f"the validator blocked cycle {said.cycle}" + (f": {reason}" if reason else "")
                 changed(case, taken.at, verdicts=verdicts, handed=None, halted=why, halts=delivery.halts + 1)
+
+
+def _was_open(case: Case, at: datetime) -> bool:
+    """Whether a task was open then: one whose file came after the verdict does not undo it [EXE-27, MSG-11]."""
+    if not case.open_tasks:
+        return False
+    still_open = (t for t in case.tasks.values() if t.ended is None)
+    return any(t.file is None or t.file.changed_at is None or t.file.changed_at <= at for t in still_open)
 
 
 def cycle_of(body: Mapping[str, Any]) -> int | None:

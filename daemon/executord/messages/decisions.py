@@ -6,14 +6,14 @@ from collections.abc import Iterator, Mapping
 from datetime import tzinfo
 from typing import Any, ClassVar
 
-from executord.case import HOLD_AT_MOST, PLACES, Claim, Closed, Ended, Hold, Letter, Owed, Repriced, Task, owe
+from executord.case import HOLD_AT_MOST, PLACES, Claim, Closed, Ended, Hold, Letter, Repriced, Task, owe
 from executord.case.casebook import Case
 from executord.errors import Finding
 from executord.evolve import replace
 from executord.letters import note_of, scalar
 from executord.meaning.blocking import unblock
 from executord.meaning.deliveries import decided
-from executord.meaning.reckoning import reprice
+from executord.meaning.reckoning import pass_on, reprice
 from executord.meaning.transitions import (
     close_attempt,
     end_task,
@@ -403,12 +403,7 @@ class Tell(Incoming):
     def take(cls, case: Case, task: Task | None, taken: Taken) -> None:
         if task is None or task.live is None:
             return
-        k = case.sent.get((task.id, task.attempt, "context"), 0) + sum(o.kind == "pass-on" for o in task.owed) + 1
-        case.put(
-            owe(task, Owed(f"pass-on {task.id} a{task.attempt} #{k}", "pass-on", taken.at, {
-                "to": task.live.agent, "letter": taken.path, "from": taken.sender, "kind": "context",
-            }))
-        )  # fmt: skip
+        case.put(pass_on(case, task, task.live.agent, taken.at, taken.path, taken.sender))
 
 
 class PlanReady(Incoming):

@@ -6,25 +6,57 @@ Counterparts: `meaning/incidents.py`, what it changes; `rules/incident.py`, what
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, ClassVar
 
 from executord.case import Letter, Task
 from executord.case.casebook import Case
 from executord.errors import Finding
-from executord.letters import note_of, scalar
-from executord.meaning.incidents import begin, current, open_facts, papers_in, raised, resolved, severity_for, updated
+from executord.letters import answered_by, note_of, scalar
+from executord.meaning.incidents import (
+    begin,
+    close,
+    current,
+    open_facts,
+    over,
+    papers_in,
+    raised,
+    resolved,
+    severity_for,
+    updated,
+)
 from executord.messages.base import Incoming, Taken
 from executord.messages.papers import papers_of, unfit_paper
 from executord.policy import Policy
 from executord.reading import find
 from executord.values import priority, severity
 
+ROLE_LETTER = "incident_role"  # the type of the message by which somebody is asked to take a role
 _SAID = ("action", "status", "summary", "update", "what", "note", "message", "text", "description", "reason", "title")
 
 
 def said_in(body: Mapping[str, Any]) -> str:
     """What a message says, in a sentence for the timeline."""
     return note_of(body, *_SAID) or ""
+
+
+def role_gone(case: Case, letter: Letter) -> Finding | None:
+    """A refusal of who acknowledges a role that somebody else has acknowledged: two would think that they have it."""
+    incident = current(case)
+    named = scalar(letter.body.get("in_reply_to"))
+    if incident is None or incident.status != "open" or named is None or answered_by(letter, case, letter.type).ask:
+        return None
+    if not named.startswith(f"{case.id}.{ROLE_LETTER}"):
+        return None
+    others = {
+        role: has.agent
+        for role, has in incident.roles.items()
+        if letter.sender in incident.asked_for(role) and has.acknowledged_at is not None
+    }
+    if not others or letter.sender in others.values():
+        return None
+    has = " and ".join(f"{agent} is {role.replace('_', ' ')}" for role, agent in others.items())
+    return Finding("INC-3", f"{has} of {incident.id}, and has acknowledged it", "nothing needs to be done")
 
 
 class IncidentMessage(Incoming):
@@ -49,8 +81,9 @@ class IncidentMessage(Incoming):
             told = min(severity_for(case, None), severity_for(case, None, case.head.priority_now))
         reason = said_in(body)
         open_now = current(case)
-        if open_now is not None:
-            return {"severity": told, "said": reason or "reported once more"}
+        if open_now is not None and not over(open_now):
+            raised_to = f"; severity {told}, before {open_now.severity}" if told and told < open_now.severity else ""
+            return {"severity": told, "said": (reason or "reported once more") + raised_to}
         named = find(body, ("customers", "affected_customers")).value
         customers = tuple(str(c) for c in named) if isinstance(named, list) else ((str(named),) if named else ())
         by_task = task.field("priority") if task is not None else None
@@ -60,6 +93,9 @@ class IncidentMessage(Incoming):
     @classmethod
     def take(cls, case: Case, task: Task | None, taken: Taken) -> None:
         if "opens_incident" in taken.facts:
+            before = current(case)
+            if before is not None:  # it was over, and no line has said so yet
+                close(case, before)
             begin(case, taken.facts, taken.at, taken.sender)
             return
         incident = current(case)
@@ -72,6 +108,11 @@ class _Within(Incoming):
 
     senders = ("team", "authority", "addressee")
     about = "instruction"
+
+    @classmethod
+    def begins(cls, case: Case) -> datetime | None:
+        incident = current(case)
+        return incident.open_since if incident is not None else None
 
     @classmethod
     def refuse(cls, case: Case, task: Task | None, letter: Letter, policy: Policy) -> Finding | None:

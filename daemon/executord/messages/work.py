@@ -19,6 +19,7 @@ from executord.meaning.incidents import role_taken
 from executord.meaning.transitions import close_attempt, keep_late, record_update, spend, with_attempt
 from executord.messages.base import Incoming, Taken, unclear_time
 from executord.messages.customer import odd_promise
+from executord.messages.incident import role_gone
 from executord.policy import Policy
 from executord.reading import find, text_of
 from executord.values import Span, read_moment, read_span, stamp
@@ -43,6 +44,10 @@ class Acknowledgement(Incoming):
     def odd(cls, letter: Letter, zone: tzinfo) -> Iterator[Finding]:
         yield from super().odd(letter, zone)
         yield from _odd_eta(letter, zone)
+
+    @classmethod
+    def refuse(cls, case: Case, task: Task | None, letter: Letter, policy: Policy) -> Finding | None:
+        return role_gone(case, letter)
 
     @classmethod
     def facts(cls, case: Case, task: Task | None, letter: Letter, policy: Policy) -> dict[str, Any]:

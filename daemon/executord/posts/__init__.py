@@ -166,6 +166,11 @@ def delegation(
             "deliverable_type": head.deliverable_type,
             "place": f"task {place} of {count}",
             "earlier_attempts": earlier or None,
+            "blocked_before": [
+                {"kind": b.kind, "question": b.description, "answered_by": b.answered_by} for b in task.past_blockers
+            ]
+            or None,
+            "told_before": [Embed(path) for path in task.heard] or None,
             "results": [
                 {"task": t.id, "title": t.spec.title, "result": f"{case.id}/{result_path(t)}"}
                 for t in upstream_of(case, task)

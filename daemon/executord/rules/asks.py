@@ -101,9 +101,9 @@ def _still(case: Case) -> bool:
 
 def chain_of(case: Case, task: Task | None, ask: Ask, policy: Policy) -> tuple[str, ...]:
     """Whom this ask goes to, level by level; a row for a missing answer says who comes after the first one [EXE-19]."""
-    chain = ASKS[ask.about].chain(case, task, ask, policy)
+    chain = levels(ASKS[ask.about].chain(case, task, ask, policy))
     row = _missing(case, task, ask, policy)
-    return levels((chain[0], *row.to) if row is not None else chain)
+    return levels((chain[0], *row.to)) if row is not None else chain
 
 
 def _missing(case: Case, task: Task | None, ask: Ask, policy: Policy) -> Escalation | None:

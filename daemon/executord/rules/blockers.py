@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from executord.actions import Embed
+from executord.actions import THIS_ID, Embed
 from executord.case import Ask, Task
 from executord.case.casebook import Case
 from executord.meaning.blocking import blocked_s
@@ -48,7 +48,7 @@ def _row(case: Case, task: Task | None, ask: Ask, policy: Policy) -> Escalation 
 
 
 def chain(case: Case, task: Task | None, ask: Ask, policy: Policy) -> tuple[str, ...]:
-    """Whom a blocker goes to, level by level: the configuration's row, else the routes of EXE-17."""
+    """Whom a blocker goes to, level by level, never its holder: the configuration's row, else the routes of EXE-17."""
     row = _row(case, task, ask, policy)
     kind, named, holder = ask.facts["kind"], ask.facts.get("named"), _holder(task, ask)
     if row is not None and row.given:
@@ -64,7 +64,7 @@ def chain(case: Case, task: Task | None, ask: Ask, policy: Policy) -> tuple[str,
     others = [name for name in first if name != holder] or [policy.manager(holder or "")]
     if row is not None and row.given and len(others) > 1:
         return tuple(others)  # as it is written, then hitl
-    return (*others, *managers(policy, others[-1])[1:])
+    return (*others, *(name for name in managers(policy, others[-1])[1:] if name != holder))
 
 
 def _after(case: Case, task: Task | None, ask: Ask, policy: Policy) -> datetime:
@@ -97,13 +97,15 @@ def _body(case: Case, task: Task | None, ask: Ask, policy: Policy) -> Mapping[st
             "id": f"{task.id}#{facts['n']}",
             "kind": facts["kind"],
             "derived": facts.get("derived"),
+            "said_since": list(facts.get("more", ())),
             "for_the_customer": bool(facts.get("on_customer")),
             "blocked_s": blocked_s(task, ask.at),
         },
         "asked_by": facts.get("by"),
         "question": Embed(letter) if letter else None,
         "reply_with": (
-            f'type: unblocked\nfrom: <you>\ninstruction_id: "{case.id}"\ntask_id: "{task.id}"\nanswer: the answer\n'
+            f'type: unblocked\nfrom: <you>\ninstruction_id: "{case.id}"\ntask_id: "{task.id}"\n'
+            f"in_reply_to: {ask.letters[-1] if ask.letters else THIS_ID}\nanswer: the answer\n"
         ),
     }
 

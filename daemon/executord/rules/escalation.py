@@ -21,7 +21,8 @@ def _chain(case: Case, task: Task | None, ask: Ask, policy: Policy) -> tuple[str
     last = task.attempts[-1] if task is not None and task.attempts else None
     words = ("escalation", str(ask.facts.get("kind")), last.state if last is not None else "escalation")
     row = escalation_row(policy, case.head, priority_of(case, task), last.agent if last else None, words)
-    return row.to if row.given and len(row.to) > 1 else managers(policy, row.to[0])
+    names = row.to if row.given and len(row.to) > 1 else managers(policy, row.to[0])
+    return tuple(n for n in names if last is None or n != last.agent)  # who gave no result is not asked what now
 
 
 ESCALATION = Asking("EXE-14", "escalation", _body, _chain)

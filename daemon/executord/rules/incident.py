@@ -52,6 +52,8 @@ def lines(case: Case, policy: Policy) -> Iterator[Due]:
     head = case.head
     if head.opened_at is None or not head.ours or head.parked is not None:
         return
+    for earlier in head.incidents[:-1]:
+        yield from _resolved(case, policy, earlier)
     incident = current(case)
     if incident is None:
         if head.closed is None:
@@ -369,14 +371,13 @@ def _resolved(case: Case, policy: Policy, incident: Incident) -> Iterator[Due]:
         return
     if any(owed.kind == "paper" for owed in case.head.owed):
         return
-    last = max(
-        p.received_at for p in (incident.retrospective, incident.prevention_plan) if p is not None and p.received_at
-    )
+    papers = (incident.retrospective, incident.prevention_plan)
+    ends = (at, *(p.received_at for p in papers if p is not None and p.received_at))
     name = f"incident {incident.id} closed"
     if name not in case.head.done:
         body = {**_closed(case, incident), "status": "closed"}
         yield Due(
-            last, name, "INC-6", Send(incident.channel, "incident_closed", body),
+            max(ends), name, "INC-6", Send(incident.channel, "incident_closed", body),
             why="retrospective and prevention plan are in",
             facts={"closes_incident": incident.id}, order=ORDER + 1,
         )  # fmt: skip
@@ -481,7 +482,7 @@ def witness(case: Case, line: Due) -> Due:
     action, facts = line.action, line.facts
     opens = facts.get("opens_incident")
     incident = current(case)
-    if incident is None and opens is None:
+    if (incident is None and opens is None) or _of_an_earlier(incident, line):
         return line
     who, kind, what, at = "executord", line.name.split(" ", 1)[0], line.why or line.name, None
     match action:
@@ -500,11 +501,19 @@ def witness(case: Case, line: Due) -> Due:
     return replace(line, facts={**facts, "incident": entry})
 
 
+def _of_an_earlier(incident: Incident | None, line: Due) -> bool:
+    """Whether it speaks of the end of an incident before this one: that is none of its timeline."""
+    said_of = line.name.split(" ")
+    return incident is not None and said_of[0] == "incident" and said_of[1] != incident.id
+
+
 def copied(case: Case, line: Due, name: str) -> Due | None:
     """The copy of a message for the war room, under the message's own name [INC-2, CON-4]."""
     incident = current(case)
     action = line.action
     if incident is None or not isinstance(action, Send) or action.to == incident.channel:
+        return None
+    if _of_an_earlier(incident, line):
         return None
     return Due(
         line.at, f"copy {line.name}", "INC-2", Send(incident.channel, action.kind, action.body, name), line.task,

@@ -176,6 +176,9 @@ def _start(case: Case, judged: Judgement) -> Any:
     """From when on a message about this subject can count [MSG-10]."""
     if judged.answers is not None and judged.answers.first is not None:
         return judged.answers.first
+    begun = judged.kind.begins(case) if judged.kind is not None else None
+    if begun is not None:
+        return begun
     if judged.task is not None:
         attempt = attempt_of(judged.task, judged.attempt) if judged.attempt else None
         if attempt is not None:
@@ -226,7 +229,8 @@ def judge(case: Case, letter: Letter, policy: Policy) -> Judgement:
         subject = subject_of(
             letter, case, about_task=needs_task or kind.about == "either", needs_task=needs_task, own_task=kind.own_task
         )
-    if subject.unclear is not None and (kind.about == "task" or letter.task is not None):
+    unclear = subject.unclear is not None and (kind.about == "task" or letter.task is not None)
+    if unclear and (letter.task is not None or not _of_the_instruction(case, letter, kind)):
         return _unclear(letter, kind, subject)
     task = subject.task
     attempt = _attempt(letter, case, task)
@@ -300,8 +304,17 @@ def _role(
             kind=kind,
             task=task,
         )
-    if "addressee" in roles and kind.type == "acknowledgement" and _ours(case, letter):
-        return None
+    if "addressee" in roles and _ours(case, letter):
+        if kind.type == "acknowledgement":
+            return None
+        return _reject(
+            "MSG-4",
+            f"nothing is awaited from {sender} in answer to {scalar(letter.body.get('in_reply_to'))}",
+            "an answer to what is still asked",
+            "nothing needs to be done",
+            kind=kind,
+            task=task,
+        )
     return _not_entitled(case, kind, task, sender)
 
 
@@ -328,6 +341,8 @@ def _has(
             return sender in (case.head.liaison, case.head.spec.liaison or "customer-success-manager")
         case "holder":
             return live is not None and live.agent == sender and attempt == live.n
+        case "addressee":
+            return task is not None and kind.asked_before(task, sender)
         case "supporter":
             return task is not None and live is not None and sender in task.spec.supporting
         case _:
@@ -362,6 +377,11 @@ def _of_another_attempt(kind: type[Incoming], task: Task, attempt: int | None, s
             task=task,
         )
     return None
+
+
+def _of_the_instruction(case: Case, letter: Letter, kind: type[Incoming]) -> bool:
+    """Whether it answers a message of ours that is about no task: then none needs to be named."""
+    return "addressee" in kind.senders and _ours(case, letter) and replied_to(letter, case) is None
 
 
 def _ours(case: Case, letter: Letter) -> bool:

@@ -62,7 +62,7 @@ def starts_at(case: Case, policy: Policy) -> datetime | None:
         return None
     if head.plan is not None or head.ready_by is not None:
         return head.first_seen
-    if not case.tasks:
+    if not case.tasks and head.spec.tier != 0:
         return None
     return (head.quiet_since or head.first_seen) + policy.settle
 

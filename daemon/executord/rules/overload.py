@@ -100,7 +100,8 @@ def _body(case: Case, task: Task | None, ask: Ask, policy: Policy) -> Mapping[st
 
 
 def _chain(case: Case, task: Task | None, ask: Ask, policy: Policy) -> tuple[str, ...]:
-    return managers(policy, "support-manager")
+    holder = task.live.agent if task is not None and task.live is not None else None
+    return tuple(n for n in managers(policy, "support-manager") if n != holder)
 
 
 def _still_his(case: Case, task: Task | None, ask: Ask) -> bool:

@@ -7,7 +7,7 @@ a sign of life does; `fold.py`, what a rung changes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -35,19 +35,37 @@ def lines(case: Case, task: Task, policy: Policy) -> Iterator[Due]:
         return
     if task.hold is not None or head.hold is not None or task.blocked is not None:
         return  # nobody is asked to go on with what stands still
-    ladder = policy.ladder(live.agent).rungs
-    if live.rung >= len(ladder):
-        return
-    rung = ladder[live.rung]
-    cycle = live.cycles + 1 if live.rung == 0 else live.cycles
-    verb = VERBS[rung.do]
-    again = sum(r.do == rung.do for r in ladder[: live.rung])
-    name = f"{verb} {task.id} a{live.n} #{cycle}" + (f" rung-{live.rung + 1}" if again else "")
+    k, rung, name = next_rung(task, live, policy)
     action = Record() if rung.do == "time_out" else Send(rung.to or live.agent, rung.do)
     yield Due(
         due_at(case, task, live, rung, policy), name, "EXE-16", action, task.id, live.n, why=_why(live),
-        facts={"silence": cycle, "rung": live.rung + 1, "do": rung.do}, order=ORDER,
+        facts={"silence": _cycle(live), "rung": k + 1, "do": rung.do}, order=ORDER,
     )  # fmt: skip
+
+
+def _cycle(live: Attempt) -> int:
+    return live.cycles + 1 if live.rung == 0 else live.cycles
+
+
+def next_rung(task: Task, live: Attempt, policy: Policy) -> tuple[int, Rung, str]:
+    """The first rung that was not done in this cycle, its place in the ladder and the name of its line.
+
+    The ladder may be another one since the last rung: what was done is not done twice, and on one that has become
+    shorter than what was climbed the last rung, which closes the attempt, is still to come.
+    """
+    ladder = policy.ladder(live.agent).rungs
+    last = len(ladder) - 1
+    for k in range(min(live.rung, last), last):
+        name = _name(task, live, ladder, k)
+        if name not in task.done:
+            return k, ladder[k], name
+    return last, ladder[last], _name(task, live, ladder, last)
+
+
+def _name(task: Task, live: Attempt, ladder: Sequence[Rung], k: int) -> str:
+    do = ladder[k].do
+    again = any(rung.do == do for rung in ladder[:k])
+    return f"{VERBS[do]} {task.id} a{live.n} #{_cycle(live)}" + (f" rung-{k + 1}" if again else "")
 
 
 def _why(live: Attempt) -> str:

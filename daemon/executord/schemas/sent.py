@@ -43,6 +43,14 @@ class ResultRow(Ours):
     result: str
 
 
+class PastBlockerRow(Ours):
+    """What an earlier attempt was blocked by."""
+
+    kind: str
+    question: str
+    answered_by: str | None = Field(description="Null: the attempt ended before there was an answer.")
+
+
 class Context(Ours):
     """Where the task stands in its instruction."""
 
@@ -52,6 +60,10 @@ class Context(Ours):
     deliverable_type: str | None
     place: str
     earlier_attempts: list[AttemptRow] | None
+    blocked_before: list[PastBlockerRow] | None = Field(description="What earlier holders could not go on for.")
+    told_before: list[Any] | None = Field(
+        description="What earlier holders were told: answers, context, the customer's words, as they were written."
+    )
     results: list[ResultRow]
 
 
@@ -210,6 +222,7 @@ class BlockerRow(Ours):
     id: str
     kind: str
     derived: str | None = Field(description="How the kind was found.")
+    said_since: list[str] = Field(description="What was said of it besides the question, the newest last.")
     for_the_customer: bool
     blocked_s: dict[str, int] = Field(description="Seconds this task was blocked so far, by kind.")
 

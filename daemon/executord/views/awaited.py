@@ -14,7 +14,7 @@ from executord.case.casebook import Case
 from executord.meaning.blocking import blocked_s, open_blockers
 from executord.policy import Policy
 from executord.rules.asks import ASKS, next_of, spans_of
-from executord.rules.silence import due_at, interval
+from executord.rules.silence import due_at, interval, next_rung
 from executord.values import stamp
 
 
@@ -74,16 +74,13 @@ def silence(case: Case, task: Task, policy: Policy) -> tuple[str, dict[str, Any]
     live = task.live
     if live is None or task.hold or case.head.hold or task.blocked is not None or case.head.parked:
         return None
-    ladder = policy.ladder(live.agent).rungs
-    if live.rung >= len(ladder):
-        return None
-    rung = ladder[live.rung]
+    k, rung, _ = next_rung(task, live, policy)
     at = due_at(case, task, live, rung, policy)
     whole = interval(case, task, live.agent, policy)
     heard = live.sign_at or live.accepted_at
     since = f"the last sign of life at {stamp(heard)}" if heard else f"no acknowledgement since {stamp(live.at)}"
     text = f"{rung.do.replace('_', ' ')} at {stamp(at)}: {since}"
-    return text, {"interval_s": whole, "rung": live.rung + 1, "cycle": live.cycles, "agent": live.agent}
+    return text, {"interval_s": whole, "rung": k + 1, "cycle": live.cycles, "agent": live.agent}
 
 
 def blocked_for(task: Task, until: datetime) -> Iterator[str]:
