@@ -195,8 +195,9 @@ def test_a_message_for_an_attempt_that_never_was_is_told_which_one_is(act):
         [{"phase": 1, "tasks": ["T1"]}, {"phase": 2, "tasks": {"T2": {"title": "x"}}}],
         {"one": {"tasks": ["T1"], "duration": "1 day"}, "two": {"tasks": ["T2"]}},
         {"one": ["T1"], "two": ["T2"]},
+        {"one": {"T1": "api error"}, "two": {"T2": {"title": "x"}}},
     ],
-    ids=["list", "mapping", "mapping of lists"],
+    ids=["list", "mapping", "mapping of lists", "mapping of tasks"],
 )
 def test_phases_are_read_in_each_form(act, phases):
     """What stands in the second phase waits for the first."""

@@ -135,6 +135,7 @@ def test_a_plan_with_its_tasks_in_one_text_or_in_other_letters(act):
         ("agentAssignments: {T1: technical-writer}", "'agentAssignments' is no key that is read"),
         ("phases: [{phase: a, task_ids: [T1]}]", "phase 1 does not say which tasks are in it: it holds nothing back"),
         ("phases: [diagnose]", "phase 1 does not say which tasks are in it: it holds nothing back"),
+        ("phases: {diagnose: {duration: 2 days}}", "phase 1 does not say which tasks are in it: it holds nothing back"),
     ],
 )
 def test_what_a_plan_says_in_vain_is_said(act, line, said):

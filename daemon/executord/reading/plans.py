@@ -32,6 +32,12 @@ from executord.scalars import written
 from executord.values import safe_id
 
 MOST_GATES = 200  # phases or checkpoints of a plan: each names all that stands behind it
+#: What people write about a phase; a mapping of other keys names its tasks.
+_OF_A_PHASE = frozenset({
+    "phase", "name", "id", "tasks", "duration", "estimated_duration", "estimated_effort", "description", "goal",
+    "goals", "objective", "objectives", "owner", "agent", "agents", "start", "end", "status", "order", "notes",
+    "deliverables", "exit_criteria", "milestones", "depends_on", "dependencies",
+})  # fmt: skip
 
 
 def read_plan(
@@ -116,20 +122,14 @@ class _Tasks:
 
 def _phases(phases: Any, listed: _Tasks) -> list[Checkpoint]:
     """Each phase but the last as a checkpoint: what stands in later ones waits for it."""
-    if isinstance(phases, Mapping):  # {name: {tasks: …}} or {name: [ids]}
-        phases = [
-            {"phase": str(name), **inner} if isinstance(inner, Mapping) and "tasks" in map(plain_key, inner)
-            else {"phase": str(name), "tasks": inner}
-            for name, inner in phases.items()
-        ]  # fmt: skip
     groups: list[tuple[str, list[str]]] = []
-    for k, phase in enumerate(phases if isinstance(phases, list) else (), 1):
-        phase = plain_keys(phase) if isinstance(phase, Mapping) else {}
+    for k, (place, given) in enumerate(_each_phase(phases), 1):
+        phase = plain_keys(given) if isinstance(given, Mapping) else {}
         if "tasks" not in phase:
             text = f"phase {k} does not say which tasks are in it: it holds nothing back"
-            listed.findings.append(Finding("EXE-6", text, "list them under tasks", "warning", f"phases.{k - 1}"))
+            listed.findings.append(Finding("EXE-6", text, "list them under tasks", "warning", f"phases.{place}"))
             continue
-        inner = Field(phase.get("tasks"), f"phases.{k - 1}.tasks")
+        inner = Field(phase.get("tasks"), f"phases.{place}.tasks")
         ids = [i for entry, key in _entries(inner, listed.findings) for i in listed.take(entry, key)]
         groups.append((text_of(find(phase, ("phase", "name", "id")).value) or str(k), ids))
     if len(groups) > MOST_GATES:
@@ -141,6 +141,19 @@ def _phases(phases: Any, listed: _Tasks) -> list[Checkpoint]:
         if ids and later:
             gates.append(Checkpoint(f"phase-{name}", tuple(ids), later, phase=True))
     return gates
+
+
+def _each_phase(phases: Any) -> Iterator[tuple[Any, Any]]:
+    """Each with where it stands: of a list, of {name: {tasks: …}}, of {name: [ids]} or {name: {id: task}}."""
+    if isinstance(phases, list):
+        yield from enumerate(phases)
+    elif isinstance(phases, Mapping):
+        for name, inner in phases.items():
+            yield name, {"phase": str(name), **(inner if _of_a_phase(inner) else {"tasks": inner})}
+
+
+def _of_a_phase(inner: Any) -> bool:
+    return isinstance(inner, Mapping) and not _OF_A_PHASE.isdisjoint(map(plain_key, inner))
 
 
 def _checkpoints(points: Any, findings: Findings) -> Iterator[Checkpoint]:
