@@ -10,8 +10,11 @@ import pytest
 import yaml
 
 from executord.files.disk import Disk
+from executord.files.store import Store
 from executord.paper import gate
+from executord.values import read_stamp
 from tests.real.kit import INBOX, Tree
+from tests.stories.kit import CASE, Stage
 
 AGENT = "technical-support-engineer"
 QUICK = {"settle": "0.2 seconds", "round": "0.5 seconds"}
@@ -107,6 +110,63 @@ def test_what_is_written_again_after_it_was_taken_is_an_edit(tmp_path: Path) -> 
     assert edit["name"].endswith(edit["facts"]["sha256"][:8])
     assert len([name for name in names if name.startswith("assign")]) == 1
     assert len([name for name in tree.inbox(AGENT) if ".delegation" in name]) == 1
+
+
+@pytest.mark.spec("MEM-18", "MEM-22", "SLA-10")
+@pytest.mark.parametrize("name", ["instruction.yaml", "tasks/in_progress/T1.yaml", "workflow/plan.yaml"])
+def test_an_edit_that_comes_with_an_old_time_is_of_when_it_came(name: str, tmp_path: Path) -> None:
+    """`cp -p` and `rsync -t` bring a file with the time of its original: nothing was promised then."""
+    tree = Tree(tmp_path, QUICK)
+    tree.case("acme-1", ["T1"])
+    _in_place(tree, "T1").write_text(f"id: T1\ntitle: find the cause\nassigned_to: {AGENT}\n")
+    tree.start()
+    tree.until((tree.root / "acme-1/tasks/in_progress/T1.yaml").exists, "it is not given out")
+    path, copy, began = tree.root / "acme-1" / name, tmp_path / "copy.yaml", time.time()
+    data = yaml.safe_load(path.read_text())
+    if name == "workflow/plan.yaml":
+        data["tasks"] = [{"id": "T1", "sla_resolution": "2 hours"}]
+    else:
+        data["sla_resolution"] = "2 hours"
+    copy.write_text(yaml.safe_dump(data))
+    os.utime(copy, (began - 86_400, began - 86_400))
+    os.replace(copy, path)
+    tree.until(lambda: any(e["name"].startswith("edit ") for e in tree.journal("acme-1")), "the edit is not seen")
+    assert tree.stop() == 0
+    (edit,) = (e for e in tree.journal("acme-1") if e["name"].startswith("edit "))
+    assert read_stamp(edit["due"]).timestamp() >= began - 1  # a stamp may be of whole seconds
+
+
+@pytest.mark.spec("MEM-18", "MEM-22")
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_an_edit_in_the_moment_of_our_move_is_seen(when: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between our rename and our look at what we renamed, or just before it."""
+    moved, published = Store.task_moved, Disk.publish
+
+    def edit(folder: str) -> None:
+        copy = Path(f"{stage.root}/copy.yaml")
+        copy.write_text(f"id: T1\ntitle: find the cause, and tell the bank\nassigned_to: {AGENT}\n")
+        os.replace(copy, f"{stage.root}/{CASE}/tasks/{folder}/T1.yaml")
+
+    def publish(disk: Disk, source: str, target: str) -> bool:
+        if "tasks/" in source:
+            edit("pending")
+        return published(disk, source, target)
+
+    def task_moved(store: Store, case_id: str, source: str, target: str) -> None:
+        edit("in_progress")
+        moved(store, case_id, source, target)
+
+    stage = Stage(tmp_path / "tree", strict=False)
+    stage.case({"T1": {"title": "find the cause", "assigned_to": AGENT}})
+    with monkeypatch.context() as patched:
+        patched.setattr(*((Disk, "publish", publish) if when == "before" else (Store, "task_moved", task_moved)))
+        stage.at("09:01")
+    stage.rings.paths.setdefault(CASE, set()).add("tasks/in_progress/T1.yaml")
+    stage.rings.cases.add(CASE)
+    stage.look()
+    stage.skip()
+    assert stage.service is not None
+    assert "tell the bank" in stage.service.cases[CASE].tasks["T1"].spec.title
 
 
 @pytest.mark.spec("MEM-14")

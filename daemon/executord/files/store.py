@@ -51,6 +51,7 @@ from executord.paper.gate import (
     mtime_of,
     ours_to_mend,
     regular,
+    same_content,
     status_of,
 )
 from executord.policy import Policy
@@ -370,7 +371,7 @@ class Store:
                 break
             plan, odd = read_plan(sheet.data or {}, zone, routing=routed)
             faults += [*sheet.findings, *(placed(f, sheet, f"{case.id}/{name}") for f in odd)]
-            case.plan_sha, case.plan_seen = sheet.sha256[:16], min(moment_of(mtime_of(entry[0])), now)
+            case.plan_sha, case.plan_seen = sheet.sha256[:16], min(moment_of(when(entry[0])), now)
             break
         if plan is None and routed is not None and spec.tier is None:
             spec = replace(spec, tier=read_plan({}, zone, routing=routed)[0].tier)
@@ -524,9 +525,12 @@ class Store:
             status = os.lstat(f"{self.root}/{case_id}/tasks/{target}")
         except FileNotFoundError:
             return
+        identity = identity_of(status)
+        if not same_content(identity, old[0]):
+            identity = old[0]  # somebody has written it in this very moment: it is read when it is looked at next
         seen.forget(file.spec.id, source)
         seen.note(file.spec.id, target)
-        seen.files[shared(target)] = (identity_of(status), file)
+        seen.files[shared(target)] = (identity, file)
 
     def look_again(self, case: Case, task_id: str, now: datetime) -> None:
         """A task file could not be moved to where the journal says: which one counts is asked again [MEM-14]."""

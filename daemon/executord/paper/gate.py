@@ -199,6 +199,11 @@ def moment_of(ns: int) -> datetime:
     return _EPOCH + timedelta(microseconds=_within(ns) // 1000)
 
 
+def same_content(one: Identity, other: Identity) -> bool:
+    """Whether they tell of the same file, not written in between, though perhaps renamed."""
+    return FACTS.unpack(one)[:4] == FACTS.unpack(other)[:4]
+
+
 def mtime_of(identity: Identity) -> int:
     """When it was changed, in nanoseconds since 1970."""
     at: int = FACTS.unpack(identity)[3]
