@@ -356,6 +356,9 @@ class Hands:
             elif not self.disk.publish(dot, noted.target):
                 self._clashed(dot, noted.target)
             return self.store.lies(noted.target)
+        if noted.entry["action"] == "file":
+            self.store.intake.take(self.disk, source, noted.target)
+            return
         done = self.disk.publish(source, noted.target)
         prefix = f"{case.id}/tasks/"
         if not source.startswith(prefix):
@@ -449,17 +452,13 @@ class Hands:
         source = facts.get("from") if entry["action"] == "move" else f"{inbox}/{facts['file']}"
         if "raw" in facts:
             source, path = (os.fsdecode(bytes.fromhex(part)) for part in facts["raw"])
-        root = self.store.root
-        if source is None or os.path.lexists(f"{root}/{path}") or not os.path.lexists(f"{root}/{source}"):
-            return
         if entry["action"] == "file":
-            there = self.names.content(source)
-            if there is None or (
-                not facts["sha256"].startswith("unread-") and hashlib.sha256(there).hexdigest()[:16] != facts["sha256"]
-            ):
-                return  # another message has come under that name since
-        self.disk.make_folder(os.path.dirname(path))
-        self.disk.publish(source, path)
+            sha = facts["sha256"]
+            return self.store.intake.again(self.disk, str(source), path, "" if sha.startswith("unread-") else sha)
+        root = self.store.root
+        if source is not None and not os.path.lexists(f"{root}/{path}") and os.path.lexists(f"{root}/{source}"):
+            self.disk.make_folder(os.path.dirname(path))
+            self.disk.publish(source, path)
 
     def sweep(self, case_id: str) -> None:
         """Remove dot files of ours in the case that no line names [MEM-21]."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import time
 from pathlib import Path
 
@@ -110,6 +111,26 @@ def test_what_is_written_again_after_it_was_taken_is_an_edit(tmp_path: Path) -> 
     assert edit["name"].endswith(edit["facts"]["sha256"][:8])
     assert len([name for name in names if name.startswith("assign")]) == 1
     assert len([name for name in tree.inbox(AGENT) if ".delegation" in name]) == 1
+
+
+@pytest.mark.spec("MSG-2", "MSG-1")
+def test_who_writes_one_file_over_and_over_is_heard_each_time_that_he_waits(tmp_path: Path) -> None:
+    """Two words in a row under one name, whenever we are about to file the first: the second is taken, always."""
+    tree, chance = Tree(tmp_path, QUICK), random.Random(1)
+    tree.case("acme-1", ["T1"])
+    tree.task("acme-1", "T1")
+    tree.start()
+    tree.until((tree.root / "acme-1/tasks/in_progress/T1.yaml").exists, "it is not given out")
+    word = {"type": "progress", "from": AGENT, "instruction_id": "acme-1", "task_id": "T1"}
+    for k in range(40):
+        tree.message("up.yaml", word | {"note": f"{k} begun"})
+        time.sleep(chance.uniform(0, 0.015))  # the time in which we read it, note it and file it
+        tree.message("up.yaml", word | {"note": f"{k} done"})
+        tree.until(lambda: not (tree.root / INBOX / "executor/up.yaml").exists(), "it is not filed")
+    tree.until(lambda: any(e.get("facts", {}).get("note") == "39 done" for e in tree.journal("acme-1")), "not taken")
+    assert tree.stop() == 0
+    said = {e.get("facts", {}).get("note") for e in tree.journal("acme-1")}
+    assert {f"{k} done" for k in range(40)} <= said
 
 
 @pytest.mark.spec("MEM-18", "MEM-22", "SLA-10")

@@ -117,6 +117,7 @@ class Postbox:
                 later.append(settled_at)
                 return None
         self._waiting.pop(key, None)
+        self._store.intake.saw(shown, opened.identity if sha else identity, sha, now)
         if fault is not None or sheet is None:
             return Letter(
                 name, folder, sha or f"unread-{status.st_size:x}-{status.st_mtime_ns:x}", now, min(file_at, now),

@@ -25,6 +25,7 @@ from executord.evolve import replace
 from executord.files import journal
 from executord.files.disk import INBOX
 from executord.files.evidence import Evidence
+from executord.files.intake import Intake
 from executord.files.seen import (
     HEAD_FILES,
     INSTRUCTION,
@@ -77,6 +78,7 @@ class Store:
         self._inboxes: dict[str, str] | None = None
         self._known_inboxes: dict[str, str] | None = None  # as they were when last looked at
         self._recent: OrderedDict[str, tuple[Mapping[str, Any], Identity | None]] = OrderedDict()
+        self.intake = Intake(root)
         self.expect_settled = False  # set where nothing is being written: a reading command
         self.began: datetime | None = None  # set in a rehearsal: ctimes and later mtimes are of the real clock
 

@@ -19,7 +19,7 @@ import stat
 import struct
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import BinaryIO
+from io import BufferedReader
 
 from executord.errors import NotYetWhole, Unreadable
 
@@ -100,7 +100,7 @@ def regular(path: str) -> int:
     return fd
 
 
-def reader(path: str) -> BinaryIO:
+def reader(path: str) -> BufferedReader:
     """The same as an open file. Raises OSError."""
     return os.fdopen(regular(path), "rb")
 

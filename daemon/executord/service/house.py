@@ -244,7 +244,7 @@ class House:
             staged.append((f"{folder}/{DOT}{digest}", place))
             disk.stage(staged[-1][0], dump({**envelope, **body, **marks}))
         disk.sync([dot for dot, _ in staged])
-        disk.publish(source, target)
+        service.store.intake.take(disk, source, target)
         for dot, place in staged:
             disk.publish(dot, place)
 

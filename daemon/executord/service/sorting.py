@@ -62,11 +62,15 @@ class Sorting:
             came = boundary.asked(None, now, partial(self._named, now, rings.named), None)
         if came is None:
             self.again_at = now + RETRY
-        return came or set()
+        return self.answers((), now) | (came or set())  # and what has taken the place of a letter of the house
 
     def answers(self, batches: Iterable[Batch], now: datetime) -> set[str]:
-        """Read what these batches have put into our own inbox: the answers of programs [OPS-17]."""
+        """Read what these batches have put into our own inbox, the answers of programs [OPS-17]; and what came under
+        the name of a letter before that could be filed."""
         names = {n.target.removeprefix(f"{INBOX}/"): True for b in batches for n in b.noted if n.reply and n.target}
+        left = self._service.store.intake.left
+        names |= {path.removeprefix(f"{INBOX}/"): False for path in left if path not in names}
+        left.clear()
         came = self._service.boundary.asked(None, now, partial(self._named, now, names), None) if names else set()
         if came is None:
             self.again_at = now + RETRY

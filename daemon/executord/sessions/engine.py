@@ -70,7 +70,7 @@ class Engine:
         self._batch: list[Noted] = []
         self._held: list[tuple[Job, Waiting]] = []
         self._agenda: tuple[int, list[Line]] | None = None
-        self.mailbox = Mailbox(path, law.settle_s)
+        self.mailbox = Mailbox(path, law.settle_s, self.hands.intake)
         self.only_messages = False  # take what was said and what follows at once; start and end nobody
         self._ahead = timedelta()  # of the clock, since it was set back
         self._doubtful: datetime | None = None  # what was changed by hand is not valid: when to say so
@@ -454,7 +454,7 @@ class Engine:
         day = f"{INBOX}/.processed/{now:%Y-%m-%d}"
         self.hands.disk.make_folder(day)
         target = self.hands.free(f"{day}/{letter.name}")
-        self.hands.disk.publish(f"{INBOX}/{letter.name}", target)
+        self.hands.intake.take(self.hands.disk, f"{INBOX}/{letter.name}", target)
         return Taken(target, None)
 
     def _explain(self, path: str, letter: Letter, refusal: Finding, now: datetime) -> None:

@@ -8,7 +8,6 @@ and carries their numbers, so after a crash it is seen what is missing.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import re
@@ -21,6 +20,7 @@ from executord.case import Letter
 from executord.errors import NotYetWhole, Unreadable
 from executord.files import journal
 from executord.files.disk import INBOX, Disk, session_allowed
+from executord.files.intake import Intake
 from executord.files.naming import dot_name
 from executord.paper import parse
 from executord.paper.gate import identity_of, open_file, reader
@@ -79,6 +79,7 @@ class Hands:
     ) -> None:  # fmt: skip
         self.path, self.team, self.memory = path, team, memory
         self.disk = Disk(path, durable=durable, before=before, allowed=session_allowed)
+        self.intake = Intake(path)
         self.book = journal.Journal([], 0)
         self._taken: set[str] = set()
         self._views: dict[str, bytes] = {}
@@ -348,7 +349,7 @@ class Hands:
             return
         disk, dot = self._dot(noted)
         if noted.source is not None:
-            disk.publish(noted.source, noted.target)
+            self.intake.take(disk, noted.source, noted.target)
         elif not disk.publish(dot, noted.target):
             self._clashed(disk, dot, noted.target)
 
@@ -406,16 +407,9 @@ class Hands:
     def _redo_move(self, entry: Entry, path: str) -> None:
         facts = entry.get("facts") or {}
         source = facts.get("from") if entry["action"] == "move" else f".executord/inbox/{facts['file']}"
-        if source is None or os.path.lexists(f"{self.path}/{path}"):
-            return
-        try:
-            with reader(f"{self.path}/{source}") as file:
-                digest = hashlib.sha256(file.read()).hexdigest()[:16]
-        except OSError:
-            return
-        if facts.get("sha256") in (None, digest):
-            self.disk.make_folder(os.path.dirname(path))
-            self.disk.publish(source, path)
+        if source is not None:
+            sha = facts.get("sha256") or ""
+            self.intake.again(self.disk, source, path, "" if sha.startswith("unread") else sha)
 
     def _sweep(self, entries: list[Entry]) -> None:
         """Dot files of ours that no line names are removed."""

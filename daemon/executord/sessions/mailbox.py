@@ -16,10 +16,11 @@ from typing import Any
 from executord.case import Letter
 from executord.errors import Finding, NotYetWhole, Unreadable
 from executord.evolve import replace
+from executord.files.intake import Intake
 from executord.files.postbox import not_his
 from executord.letters import read_letter
 from executord.paper import MESSAGE_ENDINGS, is_left_alone, parse
-from executord.paper.gate import moment_of, open_file
+from executord.paper.gate import identity_of, moment_of, open_file
 from executord.policy import Policy
 
 INBOX = ".executord/inbox"
@@ -28,8 +29,8 @@ INBOX = ".executord/inbox"
 class Mailbox:
     """What lies in a session's inbox and has not been taken."""
 
-    def __init__(self, path: str, settle_s: float) -> None:
-        self._folder = f"{path}/{INBOX}"
+    def __init__(self, path: str, settle_s: float, intake: Intake) -> None:
+        self._folder, self._intake = f"{path}/{INBOX}", intake
         self._settle = timedelta(seconds=settle_s)
         self._waiting: dict[str, tuple[Any, datetime]] = {}  # not whole → first seen so
 
@@ -64,9 +65,11 @@ class Mailbox:
         except (Unreadable, NotYetWhole, OSError) as error:
             if not self._waited(name, status, now):
                 return None
+            self._intake.saw(f"{INBOX}/{name}", identity_of(status), "", now)
             fault = Finding("MSG-5", getattr(error, "message", None) or str(error), "write aside, then mv")
             return Letter(name, "session", digest, now, at, at, fault=fault)
         self._waiting.pop(name, None)
+        self._intake.saw(f"{INBOX}/{name}", opened.identity, digest, now)
         letter = read_letter(
             sheet.data or {}, name=name, folder="session", sha256=digest, seen_at=now, file_at=at, zone=policy.zone
         )

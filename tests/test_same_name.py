@@ -1,0 +1,167 @@
+"""Who writes one file over and over: each message is the next one, and none is filed that nobody has read [MSG-2].
+
+The second message comes between our reading of the first and our rename: a failpoint of the disk puts it there.
+Counterparts: `stories/letters.py`, the same name twice in peace; `real/test_careless.py`, at a real daemon.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from executord.files.intake import Intake
+from executord.pen import dump
+from tests.stories.kit import CASE, ENGINEER, INBOX, Died, Stage
+from tests.teams.kit import SESSION, Room
+
+OPERATIONS = ["append", "rename"]  # the line is about to be noted; the file is about to be moved
+
+
+class Meddler:
+    """Writes the next message under the name of one that is being filed, once, before an operation."""
+
+    def __init__(self, operation: str) -> None:
+        self.operation = operation
+        self.write: Callable[[], None] | None = None
+
+    def __call__(self, operation: str, path: str) -> None:
+        write = self.write
+        if write is not None and operation == self.operation and ("/.processed/" in path or operation == "append"):
+            self.write = None
+            write()
+
+
+def replaced(path: str, body: dict[str, Any], at: float) -> None:
+    """Written aside, then renamed."""
+    Path(f"{path}.part").write_bytes(dump(body))
+    os.utime(f"{path}.part", (at, at))
+    os.rename(f"{path}.part", path)
+
+
+def overwritten(path: str, body: dict[str, Any], at: float) -> None:
+    """In place, within one tick of the file system's clock: only the bytes are others."""
+    Path(path).write_bytes(dump(body))
+    os.utime(path, (at, at))
+
+
+def progress(note: str) -> dict[str, Any]:
+    return {"type": "progress", "from": ENGINEER, "instruction_id": CASE, "task_id": "T1", "note": note}
+
+
+def notes(stage: Stage) -> list[str]:
+    """What was noted of messages, in its order."""
+    text = Path(f"{stage.root}/{CASE}/outputs/partial/journal.yaml").read_text()
+    return [e["facts"]["note"] for e in yaml.safe_load(text) if "note" in e.get("facts", {})]
+
+
+@pytest.fixture
+def meddler(request: pytest.FixtureRequest) -> Meddler:
+    """Who writes before this operation."""
+    return Meddler(request.param)
+
+
+def on_stage(folder: Path, meddler: Meddler) -> tuple[Stage, str]:
+    """A task at work, and where its agent writes."""
+    stage = Stage(folder / "tree", strict=False, failpoint=meddler)
+    stage.case({"T1": {"assigned_to": ENGINEER}})
+    stage.at("09:05")
+    return stage, f"{stage.root}/{INBOX}/executor/up.yaml"
+
+
+@pytest.mark.spec("MSG-2", "MEM-20", "REL-1")
+@pytest.mark.parametrize("write", [replaced, overwritten])
+@pytest.mark.parametrize("meddler", OPERATIONS, indirect=True)
+def test_what_comes_under_the_name_of_a_message_is_the_next_one(tmp_path: Path, meddler: Meddler, write: Any) -> None:
+    """Both are taken; and what was taken lies filed, but for what its own writer has written over."""
+    stage, path = on_stage(tmp_path, meddler)
+    meddler.write = lambda: write(path, progress("20 %"), stage.now.timestamp())
+    stage.put(f"{INBOX}/executor/up.yaml", progress("10 %"))
+    stage.at("09:10")
+    assert notes(stage) == ["10 %", "20 %"]
+    assert not os.path.exists(path)
+    filed = Path(f"{stage.root}/{INBOX}/executor/.processed").rglob("*.yaml")
+    assert [yaml.safe_load(each.read_text())["note"] for each in filed] == ["20 %"]
+    stage.end()
+
+
+@pytest.mark.spec("MSG-2", "MEM-20")
+@pytest.mark.parametrize("meddler", ["rename"], indirect=True)
+def test_a_third_one_in_the_same_moment(tmp_path: Path, meddler: Meddler, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the name is another's again when the second is put back, that comes under a name of its own."""
+    stage, path = on_stage(tmp_path, meddler)
+    put_back = Intake._put_back
+
+    def and_once_more(intake: Intake, target: str, source: str) -> None:
+        replaced(path, progress("30 %"), stage.now.timestamp())
+        put_back(intake, target, source)
+
+    monkeypatch.setattr(Intake, "_put_back", and_once_more)
+    meddler.write = lambda: replaced(path, progress("20 %"), stage.now.timestamp())
+    stage.put(f"{INBOX}/executor/up.yaml", progress("10 %"))
+    stage.at("09:10")
+    assert sorted(notes(stage)) == ["10 %", "20 %", "30 %"]
+    assert os.listdir(os.path.dirname(path)) == [".processed"] or not os.path.exists(path)
+    stage.end()
+
+
+@pytest.mark.spec("MSG-2", "REL-2")
+@pytest.mark.parametrize("meddler", ["rename"], indirect=True)
+def test_a_death_in_the_same_moment(tmp_path: Path, meddler: Meddler, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second was moved by us, unread, and we die before it is put back."""
+    stage, path = on_stage(tmp_path, meddler)
+    put_back, deaths = Intake._put_back, [1]
+
+    def dies_first(intake: Intake, target: str, source: str) -> None:
+        if deaths:
+            deaths.pop()
+            raise Died
+        put_back(intake, target, source)
+
+    monkeypatch.setattr(Intake, "_put_back", dies_first)
+    meddler.write = lambda: replaced(path, progress("20 %"), stage.now.timestamp())
+    stage.put(f"{INBOX}/executor/up.yaml", progress("10 %"))
+    stage.at("09:10")
+    assert not deaths
+    assert notes(stage) == ["10 %", "20 %"]
+    stage.end()
+
+
+@pytest.mark.spec("MSG-2", "MSG-1")
+def test_a_message_to_the_house_that_is_written_over(tmp_path: Path) -> None:
+    """Everything is paused, and in the same moment goes on again."""
+    meddler = Meddler("rename")
+    stage, _ = on_stage(tmp_path, meddler)
+    path = f"{stage.root}/{INBOX}/executor/all.yaml"
+    go_on = {"type": "resume", "from": "operator", "reason": "all is counted"}
+    meddler.write = lambda: replaced(path, go_on, stage.now.timestamp())
+    stage.put(f"{INBOX}/executor/all.yaml", {"type": "pause", "from": "operator", "reason": "stocktaking"})
+    stage.at("09:10")
+    assert meddler.write is None
+    assert stage.service is not None
+    assert not stage.service.places.all_paused
+    assert not os.path.exists(path)
+    stage.end()
+
+
+@pytest.mark.spec("SES-28", "MSG-2")
+@pytest.mark.parametrize("meddler", OPERATIONS, indirect=True)
+def test_a_message_to_a_session_that_is_written_over(tmp_path: Path, meddler: Meddler) -> None:
+    """The same in the inbox of a team session."""
+    room = Room(tmp_path / "room", strict=False, failpoint=meddler)
+    room.prepare({"DEV-001": [], "DEV-002": ["DEV-001"]})
+    room.at("09:01")
+    path = f"{room.path}/.executord/inbox/all.yaml"
+    words = [{"type": word, "from": "operator", "session_id": SESSION} for word in ("pause", "resume")]
+    meddler.write = lambda: replaced(path, words[1], room.now.timestamp())
+    room.lay(".executord/inbox/all.yaml", dump(words[0]).decode())
+    room.at("09:02")
+    room.at("09:03")
+    assert meddler.write is None
+    assert room.status() == "active"
+    assert not os.path.exists(path)
+    room.end()
