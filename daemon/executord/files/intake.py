@@ -3,7 +3,8 @@
 Who says how far he is may write one file over and over. Between our reading and our rename lie the line and its way to
 the disk; what comes under the name meanwhile stays there, and is read as the next message [MSG-2, MEM-20].
 
-Counterparts: `postbox.py` and `sessions/mailbox.py`, which read; `hands.py`, `service/house.py` and `sessions/hands.py`, which file.
+Counterparts: `postbox.py` and `sessions/mailbox.py`, which read; `hands.py`, `service/house.py` and
+`sessions/hands.py`, which file.
 """
 
 from __future__ import annotations
