@@ -1,6 +1,6 @@
 """Who waits for whom, as a graph: the cycles in it, and the order of a sequence [EXE-2, EXE-5]. Pure.
 
-Counterpart: `casebook.py`, which says what each task and each checkpoint waits for.
+Counterpart: `linked.py`, which says what each task and each checkpoint waits for.
 """
 
 from __future__ import annotations
