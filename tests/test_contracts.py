@@ -396,3 +396,15 @@ def test_an_error_names_its_place_once(memory, tmp_path):
     assert (done.returncode, done.stderr.split(" ")[1]) == (65, "script.yaml:2:1")
     done = call(memory, "--memory", "memory", "why", "ring/T9")
     assert done.stderr == "executord: ring has no task 'T9'; its tasks: A, B, C\n"
+
+
+@pytest.mark.spec("CON-0", "CON-18")
+@pytest.mark.parametrize(
+    "command", ["show", "status", "why", "gate", "report", "timeline", "wait", "archive", "hold --reason x"]
+)
+def test_an_instruction_that_nearly_is_called_so_is_named(memory, command):
+    """Whoever mistypes an id is told which one he may have meant, by every command in the same words."""
+    word, *more = command.split()
+    done = call(memory, "--memory", "memory", word, "acme-24" if word != "hold" else "acme-24/T1", *more)
+    assert done.returncode == 66
+    assert "there is no instruction 'acme-24' here; did you mean acme-42?" in done.stderr

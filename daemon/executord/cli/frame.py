@@ -5,6 +5,7 @@ Results on stdout, log on stderr; with `--json` one object, and an error is an o
 
 from __future__ import annotations
 
+import difflib
 import json
 import os
 import re
@@ -80,6 +81,21 @@ class Frame:
         service.store.expect_settled = True
         service.load_all(now or self.now(), ids)
         return service
+
+    def case_named(self, given: str) -> str:
+        """The id of the instruction that is meant: its folder's name, also with a `/` behind it. Raises `NotFound`."""
+        from executord.files.store import Store
+
+        name, store = given.rstrip("/"), Store(self.memory, self.policy)
+        if not name or not store.is_case(name):
+            raise self.no_case(name, store.case_ids())
+        return name
+
+    def no_case(self, name: str, there: Iterable[str]) -> NotFound:
+        """The error that no instruction is called so; it names one that nearly is."""
+        near = difflib.get_close_matches(name, there, 1)
+        fix = f"did you mean {near[0]}?" if near else "`executord list` shows them all"
+        return NotFound(f"there is no instruction {name!r} here", path=self.memory, fix=fix)
 
     def inbox(self, agent: str) -> str:
         """An agent's inbox folder, absolute."""

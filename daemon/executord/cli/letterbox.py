@@ -124,7 +124,7 @@ def task_named(here: Frame, text: str, by: str | None = None) -> Subject:
     if slash:
         if not task:
             raise UsageError(f"{text!r} names an instruction, not a task", fix="use ID/TASK")
-        return Subject(_instruction(here, instruction), task)
+        return Subject(here.case_named(instruction), task)
     service = here.peek()
     found = [
         (case, task)
@@ -151,7 +151,7 @@ def _his(task: Any, agent: str) -> bool:
 def task_or_instruction(here: Frame, text: str) -> Subject:
     """`ID`, `ID/` or what `task_named` takes; a name that is both is not guessed."""
     if text.endswith("/"):
-        return Subject(_instruction(here, text.rstrip("/")))
+        return Subject(here.case_named(text))
     if "/" in text or not Store(here.memory, here.policy).is_case(text) or text.startswith((".", "_")):
         return task_named(here, text)
     try:
@@ -159,15 +159,6 @@ def task_or_instruction(here: Frame, text: str) -> Subject:
     except (NotFound, UsageError):
         return Subject(text)
     raise UsageError(f"{text!r} is an instruction, and a task of {other.instruction}", fix=f"use {text}/ or ID/{text}")
-
-
-def _instruction(here: Frame, name: str) -> str:
-    store = Store(here.memory, here.policy)
-    if name and "/" not in name and not name.startswith((".", "_")) and store.is_case(name):
-        return name
-    near = difflib.get_close_matches(name, store.case_ids(), 1)
-    fix = f"did you mean {near[0]}?" if near else "see `executord list`"
-    raise NotFound(f"there is no instruction {name!r}", path=here.memory, fix=fix)
 
 
 # -- sending ---------------------------------------------------------------------------------------------------

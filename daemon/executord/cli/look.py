@@ -44,36 +44,30 @@ def _rest(seconds: float) -> None:
     threading.Event().wait(seconds)
 
 
-def _known(ids: Iterable[str], there: Iterable[str], root: str) -> list[str]:
+def _known(here: Frame, ids: Iterable[str], there: Iterable[str]) -> list[str]:
     """The ids as folders' names. Raises `NotFound` for one that is not there."""
     have = set(there)
     names = [i.rstrip("/") for i in ids]
     for name in names:
         if name not in have:
-            raise NotFound(f"there is no instruction {name!r} here", path=root, fix="`executord list` shows them all")
+            raise here.no_case(name, have)
     return names
 
 
 def _look(here: Frame, ids: Iterable[str] = ()) -> tuple[Service, datetime, list[str]]:
     now = here.now()
     service = here.peek(now)
-    return service, now, _known(ids, {*service.cases, *service.broken}, here.memory)
+    return service, now, _known(here, ids, {*service.cases, *service.broken})
 
 
 def _look_at(here: Frame, named: str, leans: Callable[[Service, str], bool]) -> tuple[Service, datetime, str]:
     """One case, and the others only where what is asked of it depends on them. Raises `NotFound`."""
     now = here.now()
-    case_id = _one(here, named)
+    case_id = here.case_named(named)
     service = here.peek(now, (case_id,))
     if leans(service, case_id):
         service = here.peek(now)
-    return service, now, _known([case_id], {*service.cases, *service.broken}, here.memory)[0]
-
-
-def _one(here: Frame, case_id: str) -> str:
-    name = case_id.rstrip("/")
-    there = name and Store(here.memory, here.policy).is_case(name)
-    return _known([name], (name,) if there else (), here.memory)[0]
+    return service, now, _known(here, [case_id], {*service.cases, *service.broken})[0]
 
 
 def status(
@@ -165,7 +159,7 @@ def agenda(context: typer.Context, instruction: SomeId = None) -> None:
 def timeline(context: typer.Context, instruction: Id) -> None:
     """Every line of an instruction's journal."""
     here = frame(context)
-    case_id = _one(here, instruction)
+    case_id = here.case_named(instruction)
     lines = chronicle.lines(here.memory, case_id)
     result = {"at": stamp(here.now()), "id": case_id, "lines": lines}
     here.say_if_down()
@@ -179,7 +173,7 @@ def log(
 ) -> None:
     """The journals' lines, of all instructions merged in order of time; with --json one object per line."""
     here = frame(context)
-    only = _one(here, instruction) if instruction is not None else None
+    only = here.case_named(instruction) if instruction is not None else None
     tails = chronicle.Tails(here.memory, only)
     here.say_if_down()
     told: dict[str, str] = {}
@@ -295,7 +289,7 @@ def wait(
     here = frame(context)
     wishes = [_wish(text) for text in until or ["closed"]]
     patience = _patience(timeout)
-    case_id = _one(here, instruction)
+    case_id = here.case_named(instruction)
     here.say_if_down()
     clock = WallClock()
     began = clock.monotonic()

@@ -20,8 +20,7 @@ from executord.cli.frame import Frame, frame
 from executord.cli.letterbox import As, NoWait, Reason, Subject, Timeout, patience, speaker, tell
 from executord.cli.letterbox import report as print_outcomes
 from executord.clock import WallClock, pause
-from executord.errors import BadInput, CannotWrite, NotFound, Unreadable, UsageError
-from executord.files.store import Store
+from executord.errors import BadInput, CannotWrite, Unreadable, UsageError
 from executord.paper import Limits, parse
 from executord.parcel import settled
 from executord.service import Service
@@ -49,7 +48,7 @@ def gate(
         case ["waive", case_id, what]:
             if not (reason or "").strip():
                 raise UsageError("--reason is missing", fix="say why; it is shown in the gate table and the hand-off")
-            subject = Subject(_known(here, case_id))
+            subject = Subject(here.case_named(case_id))
             number = whole_number(what)
             key, said = ("component", what) if number is None else ("standard", number)
             fields = {key: said, "reason": reason}
@@ -122,7 +121,7 @@ def archive(
 ) -> None:
     """Move a closed instruction to `_archive/`, and check that all of it has arrived."""
     here, how = frame(context), patience(no_wait, timeout)
-    case_id = _known(here, instruction)
+    case_id = here.case_named(instruction)
     subject = Subject(case_id)
     before = _files(f"{here.memory}/{case_id}")
     done = tell(here, "archive", speaker(as_), subject, {"reason": reason}, how)
@@ -178,17 +177,8 @@ def _verified(target: str, before: dict[str, int]) -> list[str]:
     return faults
 
 
-def _known(here: Frame, named: str) -> str:
-    case_id = named.rstrip("/")
-    if case_id not in Store(here.memory, here.policy).case_ids():
-        raise NotFound(
-            f"there is no instruction {case_id!r} here", path=here.memory, fix="`executord list` shows them all"
-        )
-    return case_id
-
-
 def _case(here: Frame, named: str) -> tuple[Service, Case, Any]:
-    case_id = _known(here, named)
+    case_id = here.case_named(named)
     now = here.now()
     service = here.peek(now, (case_id,))
     case = service.cases.get(case_id)
