@@ -69,6 +69,17 @@ def call(root: Path, *args: str, redirect: str = "", stdin: str = "", **env: str
     )  # fmt: skip
 
 
+def weakly(root: Path, *args: str) -> subprocess.CompletedProcess[str]:
+    """`executord …` as somebody whom permissions bind: root is without its privileges."""
+    if os.geteuid() == 0 and shutil.which("setpriv") is None:
+        pytest.skip("root can read everything, and setpriv is not there to take that away")
+    weak = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if os.geteuid() == 0 else []
+    return subprocess.run(
+        [*weak, sys.executable, "-m", "executord", "--memory", str(root), *args], capture_output=True, text=True,
+        timeout=60, check=False, env=environment(root.parent),
+    )  # fmt: skip
+
+
 def simulate(root: Path, keep: Path, *steps: dict[str, Any]) -> None:
     """The memory as it is after these steps, kept."""
     done = call(
@@ -186,15 +197,9 @@ def test_the_order_in_which_a_memory_is_found(memory, tmp_path):
 @pytest.mark.parametrize("command", [["status"], ["validate"], ["run", "--once"]])
 def test_a_memory_that_cannot_be_read_is_not_an_empty_one(memory, command):
     """66, and not "nothing found": root without its privileges is somebody like any other."""
-    if os.geteuid() == 0 and shutil.which("setpriv") is None:
-        pytest.skip("root can read everything, and setpriv is not there to take that away")
-    weak = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if os.geteuid() == 0 else []
     memory.chmod(0)
     try:
-        done = subprocess.run(
-            [*weak, sys.executable, "-m", "executord", "--memory", str(memory), *command, "--json"],
-            capture_output=True, text=True, timeout=60, check=False, env=environment(memory.parent),
-        )  # fmt: skip
+        done = weakly(memory, *command, "--json")
     finally:
         memory.chmod(0o755)
     assert (done.returncode, json.loads(done.stdout)["error"]["path"]) == (66, str(memory))
@@ -408,3 +413,17 @@ def test_an_instruction_that_nearly_is_called_so_is_named(memory, command):
     done = call(memory, "--memory", "memory", word, "acme-24" if word != "hold" else "acme-24/T1", *more)
     assert done.returncode == 66
     assert "there is no instruction 'acme-24' here; did you mean acme-42?" in done.stderr
+
+
+@pytest.mark.spec("CON-18", "OPS-4")
+def test_a_journal_that_may_not_be_read_is_said_in_the_same_words_by_all_who_need_it(memory):
+    """65 and its path, once; who reads all of them says it and goes on."""
+    kept = memory.parent / "kept"
+    simulate(memory, kept)
+    journal = kept / "ring/outputs/partial/journal.yaml"
+    journal.chmod(0)
+    words = "ring/outputs/partial/journal.yaml the journal cannot be read: Permission denied"
+    for command, code in (("log ring", 65), ("timeline ring", 65), ("log", 0)):
+        done = weakly(kept, *command.split())
+        assert (done.returncode, done.stderr.count(words)) == (code, 1), done.stderr
+        assert "Errno" not in done.stderr

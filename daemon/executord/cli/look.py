@@ -182,9 +182,9 @@ def log(
             say(_json(line) if here.as_json else boards.line_text(line, case=only is None))
         for case_id, fault in tails.faults.items():
             if only is not None and not follow:
-                raise Unreadable(fault, path=case_id, code="CON-6")
-            if told.get(case_id) != fault:
-                told[case_id] = fault
+                raise fault
+            if told.get(case_id) != str(fault):
+                told[case_id] = str(fault)
                 print(f"executord: {boards.clean(fault)}", file=sys.stderr)
         if not follow:
             return

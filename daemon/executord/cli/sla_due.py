@@ -205,7 +205,7 @@ def _steps(calendar: Calendar, asked: Asked) -> list[Answer]:
 def _step(calendar: Calendar, step: Asked, where: str) -> Step:
     event, value = step.get("event"), step.get("value")
     if event not in _EVENTS:
-        raise BadInput(f"{where}event: {why_not(event, 'event')}", code="CON-9", fix=f"use {', '.join(_EVENTS)}")
+        raise BadInput(f"{where}event: {why_not(event, 'known event')}", code="CON-9", fix=f"use {', '.join(_EVENTS)}")
     at = _at(calendar, step, "at", where)
     if event in ("pause", "resume"):
         return Step(at, cast(Event, event))

@@ -109,7 +109,7 @@ class Tails:
     def __init__(self, root: str, only: str | None = None) -> None:
         self._root, self._only = root, only
         self._tails: dict[str, Tail] = {}
-        self.faults: dict[str, str] = {}  # case → why its journal cannot be followed
+        self.faults: dict[str, ExecutordError] = {}  # case → why its journal cannot be followed
 
     def more(self) -> list[dict[str, Any]]:
         """What has come since the last call, merged; a journal that cannot be read stands in `faults`."""
@@ -121,8 +121,11 @@ class Tails:
             try:
                 found += tail.more()
                 self.faults.pop(case_id, None)
-            except (ExecutordError, OSError) as error:
-                self.faults[case_id] = str(error)
+            except ExecutordError as error:
+                self.faults[case_id] = error
+            except OSError as error:
+                text = f"the journal cannot be read: {error.strerror}"
+                self.faults[case_id] = Unreadable(text, path=f"{case_id}/{journal.PLACE}", code="CON-6")
         return merged(found)
 
 
