@@ -427,3 +427,16 @@ def test_a_journal_that_may_not_be_read_is_said_in_the_same_words_by_all_who_nee
         done = weakly(kept, *command.split())
         assert (done.returncode, done.stderr.count(words)) == (code, 1), done.stderr
         assert "Errno" not in done.stderr
+
+
+@pytest.mark.spec("OPS-10", "MEM-17")
+@pytest.mark.parametrize("state", ["a-file", "/proc/nowhere", "marks"])
+def test_a_state_folder_that_cannot_be_used_ends_no_start(memory, state):
+    """Nothing of a case stands there; it is said, and the work is done."""
+    (memory.parent / "a-file").write_text("x")
+    (memory.parent / "marks/settled.jsonl").mkdir(parents=True)
+    time.sleep(2.1)  # the settle time of what lies there
+    done = call(memory, "--memory", "memory", "--state", state, "run", "--once")
+    assert done.returncode == 0
+    assert (memory / "acme-42/tasks/in_progress/T1.yaml").exists()
+    assert ("the state folder cannot be used" in done.stderr) is (state != "marks")

@@ -369,7 +369,9 @@ def test_the_environment_goes_over_the_file(write, environ):
 @pytest.mark.spec("OPS-9", "SES-10")
 def test_variables_that_are_no_keys_are_left_alone(environ):
     """What a worker is told, and who speaks, configures nothing."""
-    names = words("AGENT SESSION TASK ATTEMPT RESULT INBOX REASONING_EFFORT WORKER STATE")
+    names = words(
+        "AGENT SESSION TASK ATTEMPT RESULT INBOX REASONING_EFFORT WORKER INSTRUCTION ORDER OUTPUTS REPLY_TO KEY TYPE"
+    )
     assert check(None, environ | {f"EXECUTORD_{name}": "x" for name in names}) == (load(None, environ), [])
 
 
@@ -489,6 +491,20 @@ def test_which_state_folder(environ, tmp_path):
     named = Settings(state="/var/x")
     assert state_folder(named, None, systemd, "/srv/m") == "/var/x"
     assert state_folder(named, "/flag", systemd, "/srv/m") == "/flag"
+    variable = load(None, environ | {"EXECUTORD_STATE": "/var/y"})
+    assert state_folder(variable, None, systemd, "/srv/m") == "/var/y", "a key like any other"
+
+
+@pytest.mark.spec("OPS-10", "MEM-2")
+@pytest.mark.parametrize("place", ["", "/state", "/../link/state"])
+def test_a_state_folder_in_the_memory_is_refused(tmp_path, environ, place):
+    """There we write nothing of the kind, by whatever way it leads there."""
+    (tmp_path / "memory").mkdir()
+    (tmp_path / "link").symlink_to("memory")
+    with pytest.raises(BadConfiguration, match="lies in the memory"):
+        state_folder(Settings(), f"{tmp_path}/memory{place}", environ, f"{tmp_path}/memory")
+    beside = f"{tmp_path}/memory-state"
+    assert state_folder(Settings(), beside, environ, f"{tmp_path}/memory") == beside
 
 
 # --- what systemd is told ---

@@ -13,6 +13,17 @@ import os
 REWRITE_AT = 1 << 20  # bytes
 
 
+def unusable(folder: str) -> str | None:
+    """Why nothing can be kept in a state folder; None if something can. It is made if it is not there."""
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except FileExistsError:
+        return "it is no folder"
+    except OSError as error:
+        return error.strerror or str(error)
+    return None if os.access(folder, os.W_OK | os.X_OK) else "it cannot be written"
+
+
 class Marks:
     """Marks of all cases of one tree. `folder` None: kept in memory only, as `simulate` wants it."""
 
@@ -27,7 +38,7 @@ class Marks:
 
     def _read(self) -> None:
         assert self._path is not None
-        with contextlib.suppress(FileNotFoundError), open(self._path, encoding="utf-8", errors="replace") as file:
+        with contextlib.suppress(OSError), open(self._path, encoding="utf-8", errors="replace") as file:
             for line in file:
                 try:
                     case_id, n = json.loads(line)

@@ -23,7 +23,7 @@ from executord.errors import BadConfiguration, NotFound, TimedOut
 from executord.files.deaths import Deaths
 from executord.files.disk import INBOX, OWN_INBOXES
 from executord.files.lock import TreeLock
-from executord.files.marks import Marks
+from executord.files.marks import Marks, unusable
 from executord.files.retention import pack
 from executord.hands import Entry
 from executord.log import log_event, log_line
@@ -123,6 +123,8 @@ class Loop:
         """The lock, whose text says since when nobody was at work."""
         now = self._clock.now()
         self._lock.take(now)
+        if (why := unusable(self._state)) is not None:
+            logger.warning("the state folder cannot be used: {}: {}", self._state, why)
         if self._lock.left is not None and self._lock.left < now:
             self._down = Downtime(self._lock.left, now)
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from executord.errors import NotFound
+from executord.errors import BadConfiguration, NotFound
 from executord.settings.model import Settings
 
 MEMORY: Final = "./Agent_Memory"
@@ -32,12 +32,18 @@ def state_folder(settings: Settings, flag: str | None, environ: Mapping[str, str
     """The absolute path of the state folder, which is made by who first writes there [OPS-10].
 
     --state, else `state` of the configuration, else systemd's STATE_DIRECTORY, else by root in XDG state: two trees
-    never share one.
+    never share one. Raises BadConfiguration for one inside the memory [MEM-2].
     """
     systemd = environ.get("STATE_DIRECTORY", "").split(":")[0]
-    if named := flag or settings.state or systemd:
-        return os.path.abspath(os.path.expanduser(named))
     root = os.path.realpath(memory_root)
+    if named := flag or settings.state or systemd:
+        folder = os.path.abspath(os.path.expanduser(named))
+        if os.path.commonpath((os.path.realpath(folder), root)) == root:
+            raise BadConfiguration(
+                "the state folder lies in the memory, where we write nothing of the kind", path=folder, code="OPS-10",
+                fix="name a folder outside of it",
+            )  # fmt: skip
+        return folder
     slug = re.sub(r"[^A-Za-z0-9]+", "-", root).strip("-").lower()[-60:].strip("-") or "root"
     digest = hashlib.sha256(os.fsencode(root)).hexdigest()[:8]
     home = environ.get("HOME") or os.path.expanduser("~")

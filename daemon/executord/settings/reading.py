@@ -24,10 +24,10 @@ PLACES: Final = ("/etc/executord/config.yaml", "~/.config/executord/config.yaml"
 """Where a configuration is looked for when nobody names one, in this order."""
 
 PREFIX: Final = "EXECUTORD_"
-# Not keys: they say who calls, which file to read, where the log goes, or what a worker was started for [SES-10].
+# Not keys: they say who calls, which file to read, where the log goes, or what a program was started for [SES-10].
 NOT_KEYS: Final = frozenset(
-    ("CONFIG", "AGENT", "SESSION", "TASK", "ATTEMPT", "RESULT", "INBOX", "REASONING_EFFORT", "WORKER", "STATE",
-     "LOG_FILE", "LOG_LEVEL")
+    ("CONFIG", "AGENT", "WORKER", "LOG_FILE", "LOG_LEVEL", "INSTRUCTION", "SESSION", "TASK", "ATTEMPT", "ORDER",
+     "RESULT", "INBOX", "OUTPUTS", "REPLY_TO", "REASONING_EFFORT", "KEY", "TYPE")
 )  # fmt: skip
 NO_METRICS: Final = "leave `metrics` out; `executord status --json` and `sla report --json` have the numbers"
 _WORD_GAP: Final = re.compile(r"[\s_-]+")
