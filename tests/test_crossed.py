@@ -294,6 +294,37 @@ def test_an_incident_after_the_end_of_the_first_is_a_second_also_within_one_down
     assert (first["timeline"][-1]["what"], second["timeline"][0]["what"]) == ("over", "again")
 
 
+@pytest.mark.spec("INC-6", "CON-15")
+def test_a_paper_that_came_before_the_end_makes_the_other_due_no_earlier(act):  # noqa: F811
+    """The retrospective came while it was open: the plan has its 48 hours from the end, and nobody is reminded at once."""
+    steps = [
+        says("+1m", "incident", LEAD, None, severity=3, description="slow"),
+        says("+2m", "incident_update", COMMANDER, None, status="known", retrospective="the pool was too small"),
+        says("+10m", "incident_resolved", COMMANDER, None, summary="over"),
+    ]
+    got = act(one(), steps)
+    plan = got.read("a/outputs/partial/incident.yaml")["prevention_plan"]
+    assert plan == {"due": "2026-11-22T09:10:00Z", "received_at": None, "path": None}
+    assert "remind retrospective inc-a-1 #1" not in [li["name"] for li in got.lines]
+
+
+@pytest.mark.spec("INC-6", "MSG-4")
+def test_a_paper_says_by_itself_what_it_answers(act):  # noqa: F811
+    """The incident was open again in between: the answer to the first request closes it as well."""
+    resolved = says("+10m", "incident_resolved", COMMANDER, None, summary="over")
+    steps = [
+        says("+1m", "incident", LEAD, None, severity=3, description="slow"),
+        resolved,
+        {**says("+20m", "incident", LEAD, None, description="again"), "write": f"{INBOX}/executor/again.yaml"},
+        {**resolved, "at": "+30m", "write": f"{INBOX}/executor/over.yaml"},
+        says("+40m", "answer", COMMANDER, None, in_reply_to="a.retrospective_request", retrospective="the pool",
+             prevention_plan=["an alarm, by 2026-12-04"]),
+    ]  # fmt: skip
+    got = act(one(), steps)
+    assert got.reasons() == []
+    assert got.read("a/outputs/partial/incident.yaml")["closed_at"] == "2026-11-20T09:40:00Z"
+
+
 @pytest.mark.spec("INC-5", "INC-7")
 def test_the_timeline_says_that_the_severity_rose(tmp_path):
     """By whom, from what to what; a lower one is an entry and lowers nothing."""

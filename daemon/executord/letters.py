@@ -14,6 +14,7 @@ from typing import Any
 from executord import deliverables
 from executord.case import Ask, Letter, Task
 from executord.case.casebook import Case
+from executord.case.warroom import PAPERS
 from executord.errors import Finding
 from executord.reading import find, text_of
 from executord.reading.keys import MOST_KEYS, nearly, plain_keys, run_together
@@ -163,8 +164,7 @@ def answered_by(letter: Letter, case: Case, kind: str) -> Put:
     if not mine:
         return Put()
     found = [(t, ask) for t, subject in sorted(mine, key=str) if (ask := case.ask_of(t, subject)) is not None]
-    handed_in = deliverables.components_of(letter.body.get("components"))  # they say by themselves what they answer
-    brought = [(t, a) for t, a in found if a.about == "component" and a.facts.get("component") in handed_in][:1]
+    brought = [(t, a) for t, a in found if _brings(letter, a)][:1]  # that says by itself what it answers
     reply = scalar(letter.body.get("in_reply_to"))
     if reply is not None:
         name = reply.removesuffix(".yaml")
@@ -188,6 +188,13 @@ def answered_by(letter: Letter, case: Case, kind: str) -> Put:
     if len(found) == 1:
         return Put(*found[0])
     return Put(several=tuple(ask.letters[-1] for _, ask in found if ask.letters))
+
+
+def _brings(letter: Letter, ask: Ask) -> bool:
+    """Whether a letter holds what was asked for: the component, a paper of the incident."""
+    if ask.about == "component":
+        return ask.facts.get("component") in deliverables.components_of(letter.body.get("components"))
+    return ask.about == "retrospective" and any(letter.body.get(name) is not None for name in PAPERS)
 
 
 def put_to_others(letter: Letter, case: Case, kind: str) -> Put:

@@ -18,6 +18,7 @@ ROLES = ("commander", "technical_lead", "scribe", "customer_liaison")
 #: Severity → seconds between two updates to the stakeholders [chapter 5].
 CADENCE_S: Mapping[int, int] = {1: 1800, 2: 3600, 3: 86_400, 4: 604_800}
 CUSTOMER_S = 3600  # the customer hourly at least
+PAPERS = ("retrospective", "prevention_plan")  # what is owed after the end [INC-6]
 NO_HASH = "0" * 64
 
 

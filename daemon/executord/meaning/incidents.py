@@ -14,14 +14,13 @@ from typing import Any
 
 from executord.case import Owed
 from executord.case.casebook import Case
-from executord.case.warroom import NO_HASH, Incident, Paper, Role, Said
+from executord.case.warroom import NO_HASH, PAPERS, Incident, Paper, Role, Said
 from executord.evolve import replace
 from executord.meaning.asking import answered
 from executord.policy import Policy
 from executord.values import read_stamp, safe_id, stamp
 
 Entry = Mapping[str, Any]
-PAPERS = ("retrospective", "prevention_plan")
 PAPERS_WITHIN = timedelta(hours=48)
 _BY_PRIORITY = {"critical": 1, "high": 2, "medium": 3, "low": 4}
 _SHOWN = 300
@@ -270,8 +269,8 @@ def resolved(case: Case, incident: Incident, at: datetime, by: str) -> None:
 
 
 def _owed(paper: Paper | None, due: datetime) -> Paper:
-    """One that is in stays in; any other is due after this end, not after a former one."""
-    return paper if paper is not None and paper.received_at is not None else replace(paper or Paper(due), due=due)
+    """One that is in stays in; either is due after this end, not after a former one, nor when the other one came."""
+    return replace(paper or Paper(due), due=due)
 
 
 def papers_in(case: Case, incident: Incident, facts: Mapping[str, Any], at: datetime, letter: str, by: str) -> None:

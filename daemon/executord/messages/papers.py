@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from executord.case import FileFact, Letter
+from executord.case.warroom import PAPERS
 from executord.errors import Finding
 from executord.letters import scalar
-from executord.meaning.incidents import PAPERS
 from executord.reading import find, text_of
 from executord.scalars import placeholder
 

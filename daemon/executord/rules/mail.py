@@ -412,14 +412,14 @@ def _not_entitled(case: Case, kind: type[Incoming], task: Task | None, sender: s
             task=task,
         )
     allowed = [r for r in kind.senders if r != "anyone"]
-    return _reject(
-        "MSG-4",
+    said, fix = (
         f"{sender} may not send {kind.type}",
-        f"a {kind.type} from: {', '.join(allowed)}",
         "ask one of them, or have `authority:` extended in the configuration",
-        kind=kind,
-        task=task,
     )
+    if "addressee" in allowed:
+        said = f"nothing is awaited from {sender} that a {kind.type} would answer"
+        fix = "nothing needs to be done if it was answered by now; else wait until you are asked, or ask one of them"
+    return _reject("MSG-4", said, f"a {kind.type} from: {', '.join(allowed)}", fix, kind=kind, task=task)
 
 
 def owed_to_house(letter: Letter, judged: Judgement) -> Mapping[str, Any]:
