@@ -201,6 +201,17 @@ def test_the_issues_of_a_verdict_are_not_lost_with_a_task_that_came_after_it(act
     assert "rework T1 a2 #1 verdict" in [li["name"] for li in got.lines]
 
 
+@pytest.mark.spec("EXE-27", "EXE-28")
+def test_a_task_for_an_instruction_that_was_cancelled_is_held_and_told(act):  # noqa: F811
+    """It would be ready for ever: the planner is told, and `retry` on the instruction gives it out."""
+    cancel = says("+5m", "cancel", LEAD, None, reason="the customer withdrew it")
+    files = one()
+    files["a/instruction.yaml"]["tier"] = 3
+    got = act(files, [cancel, {"at": "+20m", **NEW}, says("+30m", "retry", LEAD, None)])
+    assert got.letters("planner")[0]["held_because"][0]["reason"] == "a is cancelled"
+    assert [li["at"][11:16] for li in got.lines if li["name"] == "assign T2 a1"] == ["09:30"]
+
+
 @pytest.mark.spec("MSG-10", "QUA-4", "INC-6")
 def test_nobody_answers_before_there_was_anything_to_say(act):  # noqa: F811
     """A verdict from before its hand-off, an end from before its incident: the time of the file counts."""
@@ -296,7 +307,7 @@ def test_an_incident_after_the_end_of_the_first_is_a_second_also_within_one_down
 
 @pytest.mark.spec("INC-6", "CON-15")
 def test_a_paper_that_came_before_the_end_makes_the_other_due_no_earlier(act):  # noqa: F811
-    """The retrospective came while it was open: the plan has its 48 hours from the end, and nobody is reminded at once."""
+    """The retrospective came while it was open: the plan has its 48 hours from the end, nobody is reminded at once."""
     steps = [
         says("+1m", "incident", LEAD, None, severity=3, description="slow"),
         says("+2m", "incident_update", COMMANDER, None, status="known", retrospective="the pool was too small"),

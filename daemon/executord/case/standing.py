@@ -42,12 +42,10 @@ def held_because(case: Case, task: Task) -> tuple[Finding, ...]:
     if twins:
         twin = ", ".join(sorted(twins))
         found.append(Finding("EXE-2", f"task id {task.id} differs from {twin} only in case", "give each its own id"))
-    if case.head.closed is not None and case.head.closed.state == "passed":
-        found.append(
-            Finding(
-                "EXE-27", f"{case.id} was handed off and has passed", "send retry for the instruction to open it again"
-            )
-        )
+    if case.head.closed is not None:
+        state = case.head.closed.state
+        how = "was handed off and has passed" if state == "passed" else f"is {state}"
+        found.append(Finding("EXE-27", f"{case.id} {how}", "send retry for the instruction to open it again"))
     ring = case.cycles.get(task.id)
     if ring:
         names = ", ".join((*ring.tasks, *ring.gates))

@@ -117,7 +117,7 @@ class _Within(Incoming):
     @classmethod
     def refuse(cls, case: Case, task: Task | None, letter: Letter, policy: Policy) -> Finding | None:
         incident = current(case)
-        if incident is None:
+        if incident is None or over(incident):
             return Finding("INC-7", f"{case.id} has no incident that is not closed", "send incident to open one")
         named = scalar(letter.body.get("incident_id"))
         if named is not None and named != incident.id:

@@ -17,7 +17,16 @@ from executord.case import Ask, Breach, Task
 from executord.case.casebook import Case
 from executord.case.warroom import CADENCE_S, CUSTOMER_S, ROLES, Incident, Said
 from executord.evolve import replace
-from executord.meaning.incidents import current, open_facts, outstanding, papers_subject, said, severity_for, shown
+from executord.meaning.incidents import (
+    current,
+    open_facts,
+    outstanding,
+    over,
+    papers_subject,
+    said,
+    severity_for,
+    shown,
+)
 from executord.policy import Policy
 from executord.promises.answers import reaction
 from executord.promises.terms import of_priority
@@ -486,6 +495,8 @@ def witness(case: Case, line: Due) -> Due:
         return line
     who, kind, what, at = "executord", line.name.split(" ", 1)[0], line.why or line.name, None
     match action:
+        case File() if incident is not None and opens is None and over(incident):
+            return line  # it came after the end, which is only not noted yet
         case File() if facts.get("outcome") == "taken" and facts.get("type") not in _QUIET:
             who, kind = str(facts.get("from")), str(facts.get("type"))
             what = str(facts.get("said") or facts.get("summary") or facts.get("reason") or line.why)
