@@ -319,6 +319,18 @@ def test_a_paper_that_came_before_the_end_makes_the_other_due_no_earlier(act):  
     assert "remind retrospective inc-a-1 #1" not in [li["name"] for li in got.lines]
 
 
+@pytest.mark.spec("INC-6", "CON-15", "MSG-11")
+def test_of_two_papers_in_one_downtime_the_last_one_is_named(act):  # noqa: F811
+    """As where the daemon saw the first before the second came."""
+    paper = says("+3m", "incident_update", COMMANDER, None, status="known", retrospective="a first thought")
+    last = {**says("+4m", "incident_update", COMMANDER, None, status="known", retrospective="the pool"),
+            "write": f"{INBOX}/executor/last.yaml"}  # fmt: skip
+    opened = says("+1m", "incident", LEAD, None, severity=3, description="slow")
+    got = act(one(), [opened, {"at": "+2m", "down_until": "+5m"}, paper, last])
+    path = got.read("a/outputs/partial/incident.yaml")["retrospective"]["path"]
+    assert got.read(f"a/{path}")["retrospective"] == "the pool"
+
+
 @pytest.mark.spec("INC-6", "MSG-4")
 def test_a_paper_says_by_itself_what_it_answers(act):  # noqa: F811
     """The incident was open again in between: the answer to the first request closes it as well."""

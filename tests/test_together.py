@@ -43,6 +43,7 @@ LETTERS: tuple[tuple[str, str, str | None, dict[str, Any]], ...] = (
     ("incident", LEAD, None, {"severity": 2, "description": "slower"}),
     ("incident_update", LEAD, None, {"status": "known"}),
     ("incident_update", LEAD, None, {"status": "known", "retrospective": "too early"}),
+    ("incident_update", LEAD, None, {"status": "known", "retrospective": "in time"}),
     ("incident_resolved", LEAD, None, {"summary": "over"}),
     ("incident_resolved", LEAD, None, {"summary": "over", **PAPERS}),
     ("completion", ENGINEER, "T1", {"summary": "done", "output": {"result": "x"}}),
@@ -66,10 +67,14 @@ def outcome(s: Stage) -> dict[str, Any]:
     found = s.read(f"{PARTIAL}/progress.yaml")
     said = {key: found[key] for key in ("phase", "tasks", "blockers", "clocks", "next_update")}
     for path in sorted(glob(f"{PARTIAL}/incident*.yaml", root_dir=s.root)):
+        if "." in os.path.basename(path).removesuffix(".yaml"):
+            continue  # a paper, or one that was replaced
         incident = s.read(path)
-        said[path] = {key: incident[key] for key in _OF_THE_INCIDENT if key in incident}
-        people = [(e["who"], e["what"]) for e in incident.get("timeline", ()) if e["who"] != "executord"]
-        said[f"{path} timeline"] = people
+        said[path] = {key: incident[key] for key in _OF_THE_INCIDENT}
+        said[f"{path} timeline"] = [(e["who"], e["what"]) for e in incident["timeline"] if e["who"] != "executord"]
+        for paper in PAPERS:
+            kept = (incident[paper] or {}).get("path")
+            said[f"{path} {paper}"] = s.read(f"{CASE}/{kept}")[paper] if kept else None
     said["rejected"] = sorted(os.path.basename(p) for p in glob(f"{s.root}/{BOX}/.rejected/*/*[0-9].yaml"))
     s.close()
     return said

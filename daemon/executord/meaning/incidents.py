@@ -296,7 +296,9 @@ def papers_in(case: Case, incident: Incident, facts: Mapping[str, Any], at: date
                 at,
                 {"letter": letter, "name": name, "path": path, "by": by},
             )
-            case.set_head(replace(case.head, owed=(*case.head.owed, owed)))
+            # One that is not written yet is not written any more: the path names the last one.
+            rest = (o for o in case.head.owed if o.kind != "paper" or o.facts["path"] != path)
+            case.set_head(replace(case.head, owed=(*rest, owed)))
     if incident.retrospective is not None and incident.prevention_plan is not None and outstanding(incident) == []:
         answered(case, None, papers_subject(incident))
 
