@@ -440,3 +440,42 @@ def test_a_state_folder_that_cannot_be_used_ends_no_start(memory, state):
     assert done.returncode == 0
     assert (memory / "acme-42/tasks/in_progress/T1.yaml").exists()
     assert ("the state folder cannot be used" in done.stderr) is (state != "marks")
+
+
+@pytest.mark.spec("MEM-2", "SEC-1", "REL-7")
+@pytest.mark.parametrize("place", ["_communication", "_communication/inbox", "_communication/inbox/executor"])
+@pytest.mark.parametrize("what", ["link", "file"])
+def test_a_lock_is_taken_in_the_memory_or_not_at_all(memory, place, what):
+    """Where the way to it leads out, or is no folder, no daemon starts, nothing is written; `doctor` says why."""
+    shutil.rmtree(memory / place)
+    outside = memory.parent / "outside"
+    outside.mkdir()
+    if what == "link":
+        (memory / place).symlink_to(outside)
+    else:
+        (memory / place).write_text("")
+    for command in (["run", "--once"], ["fsck", "--fix"]):
+        done = call(memory, "--memory", "memory", *command)
+        assert (done.returncode, f"is not a folder of the memory but a {what}" in done.stderr) == (73, True)
+    assert not list(outside.iterdir())
+    for command, code in (("status", 0), ("list", 0), ("doctor", 1)):
+        done = call(memory, "--memory", "memory", command)
+        assert done.returncode == code, done.stderr
+    assert place in done.stdout
+
+
+@pytest.mark.spec("REL-7", "CON-18", "OPS-8")
+@pytest.mark.parametrize("what", ["link", "folder"])
+def test_what_lies_in_the_place_of_the_lock_is_named(memory, what):
+    """73 with what to do; `doctor` says the same, and once it is away the daemon starts."""
+    lock = memory / "_communication/inbox/executor/.lock"
+    if what == "link":
+        lock.symlink_to(memory.parent / "nowhere")
+    else:
+        lock.mkdir()
+    done = call(memory, "--memory", "memory", "run", "--once")
+    assert (done.returncode, "put away what lies there" in done.stderr) == (73, True)
+    done = call(memory, "--memory", "memory", "doctor")
+    assert (done.returncode, "the lock is no file" in done.stdout) == (1, True)
+    lock.unlink() if what == "link" else lock.rmdir()
+    assert call(memory, "--memory", "memory", "run", "--once").returncode == 0

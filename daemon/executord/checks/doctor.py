@@ -6,10 +6,12 @@ found here. Only reads: whether something can be written is asked, not tried.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import re
 import shutil
+import stat
 import zoneinfo
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -97,17 +99,20 @@ def _configuration(settings: Settings, notes: list[Finding]) -> Iterator[Check]:
 
 
 def _writable(root: str, ids: list[str], state: str) -> Iterator[Check]:
-    folders = [INBOX, f"{INBOX}/executor"]
+    folders = ["_communication", INBOX, f"{INBOX}/executor"]
     for case_id in ids:
-        folders += [f"{case_id}/tasks", *(f"{case_id}/tasks/{f}" for f in TASK_FOLDERS), f"{case_id}/outputs/partial"]
+        folders += [f"{case_id}/tasks", *(f"{case_id}/tasks/{f}" for f in TASK_FOLDERS)]
+        folders += [f"{case_id}/outputs", f"{case_id}/outputs/partial", f"{case_id}/outputs/final"]
     there = [f for f in ("", *folders) if os.path.isdir(f"{root}/{f}")]
     refused = [f for f in there if not os.access(f"{root}/{f}", os.W_OK | os.X_OK)]
     for folder in refused[:20]:
         yield Check("writable", "problem", "the daemon may not write here", "give its user write permission, "
                     "or mount it writable", folder or root)  # fmt: skip
-    odd = [f for f in folders if os.path.lexists(f"{root}/{f}") and not os.path.isdir(f"{root}/{f}")]
+    links = [f for f in folders if os.path.islink(f"{root}/{f}")]
+    odd = [f for f in folders if os.path.lexists(f"{root}/{f}") and not os.path.isdir(f"{root}/{f}")] + links
     for folder in odd[:20]:
-        yield Check("writable", "problem", "it is no folder", "put a folder there", folder)
+        said = "it is a link, and the daemon writes nothing through one" if folder in links else "it is no folder"
+        yield Check("writable", "problem", said, "put a real folder there", folder)
     if not os.path.isdir(f"{root}/{INBOX}/executor"):
         yield Check("writable", "warning", "the executor has no inbox yet", "`executord init` makes it, or the daemon "
                     "at its start", f"{INBOX}/executor")  # fmt: skip
@@ -260,6 +265,10 @@ def _packaged_zones() -> str | None:
 
 def _lock(root: str) -> Iterator[Check]:
     held = lock.holder(root)
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        if not stat.S_ISREG(os.lstat(f"{root}/{lock.PLACE}").st_mode):
+            yield Check("daemon", "problem", "the lock is no file", "put away what lies there", lock.PLACE)
+            return
     if held is None:
         yield Check("daemon", "note", "nobody holds the tree: the daemon is not running")
         return

@@ -95,7 +95,7 @@ def _refuse(here: Frame, path: str | None, reading: Reading) -> NoReturn:
     _print_faults(reading)
     first = reading.faults[0]
     if here.as_json:
-        error = {"code": first.code, "message": first.text, "path": path, "fix": first.hint}
+        error = {"code": first.code, "message": first.text, "path": path or first.path, "fix": first.hint}
         here.give({"error": error, "errors": [fault.plain() for fault in reading.faults]})
     raise typer.Exit(first.code)
 

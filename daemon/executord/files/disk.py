@@ -30,6 +30,21 @@ _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 _OWN_DOTS = frozenset({".lock", ".probe", ".paused.yaml", ".processed", ".rejected", ".sessions"})
 
 
+def check_real(root: str, path: str) -> bool:
+    """Whether all folders on the way to `path` are there. Raises `NotOurs` for one that is a link or a file [SEC-1]."""
+    here = root
+    for part in path.split("/")[:-1]:
+        here = f"{here}/{part}"
+        try:
+            mode = os.lstat(here).st_mode
+        except FileNotFoundError:
+            return False
+        if not stat.S_ISDIR(mode):
+            what = "a link" if stat.S_ISLNK(mode) else "a file"
+            raise NotOurs(f"{here} is not a folder of the memory but {what}", path=path, fix="put a real folder there")
+    return True
+
+
 class Disk:
     """Changes to one tree. `root` is absolute; every other path counts from it, with `/`.
 
@@ -63,20 +78,7 @@ class Disk:
         folder = path.rpartition("/")[0]
         if self._real is not None and folder in self._real:
             return
-        here = self.root
-        for part in parts[:-1]:
-            here = f"{here}/{part}"
-            try:
-                mode = os.lstat(here).st_mode
-            except FileNotFoundError:
-                return
-            if not stat.S_ISDIR(mode):
-                raise NotOurs(
-                    f"{here} is not a folder of the memory but {'a link' if stat.S_ISLNK(mode) else 'a file'}",
-                    path=path,
-                    fix="put a real folder there",
-                )
-        if self._real is not None:
+        if check_real(self.root, path) and self._real is not None:
             self._real.add(folder)
 
     @contextlib.contextmanager

@@ -14,8 +14,8 @@ from datetime import datetime
 from typing import Any
 
 from executord.clock import pause
-from executord.errors import ExecutordError, Locked
-from executord.files.disk import INBOX
+from executord.errors import CannotWrite, ExecutordError, Locked
+from executord.files.disk import INBOX, check_real
 from executord.files.machine import boot_id, host
 from executord.paper import parse
 from executord.pen import dump
@@ -63,15 +63,20 @@ class TreeLock:
     """The lock of a tree, held from `take` until `release` or the end of the process."""
 
     def __init__(self, root: str, place: str = PLACE, *, who: str = "daemon holds this tree") -> None:
-        self._path, self._who = f"{root}/{place}", who
+        self._root, self._place, self._path, self._who = root, place, f"{root}/{place}", who
         self._fd: int | None = None
         self._mark: dict[str, Any] = {}
         self.left: datetime | None = None  # when the last holder was last at work, as far as its text says
 
     def take(self, now: datetime) -> None:
-        """Take it. Raises `Locked`, naming the holder, if somebody else has it."""
-        os.makedirs(os.path.dirname(self._path), exist_ok=True)
-        fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o660)
+        """Take it. Raises `Locked`, naming the holder, if somebody else has it; `CannotWrite` where none can be."""
+        check_real(self._root, self._place)
+        try:
+            os.makedirs(os.path.dirname(self._path), exist_ok=True)
+            fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o660)
+        except OSError as error:
+            fix = "put away what lies there; it is made anew" if os.path.lexists(self._path) else None
+            raise CannotWrite(f"the lock cannot be taken: {error.strerror}", path=self._path, fix=fix) from error
         for _ in range(_TRIES):
             try:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

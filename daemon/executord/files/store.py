@@ -126,7 +126,7 @@ class Store:
                     names = sorted(
                         e.name for e in entries if e.is_dir(follow_symlinks=False) and not e.name.startswith(".")
                     )
-            except FileNotFoundError:
+            except (FileNotFoundError, NotADirectoryError):
                 names = []
             except OSError as error:
                 if self._known_inboxes is None or not ours_to_mend(error):
