@@ -6,6 +6,7 @@ Counterparts: `stories/letters.py`, the same name twice in peace; `real/test_car
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +18,7 @@ import yaml
 from executord.files.intake import Intake
 from executord.pen import dump
 from tests.stories.kit import CASE, ENGINEER, INBOX, Died, Stage
-from tests.teams.kit import SESSION, Room
+from tests.teams.kit import SESSION, SPEC, Room
 
 OPERATIONS = ["append", "rename"]  # the line is about to be noted; the file is about to be moved
 
@@ -31,14 +32,14 @@ class Meddler:
 
     def __call__(self, operation: str, path: str) -> None:
         write = self.write
-        if write is not None and operation == self.operation and ("/.processed/" in path or operation == "append"):
+        if write is not None and operation == self.operation and ("/.processed/" in path or operation != "rename"):
             self.write = None
             write()
 
 
 def replaced(path: str, body: dict[str, Any], at: float) -> None:
     """Written aside, then renamed."""
-    Path(f"{path}.part").write_bytes(dump(body))
+    Path(f"{path}.part").write_text(json.dumps(body))
     os.utime(f"{path}.part", (at, at))
     os.rename(f"{path}.part", path)
 
@@ -164,4 +165,60 @@ def test_a_message_to_a_session_that_is_written_over(tmp_path: Path, meddler: Me
     assert meddler.write is None
     assert room.status() == "active"
     assert not os.path.exists(path)
+    room.end()
+
+
+@pytest.mark.spec("SES-7", "REL-1")
+@pytest.mark.parametrize("operation", ["append", "replace"])
+def test_a_hand_in_the_board_while_we_note_something_else(tmp_path: Path, operation: str) -> None:
+    """A status that somebody writes into tasks.json between our reading of it and our own view of it."""
+    meddler = Meddler(operation)
+    room = Room(tmp_path / "room", strict=False, failpoint=meddler)
+    room.prepare({"DEV-001": [], "DEV-002": ["DEV-001"], "DEV-003": ["DEV-002"]})
+    room.at("09:01")
+    board = Path(room.path, "tasks.json")
+
+    def skip_it() -> None:
+        data = json.loads(board.read_text())
+        rows = data["tasks"] if isinstance(data, dict) else data
+        row = rows["DEV-003"] if isinstance(rows, dict) else rows[2]
+        row["status"] = "skipped"
+        replaced(str(board), data, room.now.timestamp())
+
+    meddler.write = skip_it
+    room.finish("DEV-001")
+    room.at("09:02")
+    room.at("09:03")
+    assert meddler.write is None
+    assert any("hand-set DEV-003 #1 skipped" in line for line in room.told)
+    room.end()
+
+
+@pytest.mark.spec("SES-5", "REL-1")
+@pytest.mark.parametrize("operation", ["append", "replace"])
+def test_a_hand_in_the_session_file_while_we_note_something_else(tmp_path: Path, operation: str) -> None:
+    """A role that comes into team-session.json, with its spec and its task, just before our own view of that file."""
+    meddler = Meddler(operation)
+    room = Room(tmp_path / "room", strict=False, failpoint=meddler)
+    room.prepare({"DEV-001": [], "DEV-002": ["DEV-001"]}, roles=("dev",))
+    room.at("09:01")
+    session, graph = Path(room.path, "team-session.json"), Path(room.path, "task-analysis.json")
+    room.lay("role-specs/tester.md", SPEC.format(role="tester", prefix="TESTER", inner="false"))
+    more = json.loads(graph.read_text())
+    more["dependency_graph"]["TESTER-001"] = []
+    replaced(str(graph), more, room.now.timestamp())
+    room.at("09:02")  # nobody is there for that task yet
+
+    def add_a_role() -> None:
+        data = json.loads(session.read_text())
+        data["roles"].append({"name": "tester", "prefix": "TESTER", "role_spec": "role-specs/tester.md"})
+        replaced(str(session), data, room.now.timestamp())
+
+    meddler.write = add_a_role
+    room.finish("DEV-001")
+    room.at("09:03")
+    room.at("09:04")
+    assert meddler.write is None
+    assert "tester" in [role["name"] for role in json.loads(session.read_text())["roles"]]
+    assert any("start TESTER-001 a1" in line for line in room.told)
     room.end()

@@ -485,14 +485,15 @@ class Hands:
         if known is not None or self.names.content(path) != data:
             folder = os.path.dirname(path)
             self.disk.make_folder(folder)
-            self.disk.replace(path, f"{folder}/{dot_name(case.id, 'view ' + path)}", data)
-        seen[path] = (digest, self.store.identity(path))
+            seen[path] = (digest, self.disk.replace(path, f"{folder}/{dot_name(case.id, 'view ' + path)}", data))
+        else:
+            seen[path] = (digest, self.store.identity(path))
 
     def view_touched(self, case: Case, path: str) -> bool:
         """Whether somebody else has changed a view since we wrote it: then it is made again."""
         seen = self.store.seen[case.id].views
         known = seen.get(path)
-        if known is not None and known[1] == self.store.identity(path):
+        if known is not None and known[1] is not None and known[1] == self.store.identity(path):
             return False
         seen.pop(path, None)
         return True

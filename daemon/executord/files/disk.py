@@ -16,6 +16,7 @@ import stat
 from collections.abc import Callable, Iterable, Iterator
 
 from executord.errors import CannotWrite, NotOurs, Unreadable
+from executord.paper.gate import Identity, identity_of, same_content, status_of
 
 _AT_FDCWD = -100
 _RENAME_NOREPLACE, _RENAME_EXCHANGE = 1, 2
@@ -134,15 +135,23 @@ class Disk:
         self._before("rename", target)
         return rename(f"{self.root}/{source}", f"{self.root}/{target}")
 
-    def replace(self, path: str, dot: str, data: bytes) -> None:
-        """Write a view of ours over its older self."""
+    def replace(self, path: str, dot: str, data: bytes, known: Identity | None = None) -> Identity | None:
+        """Write a view of ours over its older self, which is `known` where that matters. Answers what lies there then;
+        None: somebody else's, which is left as it is where what was known is there no more."""
         self.stage(dot, data)
         self.guard(path)
         self._before("replace", path)
+        full = f"{self.root}/{path}"
+        if known is not None and _identity(full) not in (known, None):
+            self.remove_staged(dot)
+            return None
         try:
-            os.rename(f"{self.root}/{dot}", f"{self.root}/{path}")
+            ours = identity_of(os.lstat(f"{self.root}/{dot}"))
+            os.rename(f"{self.root}/{dot}", full)
         except OSError as error:
             raise _cannot(path, error) from error
+        there = _identity(full)
+        return there if there is not None and same_content(there, ours) else None
 
     def link(self, source: str, target: str) -> None:
         """A second name for a part of the journal, before a new part takes the first."""
@@ -298,6 +307,11 @@ class Disk:
         """Write the canary file [OPS-24]."""
         self.guard(path)
         os.close(os.open(f"{self.root}/{path}", _FLAGS | os.O_TRUNC, 0o660))
+
+
+def _identity(path: str) -> Identity | None:
+    status = status_of(path)
+    return identity_of(status) if status is not None else None
 
 
 def rename(source: str, target: str) -> bool:

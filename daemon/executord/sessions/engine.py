@@ -227,8 +227,8 @@ class Engine:
             self._act(noted, now)
 
     def _show(self) -> None:
-        self.hands.views()
-        self.sight.board_is_ours()
+        """The views of this moment; but what somebody has just written into tasks.json is read first."""
+        self.sight.board_is_ours(self.hands.views(self.sight.board_known()))
 
     def _act(self, noted: Noted, now: datetime) -> None:
         action = noted.line.action
@@ -341,7 +341,7 @@ class Engine:
         if any(task not in team.plan.nodes and task not in team.jobs for task in rows):
             self._take_plan(now)
         self._commit(now)
-        self.hands.views()
+        self._show()
 
     def _hand_set(self, task: str, to: str, now: datetime) -> Line:
         team = self.team

@@ -23,7 +23,7 @@ from executord.files.disk import INBOX, Disk, session_allowed
 from executord.files.intake import Intake
 from executord.files.naming import dot_name
 from executord.paper import parse
-from executord.paper.gate import identity_of, open_file, reader
+from executord.paper.gate import Identity, identity_of, open_file, reader
 from executord.pen import dump, journal_line
 from executord.posts import stem
 from executord.sessions.folder import read_json
@@ -40,7 +40,7 @@ JOURNAL = journal.SESSION_PLACE
 BUS = ".msg/messages.jsonl"
 ISSUES = "wisdom/issues.md"
 BOARD = ".executord/board.json"
-SESSION, META = "team-session.json", ".msg/meta.json"
+TASKS, SESSION, META = "tasks.json", "team-session.json", ".msg/meta.json"
 _OURS = re.compile(rb'"id": "executor-(\d+)"')
 _ISSUE = re.compile(rb"\(executor, event (\d+)\)")
 
@@ -86,8 +86,10 @@ class Hands:
         self.base_tasks: Any = None
         self.base_session: Mapping[str, Any] = {}
         self._base_meta: Mapping[str, Any] = {}
-        self._left: dict[str, bytes | None] = {}  # how we left the views that others add to
+        self._left: dict[str, Identity | None] = {}  # the views that others add to, as we know them
+        self._ours: dict[str, Identity | None] = {}  # and as we have written them ourselves
         self._noticed: bytes | None = None
+        self._written: Identity | None = None  # what the view that was written last lies there as
 
     # -- reading the journal -------------------------------------------------------------------------------
 
@@ -470,36 +472,61 @@ class Hands:
             pass
         return 0
 
-    def views(self) -> None:
-        """tasks.json, team-session.json, meta.json and what we last wrote there, where their bytes differ [MEM-24]."""
+    def views(self, board: Identity | None = None) -> Identity | None:
+        """tasks.json, team-session.json, meta.json and what we last wrote there, where their bytes differ [MEM-24].
+
+        tasks.json is only written over what is known of it, `board`, where anything is: what somebody has written since
+        is to be read first. Answers what it was written as, None if it was not.
+        """
         team = self.team
         if team.head.opened_at is None:
-            return
+            return None
         self._take_edits()
-        statuses = {i: job.status for i, job in team.jobs.items()}
-        tasks = views.tasks(team, self.base_tasks)
-        changed = self._view("tasks.json", tasks)
-        if changed:
-            self.base_tasks = read_json(f"{self.path}/tasks.json").data
-        self._view(BOARD, views.as_json({"statuses": statuses}))
-        if self._view(SESSION, views.session(team, self.base_session)):
+        written = self._show_board(board)
+        if self._show_shared(SESSION, views.session(team, self.base_session)):
             data = read_json(f"{self.path}/{SESSION}").data
             self.base_session = data if isinstance(data, Mapping) else self.base_session
-        self._view(META, views.meta(team, self._base_meta))
-        self._left = {path: self._identity(path) for path in (SESSION, META)}
+        self._show_shared(META, views.meta(team, self._base_meta))
+        return written
+
+    def _show_shared(self, path: str, data: bytes) -> bool:
+        """A view that others add to: written over what was read of it, else read anew with the next one."""
+        if not self._view(path, data, self._left.get(path)):
+            if path not in self._left:
+                self._left[path] = self._ours[path] = self._identity(path)
+            return False
+        self._left[path] = self._ours[path] = self._written
+        if self._written is None:
+            self.forget_view(path)
+        return self._written is not None
+
+    def _show_board(self, known: Identity | None) -> Identity | None:
+        if known is not None and self._identity(TASKS) not in (known, None):
+            return None
+        written = None
+        if self._view(TASKS, views.tasks(self.team, self.base_tasks), known):
+            written = self._written
+            if written is None:
+                self.forget_view(TASKS)
+                return None
+            self.base_tasks = read_json(f"{self.path}/{TASKS}").data
+        self._view(BOARD, views.as_json({"statuses": {i: job.status for i, job in self.team.jobs.items()}}))
+        return written
 
     def session_edited(self) -> bool:
         """Whether somebody else has changed team-session.json since we wrote it; said once of each change."""
         there = self._identity(SESSION)
-        new = bool(self._left) and there not in (self._left[SESSION], self._noticed)
+        new = bool(self._ours) and there not in (self._ours[SESSION], self._noticed)
         self._noticed = there
         return new
 
     def _take_edits(self) -> None:
         """What others have written into our views meanwhile is kept like what stood there before."""
         for path, left in self._left.items():
-            if left == self._identity(path):
+            there = self._identity(path)
+            if left == there:
                 continue
+            self._left[path] = there
             data = read_json(f"{self.path}/{path}").data
             if isinstance(data, Mapping):
                 self.base_session = data if path == SESSION else self.base_session
@@ -521,7 +548,7 @@ class Hands:
         meta = read_json(f"{self.path}/.msg/meta.json").data
         self._base_meta = meta if isinstance(meta, Mapping) else {}
 
-    def _view(self, path: str, data: bytes) -> bool:
+    def _view(self, path: str, data: bytes, known: Identity | None = None) -> bool:
         if self._views.get(path) == data:
             return False
         full = f"{self.path}/{path}"
@@ -537,7 +564,7 @@ class Hands:
         if folder:
             self.disk.make_folder(folder)
         dot = dot_name(self.team.id, "view " + path)
-        self.disk.replace(path, f"{folder}/{dot}" if folder else dot, data)
+        self._written = self.disk.replace(path, f"{folder}/{dot}" if folder else dot, data, known)
         return True
 
     def forget_view(self, path: str) -> None:

@@ -15,7 +15,8 @@ from typing import Any
 
 from executord.errors import NotYetWhole, Unreadable
 from executord.evolve import replace
-from executord.paper.gate import moment_of, open_file, ours_to_mend, reader, regular
+from executord.paper.gate import identity_of, moment_of, open_file, ours_to_mend, reader, regular
+from executord.paper.gate import status_of as state_of
 from executord.sessions.crew import Crew, Job
 from executord.sessions.folder import JSON_BYTES, parse_json, read_json
 from executord.sessions.hands import BOARD, BUS
@@ -48,7 +49,8 @@ class Sight:
         self._read: dict[str, Identity] = {}
         self._bus: int | None = None
         self._bus_at: Identity | None = None
-        self._board: Identity | None = None
+        self._board: bytes | None = None  # tasks.json as it was read or written last
+        self._unread: bytes | None = None  # and as it was when nobody could read it
         self.board_sha = ""  # of tasks.json as it was read last
         self._plan: tuple[Any, ...] | None = None
         self.warnings: list[str] = []
@@ -203,20 +205,29 @@ class Sight:
     def board(self) -> dict[str, Written] | None:
         """The tasks as tasks.json shows them, if somebody else has changed it since we looked; else None."""
         path = f"{self.team.path}/tasks.json"
-        there = identity(path)
+        there = self._board_now()
         if there is None or there == self._board:
             return None
         paper = read_json(path)
         self.board_sha = _digest(path)
         if not isinstance(paper.data, Mapping | list):
+            self._unread = there
             return None  # half written, or not JSON: looked at again, and made anew with the next change
         self._board = there
         rows = board_rows(paper.data)
         return {i: Written(i, status_of(row.get("status", "pending")) or "", row) for i, row in rows.items()}
 
-    def board_is_ours(self) -> None:
-        """We have just written it."""
-        self._board = identity(f"{self.team.path}/tasks.json")
+    def board_known(self) -> bytes | None:
+        """What is known of tasks.json: all that was written into it as this was read. None before the first look."""
+        return self._unread if self._unread is not None and self._board_now() == self._unread else self._board
+
+    def board_is_ours(self, written: bytes | None) -> None:
+        """We have just written it, as this; None: it is as it was, or somebody else's already."""
+        self._board = written or self._board
+
+    def _board_now(self) -> bytes | None:
+        status = state_of(f"{self.team.path}/tasks.json")
+        return identity_of(status) if status is not None else None
 
     def shown(self) -> Mapping[str, str]:
         """The statuses that we last wrote into tasks.json."""
