@@ -33,7 +33,7 @@ CLAIM = {"type": "completion", "summary": "did it", "output": {"is": "fine"}, "c
 
 
 class Staff(Somebody):
-    """Takes each message away as it reads it, and answers it: at once, late, twice, wrongly, after a blocker."""
+    """Takes each message away as it reads it, and answers: at once, late, twice, wrongly, over his own words."""
 
     def __init__(self, tree: Memory, seed: int, mail: SmtpServer, hook: HttpReceiver) -> None:
         super().__init__(tree, seed, 0.02)
@@ -113,7 +113,12 @@ class Staff(Somebody):
             self._say({**about, "type": "blocked", "description": "waiting for information about the version"})
             self._after(0.7, lambda: self._say({**about, "type": "unblocked", "answer": "it is 3.1"}))
             self._after(1.4, lambda: self._say(done))
-        elif what < 0.3:
+        elif what < 0.28:
+            self.odd["wrote over what he had said"] += 1
+            name = f"{about['instruction_id']}-{about['task_id']}.yaml"
+            self._say({**about, "type": "acknowledgement"}, name)
+            self._after(self.dice.uniform(0, 0.04), lambda: self._say(done, name))  # as that is about to be filed
+        elif what < 0.36:
             self.odd["late"] += 1
             self._say({**about, "type": "acknowledgement"})
             self._after(self.dice.uniform(1, 5), lambda: self._say(done))
@@ -130,5 +135,5 @@ class Staff(Somebody):
         self._say({**about, "from": LIAISON, "type": "answer", "in_reply_to": body["id"],
                    "arrived": bool(keys & set(taken))})  # fmt: skip
 
-    def _say(self, body: Mapping[str, Any]) -> None:
-        self.tree.message(f"{body.get('instruction_id', 'x')}-{next(self._order)}.yaml", body)
+    def _say(self, body: Mapping[str, Any], name: str | None = None) -> None:
+        self.tree.message(name or f"{body.get('instruction_id', 'x')}-{next(self._order)}.yaml", body)
