@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import heapq
 from bisect import bisect_left
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -79,6 +79,7 @@ def only_highest(line: Due, now: datetime) -> Due:
 LIES, HEARD, GONE, GIVEN = 20, 22, 25, 26
 _STAGES = (LIES, HEARD, GONE, GIVEN)
 _LAST = len(_STAGES)  # the stage of all others
+HEARING = range(2)  # the stages of what lies there, and of what is heard
 _Entry = tuple[datetime, int, str, int, str]
 _NONE: frozenset[str] = frozenset()  # one for all cases at rest
 _HEAD = ""  # whose lines are the instruction's: no task has this id
@@ -285,7 +286,7 @@ class Agenda:
     def heard(self, now: datetime) -> Due | None:
         """The first line that takes in what lies there, before any letter is judged; else what a process or a channel
         has come to, in order of time with the letters."""
-        return self._before_the_rest((0, 1), now)
+        return self._before_the_rest(HEARING, now)
 
     def before_others(self, now: datetime) -> Due | None:
         """What `next` answers as long as that goes before all others by its stage; the rest is not asked."""
@@ -300,6 +301,12 @@ class Agenda:
         self._make(self._rest)
         firsts = (self._first(stage) for stage in range(_LAST + 1))
         return next((line for line in firsts if line is not None and line.at <= now), None)
+
+    def following(self, instants: Container[datetime], stages: Container[int] = range(_LAST + 1)) -> Due | None:
+        """The first line of these very instants that needs no place, whatever the clock says; None if there is none."""
+        found = ((bisect_left(_STAGES, line.order), line) for line in self.lines() if line.place is None)
+        right = [(stage, line.key, line) for stage, line in found if stage in stages and line.at in instants]
+        return min(right, key=lambda each: each[:2])[2] if right else None
 
     def _first(self, stage: int) -> Due | None:
         firsts = [line for part in self._parts if (line := part.first(stage)) is not None]

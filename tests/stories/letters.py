@@ -105,35 +105,37 @@ def what_came_while_the_daemon_was_down_is_taken_in_its_order(s: Stage) -> None:
     )
 
 
-@story("SLA-12", "REL-8")
+@story("SLA-12", "REL-8", roster={ENGINEER: {"silence": "30 days"}})
 def a_clock_that_was_fast_is_put_right(s: Stage) -> None:
-    """Its case goes on from its last line at once; what is promised for a moment comes at that moment."""
-    s.case({"T1": {"assigned_to": ENGINEER}, "T2": {"assigned_to": WRITER}}, tier=2)
-    s.at("09:50").done(ENGINEER, "T1")
+    """Its case goes on from its last line at once; what is promised for a moment comes then, and not before."""
+    tasks = {"T1": ENGINEER, "T2": ENGINEER, "T3": WRITER}
+    s.case({name: {"assigned_to": agent} for name, agent in tasks.items()}, tier=2)
+    s.at("09:05").drop("ack", ENGINEER, "T1")
+    s.at("14:00").done(ENGINEER, "T1")
     s.skip()
     s.set_back("09:10")
-    s.at("09:12").drop("ack", WRITER, "T2")
-    s.at("09:14").drop("blocked", WRITER, "T2", description="the account number is missing")
+    s.at("09:12").drop("ack", ENGINEER, "T2")
+    s.at("09:14").drop("blocked", ENGINEER, "T2", description="the account number is missing")
     s.at("09:16").drop("release", "support-manager", "T2", reason="it was in the letter")
-    s.at("09:18").done(WRITER, "T2")
+    s.at("09:18").done(ENGINEER, "T2")
     s.at("09:40")
     s.expect(
         """
-        09:12 file 02-ack.yaml #1
-        09:14 file 03-blocked.yaml #1
+        09:12 file 03-ack.yaml #1
+        09:14 file 04-blocked.yaml #1
         09:14 ask blocker T2 #1 → customer-success-manager
-        09:16 file 04-release.yaml #1
-        09:18 file 05-completion.yaml #1
+        09:14 notice T2 #1 blocked technical-writer → technical-writer
+        09:16 file 05-release.yaml #1
+        09:18 file 06-completion.yaml #1
         09:18 result T2 a1
         09:18 move T2 #2 completed
-        09:18 aggregate #1
-        09:18 request component follow_up_plan #1 → technical-writer
-        09:18 request component knowledge_base_article #1 → knowledge-base-manager
-        09:18 request component preventive_measures #1 → technical-writer
-        09:18 request component resolution_steps #1 → technical-writer
-        09:18 request component root_cause_analysis #1 → support-analyst
+        09:18 handoff T3 a1 #1 T2 → technical-writer
+        09:18 assign T3 a1 → technical-writer
+        09:18 move T3 #1 in_progress
         """
     )
+    s.at("12:00")
+    s.expect("11:18 warn response T3 a1 #1 50% → technical-writer")
 
 
 @story("MSG-5", "CON-5", "MSG-6", "MSG-4")

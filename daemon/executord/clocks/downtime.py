@@ -7,7 +7,7 @@ last at work.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -53,9 +53,15 @@ def set_back(before: datetime, now: datetime, waited_s: float) -> timedelta | No
     return back if back >= STEP else None
 
 
-def onward(latest: datetime | None, now: datetime) -> datetime:
-    """Until when lines of a journal are due: a clock that was set back holds up nothing that follows from its latest.
+def ahead(entries: Iterable[Mapping[str, Any]], now: datetime) -> set[datetime]:
+    """The instants that lines of a journal speak of and that are still to come: a clock was set back since.
 
-    What is promised for a moment after that waits for it [SLA-12].
+    What follows at once from such a line is held up by nothing; what is promised for a moment waits for it [SLA-12].
     """
-    return now if latest is None else max(now, latest)
+    said = {text for entry in entries for text in (entry.get("at"), entry.get("due"), _event(entry)) if text}
+    return {at for at in map(read_stamp, said) if at > now}
+
+
+def _event(entry: Mapping[str, Any]) -> str | None:
+    at = (entry.get("facts") or {}).get("at")
+    return at if isinstance(at, str) else None

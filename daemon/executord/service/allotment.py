@@ -16,7 +16,6 @@ from typing import Protocol
 
 from executord.agenda import Agenda, Due
 from executord.case.casebook import Case
-from executord.clocks.downtime import onward
 from executord.hands import Batch, Hands
 from executord.places import Choice, Lineup
 from executord.policy import Policy
@@ -85,8 +84,7 @@ class Allotment:
             for each in dispatch.dispatch(case, task, line, choice, service.policy):
                 service.looks.note(batch, each, now)
         agenda = service.agendas[case.id]
-        until = onward(case.last_at, now)
-        while (due := agenda.before_others(until)) is not None and due.name.startswith("move "):
+        while (due := agenda.before_others(now)) is not None and due.name.startswith("move "):
             if not service.looks.clashes(case, due):
                 service.looks.note(batch, due, now)
         agenda.places()

@@ -14,13 +14,14 @@ from functools import partial
 from typing import Protocol
 
 from executord.actions import Move, Reply, Send, Write
-from executord.agenda import LIES, Agenda, Due
+from executord.agenda import HEARING, LIES, Agenda, Due
 from executord.case import Letter
 from executord.case.casebook import Case
 from executord.case.sight import see_still_gone
-from executord.clocks.downtime import onward
+from executord.clocks.downtime import ahead
 from executord.errors import CannotStart
 from executord.evolve import replace
+from executord.files import journal
 from executord.files.deaths import Deaths
 from executord.files.store import Store
 from executord.hands import Batch, Entry, Hands
@@ -105,23 +106,36 @@ class Looks:
         case = batch.case
         agenda = self._service.agendas[case.id]
         self._service.escort.before(case, now)
-        until = onward(case.last_at, now)
+        to_come = self._to_come(case, now)
         for task in [case.tasks[task_id] for task_id in case.clashed]:
             if self._service.hands.names.is_free(f"{case.id}/{task.clash}"):
                 case.put(replace(task, clash=None))
+
+        def carry(line: Due) -> Entry:
+            entry = self.note(batch, line, now)
+            if to_come:
+                to_come.update(ahead((entry,), now))
+            return entry
+
         with closing(_Post(case, self._service.policy)) as post:
-            while room > 0 and ((heard := agenda.heard(until)) is not None or post.first_at() is not None):
+            while room > 0:
+                heard = agenda.heard(now) or (agenda.following(to_come, HEARING) if to_come else None)
                 at = post.first_at()
                 if heard is not None and (at is None or heard.order <= LIES or heard.at < at):
-                    self.note(batch, heard, now)
+                    carry(heard)
                     if isinstance(heard.action, Reply):
                         room = 0  # what a program said is a letter among the others, once it is in the inbox
-                else:
+                elif at is not None:
                     letter = post.take()
-                    entry = self.note(batch, self._service.prompter.judged(case, letter, self._service.policy), now)
+                    entry = carry(self._service.prompter.judged(case, letter, self._service.policy))
                     self._service.store.remember(entry["path"], letter.body)
+                else:
+                    break
                 room -= 1
-        while room > 0 and (due := agenda.next(until)) is not None:
+        while room > 0:
+            due = agenda.next(now) or (agenda.following(to_come) if to_come else None)
+            if due is None:
+                break
             if due.name.startswith("delete ") and due.task is not None and not self._second_look(case, due.task, now):
                 continue
             if "missing" in due.facts and not self._still_missing(case, due.facts["missing"], now):
@@ -130,13 +144,19 @@ class Looks:
                 continue
             room -= 1
             try:
-                self.note(batch, due, now)
+                carry(due)
             except CannotStart as error:
                 room += 1
                 self._service.attendance.not_started(case, due, now, error)
                 self._event("cannot start", f"{case.id}: {due.name}: {error}")
         agenda.places()
         self._service.escort.after(case, self._service.policy)
+
+    def _to_come(self, case: Case, now: datetime) -> set[datetime]:
+        """The instants of its journal that the clock, set back, has yet to reach; nearly always there is none."""
+        if case.last_at is None or case.last_at <= now:
+            return set()
+        return ahead(journal.read(f"{self._service.root}/{case.id}").entries, now)
 
     def note(self, batch: Batch, line: Due, now: datetime) -> Entry:
         """Note a line in the batch, as it is at this moment; what lies on its name is set aside before [MEM-23]."""
