@@ -479,3 +479,17 @@ def test_what_lies_in_the_place_of_the_lock_is_named(memory, what):
     assert (done.returncode, "the lock is no file" in done.stdout) == (1, True)
     lock.unlink() if what == "link" else lock.rmdir()
     assert call(memory, "--memory", "memory", "run", "--once").returncode == 0
+
+
+@pytest.mark.spec("CON-8", "OPS-8", "MEM-1")
+def test_a_folder_that_may_not_be_looked_into_is_not_passed_over(memory):
+    """Whether it is an instruction nobody can tell: `status` lists it as left alone, `doctor` says what to do."""
+    (memory / "ring").chmod(0)
+    try:
+        status, doctor = weakly(memory, "status", "--json"), weakly(memory, "doctor", "--json")
+    finally:
+        (memory / "ring").chmod(0o755)
+    said = json.loads(status.stdout)
+    assert ([i["id"] for i in said["instructions"]], said["left_alone"]) == (["acme-42"], ["ring"])
+    (found,) = [f for f in json.loads(doctor.stdout)["findings"] if f["severity"] == "error"]
+    assert (doctor.returncode, found["path"]) == (1, "ring")

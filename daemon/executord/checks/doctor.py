@@ -293,9 +293,15 @@ def _cases(service: Service) -> Iterator[Check]:
         head = service.cases[case_id].head
         text = f"parked: {head.parked.reason if head.parked else ''}"
         yield Check("instructions", "problem", text, "put the files back and send resume, or cancel it", case_id)
-    if not service.broken and not parked:
+    closed = shelves.closed_to_us(service.root)
+    for folder in closed:
+        yield Check("instructions", "problem", "it cannot be looked into, be it an instruction or not",
+                    "give the daemon's user permission, or take it out of the memory", folder)  # fmt: skip
+    if not service.broken and not parked and not closed:
         yield _fine("instructions", f"{len(service.cases)} can be read")
     for path in shelves.left_alone(service.root):
+        if path in closed:
+            continue
         yield Check("instructions", "warning", "it is no message", "name it .yaml; take a folder away", path)
 
 

@@ -46,10 +46,19 @@ def mail(root: str, folder: str) -> tuple[int, datetime | None]:
     return len(times), min(times, default=None)
 
 
+def closed_to_us(root: str) -> list[str]:
+    """Folders of the memory that we may not look into: whether they are instructions nobody can tell [MEM-1]."""
+    return [
+        entry.name for entry in _entries(root)
+        if not entry.name.startswith(("_", ".")) and entry.is_dir(follow_symlinks=False)
+        and not os.access(entry.path, os.R_OK | os.X_OK)
+    ]  # fmt: skip
+
+
 def left_alone(root: str) -> list[str]:
     """What lies in our inboxes and is no message: files whose ending says so, and folders [MEM-3]; or is none yet, for
-    somebody has it open for writing [MSG-5]."""
-    return [
+    somebody has it open for writing [MSG-5]. And folders of the memory that we may not look into."""
+    return closed_to_us(root) + [
         f"{INBOX}/{folder}/{entry.name}"
         for folder in OWN_INBOXES
         for entry in _entries(f"{root}/{INBOX}/{folder}")
