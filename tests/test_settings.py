@@ -545,3 +545,37 @@ def test_without_systemd_nothing_happens(tmp_path):
     assert not Notifier({"NOTIFY_SOCKET": str(tmp_path / "gone")}).watchdog()
     assert Notifier({"WATCHDOG_USEC": "1000", "WATCHDOG_PID": "1"}).watchdog_s is None
     assert Notifier({"WATCHDOG_USEC": "junk"}).watchdog_s is None
+
+
+@pytest.mark.spec("OPS-9", "CON-3", "MSG-4")
+def test_authority_is_given_for_types_that_there_are(write, environ):
+    """An alias is its type, as in a message; a word that is none is an error with a suggestion."""
+    made, notes = check(write("authority: {Team Lead: [Ack, priority-change], chief: all}\n"), environ)
+    assert (made is not None, notes) == (True, [])
+    policy = made.policy()
+    assert policy.may("team-lead", "acknowledgement")
+    assert policy.may("team-lead", "priority_change")
+    assert not policy.may("team-lead", "hold")
+    assert policy.may("chief", "hold")
+    made, (note,) = check(write("authority: {team-lead: [hold, reasign]}\n"), environ)
+    assert made is None
+    assert note.text().endswith(
+        ":1:24 authority.team-lead: 'reasign' is not a type of message; did you mean 'reassign'?"
+    )
+
+
+@pytest.mark.spec("OPS-9", "MEM-13")
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("policies: {}", "policies: a mapping is not a list; begin each row with `- `"),
+        ("ladders: {slow: {rungs: {}}}", "ladders.slow.rungs: a mapping is not a list; begin each row with `- `"),
+        ("state: []", "state: a list is not a text; write one word or sentence"),
+        ("channels: {m: {type: email, tls: maybe}}", "channels.m.tls: 'maybe' is not a yes or no; use true or false"),
+    ],
+)
+def test_a_fault_is_told_in_our_words(write, environ, text, said):
+    """Nobody has to know what reads the file."""
+    _, (note, *_) = check(write(text + "\n"), environ)
+    assert note.text().endswith(said)
+    assert "Input should" not in note.text()

@@ -62,6 +62,11 @@ MESSAGES: dict[str, type[Incoming]] = {m.type: m for m in _ALL}
 _TYPES: dict[str, str] = {alias: m.type for m in MESSAGES.values() for alias in (m.type, *m.aliases)}
 
 
+def canonical(said: str) -> str | None:
+    """The type that is meant by this word, itself or one of its aliases; None for an unknown one."""
+    return _TYPES.get(word(said))
+
+
 def type_of(letter: Letter) -> tuple[str | None, str | None]:
     """The canonical type of a letter and a warning; (None, None) for an unknown one.
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
 from executord.errors import Finding
+from executord.policy import ALL
 from executord.settings.document import Mark, Path
 from executord.settings.model import Settings
 from executord.settings.rows import BRANCHES
@@ -19,6 +20,14 @@ from executord.settings.values import advice
 from executord.values import FIX_DURATION, Span, agent_name, read_span, why_not
 
 BUILT_IN_CALENDARS: Final = ("24x7", "business")
+#: pydantic's kinds of errors: what should have stood there, and what to write.
+WANTED: Final = {
+    "tuple_type": ("list", "begin each row with `- `"),
+    "list_type": ("list", "begin each row with `- `"),
+    "string_type": ("text", "write one word or sentence"),
+    "bool_parsing": ("yes or no", "use true or false"),
+    "bool_type": ("yes or no", "use true or false"),
+}
 
 
 def noted(
@@ -64,8 +73,8 @@ def words_of(detail: ErrorDetails) -> tuple[str, str]:
     if kind in ("greater_than_equal", "less_than_equal"):
         bound = f"at least {context['ge']}" if "ge" in context else f"at most {context['le']}"
         return f"{value} is out of range", f"use {bound}"
-    wanted = {"tuple_type": "list", "list_type": "list", "string_type": "text", "bool_parsing": "true or false"}
-    return why_not(value, wanted.get(kind, "valid value")), detail["msg"][:80]
+    wanted, fix = WANTED.get(kind, ("valid value", detail["msg"][:80]))
+    return why_not(value, wanted), fix
 
 
 def _keys_at(at: Path) -> list[str]:
@@ -92,7 +101,8 @@ def models_in(annotation: Any) -> Iterator[type[BaseModel]]:
 
 
 def unknown_names(made: Settings) -> Iterator[tuple[Path, str, str]]:
-    """What one part says of another that is not there."""
+    """What one part says of another that is not there, or of a message that there is not."""
+    yield from _unknown_types(made)
     calendars = {*BUILT_IN_CALENDARS, *made.calendars}
     for n, row in enumerate(made.policies):
         for name in sorted({each for _, each in row.calendar or () if each} - calendars):
@@ -104,3 +114,20 @@ def unknown_names(made: Settings) -> Iterator[tuple[Path, str, str]]:
             yield ("roster", name, "silence"), f"{agent.silence!r} is neither a span nor a ladder", FIX_DURATION
         if "escalates_to" in agent.model_fields_set and agent_name(agent.escalates_to) == agent_name(name):
             yield ("roster", name, "escalates_to"), "it escalates to itself", "name somebody else"
+
+
+def _unknown_types(made: Settings) -> Iterator[tuple[Path, str, str]]:
+    said: list[tuple[Path, str]] = [
+        (("authority", name), each) for name, types in made.authority.items() for each in types if each != ALL
+    ]
+    for n, row in enumerate(made.policies):
+        for reason, pause in (row.pauses or {}).items():
+            if pause.ends:
+                said.append((("policies", n, "pauses", reason, "ends"), pause.ends))
+    if not said:  # nobody need wait for the messages to be imported
+        return
+    from executord.messages import MESSAGES, canonical
+
+    for at, each in said:
+        if canonical(each) is None:
+            yield at, f"{each!r} is not a type of message", advice(each, MESSAGES)

@@ -6,12 +6,13 @@ the defaults of the spec. Add a key: one field here, with its description and an
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import Field, PrivateAttr
 
 from executord.errors import BadConfiguration
-from executord.policy import Policy, make_policy
+from executord.policy import ALL, Policy, make_policy
 from executord.settings.masking import redact
 from executord.settings.rows import (
     AgentRow,
@@ -157,7 +158,7 @@ class Settings(Strict):
             timezone=zone_named(self.timezone) or _missing_zone(self.timezone),
             timezone_name=self.timezone,
             roster=given.get("roster"),
-            authority={name: "all" if "all" in types else types for name, types in self.authority.items()},
+            authority=_rights(self.authority),
             senders=self.senders,
             calendars={name: row.model_dump() for name, row in self.calendars.items()},
             domains=self.domains,
@@ -183,3 +184,15 @@ def _bare(row: dict[str, Any]) -> dict[str, Any]:
 
 def _missing_zone(name: str) -> Any:
     raise BadConfiguration(f"timezone: {name} is not there any more", fix="install tzdata", code="OPS-9")
+
+
+def _rights(authority: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...] | str]:
+    """Who may decide what, by the types of messages as we call them, whatever their aliases were."""
+    if not authority:
+        return {}
+    from executord.messages import canonical  # takes its time, and few configurations need it
+
+    return {
+        name: ALL if ALL in types else tuple(canonical(each) or each for each in types)
+        for name, types in authority.items()
+    }
