@@ -464,3 +464,20 @@ def test_what_can_be_run_and_hardly_was_meant_is_a_warning(session: Path):
     done = call("validate", f"--session={session}")
     assert done.returncode == 0
     assert "warning dependency_graph has no tasks: there is nothing to do" in done.stderr
+
+
+@pytest.mark.spec("SES-16", "SES-20", "SES-28")
+def test_where_a_skipped_task_is_waited_for_what_can_be_skipped_is_named(session: Path):
+    """To skip it again would change nothing: what depends on it is what stands still."""
+    assert call("skip", "DEV-001", "--reason", "not needed", f"--session={session}").returncode == 0
+    stands = json.loads(call("status", f"--session={session}", "--json").stdout)
+    assert (stands["stalled"], stands["waiting_on"]) == (True, ["DEV-001"])
+    assert stands["blockers"][0]["fix"] == "retry DEV-001, or skip DEV-002"
+    assert call("skip", "DEV-002", "--reason", "nor this", f"--session={session}").returncode == 0
+    stands = json.loads(call("status", f"--session={session}", "--json").stdout)
+    assert stands["blockers"][-1]["fix"] == "retry DEV-002, or skip TESTER-001"
+    said = call("run", f"--session={session}")
+    assert said.returncode == 1
+    assert "session retry DEV-002 --session=" in said.stdout
+    assert "session skip TESTER-001 --reason" in said.stdout
+    assert "session skip DEV-00" not in said.stdout
