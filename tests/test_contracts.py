@@ -27,6 +27,7 @@ from tests.calls import clean, say
 from tests.real.kit import Tree
 
 ROOT = Path(__file__).parent.parent
+INBOX = "_communication/inbox/executor"
 QUICK = {"settle": "0.2 seconds", "round": "1 second"}
 
 
@@ -493,3 +494,29 @@ def test_a_folder_that_may_not_be_looked_into_is_not_passed_over(memory):
     assert ([i["id"] for i in said["instructions"]], said["left_alone"]) == (["acme-42"], ["ring"])
     (found,) = [f for f in json.loads(doctor.stdout)["findings"] if f["severity"] == "error"]
     assert (doctor.returncode, found["path"]) == (1, "ring")
+
+
+@pytest.mark.spec("CON-7", "OPS-7")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_rehearsal_that_is_ended_leaves_no_copy(memory, tmp_path, number):
+    """By whatever signal; it ends by that one, and the memory is as it was."""
+    spare = tmp_path / "spare"
+    spare.mkdir()
+    args = ["simulate", "memory", "--start", "2026-11-20T09:00:00Z", "--until", "+3000d", "--script", "-"]
+    running = subprocess.Popen(
+        [sys.executable, "-m", "executord", *args], cwd=memory.parent, stdin=subprocess.PIPE, stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE, env=environment(memory.parent, TMPDIR=str(spare)), text=True,
+    )  # fmt: skip
+    assert running.stdin is not None
+    assert running.stdout is not None
+    ask = {"type": "progress", "from": "technical-writer", "instruction_id": "acme-42", "task_id": "T1", "percent": 1}
+    running.stdin.write(
+        json.dumps([{"at": f"+{k}h", "write": f"{INBOX}/p{k}.yaml", "content": ask} for k in range(5000)])
+    )
+    running.stdin.close()
+    assert running.stdout.readline()
+    assert list(spare.iterdir())
+    running.send_signal(number)
+    running.stdout.read()
+    assert running.wait(timeout=30) == -number
+    assert not list(spare.iterdir())

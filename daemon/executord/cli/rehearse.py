@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -98,11 +99,20 @@ def _stage(memory: str, keep: str | None, in_place: bool) -> Iterator[str]:
         yield keep
         return
     folder = tempfile.mkdtemp(prefix="executord-")
+
+    def ended(number: int, _frame: object) -> None:
+        shutil.rmtree(folder, ignore_errors=True)
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+
+    before = {number: signal.signal(number, ended) for number in (signal.SIGTERM, signal.SIGHUP)}
     try:
         copy_memory(memory, f"{folder}/memory")
         yield f"{folder}/memory"
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        for number, old in before.items():
+            signal.signal(number, old)
 
 
 def _refuse_running(memory: str) -> None:
