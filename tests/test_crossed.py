@@ -77,6 +77,18 @@ def test_nobody_is_asked_about_his_own_blocker_on_any_level(act, holder, kind, a
     assert levels == asked
 
 
+@pytest.mark.spec("EXE-17", "EXE-18")
+@pytest.mark.parametrize(
+    ("supporter", "kind", "asked"),
+    [(LEAD, "resource_constraint", VP), (ENGINEER, "technical_dependency", "engineering")],
+)
+def test_a_supporter_is_not_asked_about_what_he_reported(act, supporter, kind, asked):  # noqa: F811
+    """He who supports the holder says what is missing: somebody else is asked for it."""
+    files = one(assigned_to={"primary": WRITER, "supporting": [supporter]})
+    got = act(files, [says("+1m", "blocked", supporter, blocker_type=kind, description="stuck")])
+    assert next(li["to"] for li in got.lines if li["name"] == "ask blocker T1 #1") == asked
+
+
 @pytest.mark.spec("EXE-14", "EXE-20")
 def test_who_gave_no_result_is_not_asked_what_now(act):  # noqa: F811
     """The attempts of support-manager are used up: somebody above him decides."""

@@ -48,9 +48,11 @@ def _row(case: Case, task: Task | None, ask: Ask, policy: Policy) -> Escalation 
 
 
 def chain(case: Case, task: Task | None, ask: Ask, policy: Policy) -> tuple[str, ...]:
-    """Whom a blocker goes to, level by level, never its holder: the configuration's row, else the routes of EXE-17."""
+    """Whom a blocker goes to, level by level, never its holder or who reported it: the configuration's row, else the
+    routes of EXE-17."""
     row = _row(case, task, ask, policy)
     kind, named, holder = ask.facts["kind"], ask.facts.get("named"), _holder(task, ask)
+    stuck = (holder, ask.facts.get("by"))  # a supporter may have said so
     if row is not None and row.given:
         first = list(row.to)
     elif kind == "missing_information":
@@ -58,13 +60,13 @@ def chain(case: Case, task: Task | None, ask: Ask, policy: Policy) -> tuple[str,
     else:
         first = list(row.to) if row is not None else ["support-manager"]
         if kind == "technical_dependency":
-            first = ["engineering"] if first[0] == holder or named == "engineering" else first[:1]
+            first = ["engineering"] if first[0] in stuck or named == "engineering" else first[:1]
         if named is not None and named not in first:
             first.insert(0, named)
-    others = [name for name in first if name != holder] or [policy.manager(holder or "")]
+    others = tuple(name for name in first if name not in stuck)
     if row is not None and row.given and len(others) > 1:
-        return tuple(others)  # as it is written, then hitl
-    return (*others, *(name for name in managers(policy, others[-1])[1:] if name != holder))
+        return others  # as it is written, then hitl
+    return (*others, *(name for name in managers(policy, first[-1])[1:] if name not in stuck)) or ("hitl",)
 
 
 def _after(case: Case, task: Task | None, ask: Ask, policy: Policy) -> datetime:
