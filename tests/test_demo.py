@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -32,6 +33,14 @@ TYPES = {
 def load(path: Path) -> Any:
     """A YAML file, every scalar as text."""
     return yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)
+
+
+def read(path: str) -> bytes:
+    """What a file of /proc holds; nothing of a process that has just gone."""
+    try:
+        return Path(path).read_bytes()
+    except OSError:
+        return b""
 
 
 def call(tmp_path: Path, *args: str, **environ: str) -> subprocess.CompletedProcess[str]:
@@ -252,3 +261,20 @@ def test_a_worker_needs_nothing_but_python_and_yaml():
         words = [line.split()[1] for line in path.read_text(encoding="utf-8").splitlines()
                  if line.startswith(("import ", "from "))]  # fmt: skip
         assert set(words) <= {*sys.stdlib_module_names, "yaml", "post"}, path
+
+
+@pytest.mark.spec("OPS-1", "CON-18")
+def test_a_demo_that_is_told_to_stop_leaves_nothing_running(tmp_path: Path):
+    """It ends as whom the signal ended, and its daemon and workers with it."""
+    env = {**clean(), "TMPDIR": str(tmp_path), "HOME": str(tmp_path), "PYTHONUNBUFFERED": "1"}
+    running = subprocess.Popen([sys.executable, "-m", "executord", "demo"], stdout=subprocess.PIPE, env=env, text=True)
+    assert running.stdout is not None
+    assert any("workers started" in line for line in iter(running.stdout.readline, ""))
+    running.terminate()
+    running.stdout.read()
+    assert running.wait(timeout=60) == -signal.SIGTERM
+    left = [
+        line for pid in os.listdir("/proc") if pid.isdigit() and int(pid) != os.getpid()
+        if str(tmp_path).encode() in (line := read(f"/proc/{pid}/cmdline"))
+    ]  # fmt: skip
+    assert not left

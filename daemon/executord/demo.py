@@ -566,7 +566,13 @@ def demo(say: Say, *, pace: Pace, keep: bool = False, limit_s: float = LIMIT_S) 
     say(f"the sample memory, copied to {memory}")
     crew = Crew(folder, sample, pace)
     watch = Watch(memory, say)
-    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is stopped
+    told: list[int] = []
+
+    def end(number: int, _frame: object) -> None:
+        told.append(number)
+        raise KeyboardInterrupt  # so that what was started is stopped
+
+    before = signal.signal(signal.SIGTERM, end)
     try:
         crew.start()
         say(f"one daemon and {len(crew.processes) - 1} workers started; logs in {folder / 'logs'}")
@@ -574,6 +580,8 @@ def demo(say: Say, *, pace: Pace, keep: bool = False, limit_s: float = LIMIT_S) 
     finally:
         ended = crew.stop()
         signal.signal(signal.SIGTERM, before)
+        for number in told:  # and it ends as whom the signal ended: no exit code says that
+            os.kill(os.getpid(), number)
     shown = (reached, *judge(memory, sample, watch, pace.late), *judge_session(memory), ended)
     if keep:
         (folder / MARK).unlink()
