@@ -48,7 +48,7 @@ from executord.runners.parsers import PARSERS, Said, outcome_of
 from executord.runners.starting import WRAPPER, put, read_json
 from executord.service import Rings, Service
 from executord.sessions.folder import read_session
-from tests.stories.kit import ENGINEER, Stage
+from tests.stories.kit import ENGINEER, Stage, to_rest
 from tests.test_fuzz import SCALARS, VALUES, often
 from tests.test_readers_fuzz import as_json, damaged
 
@@ -144,10 +144,8 @@ def started(root: Path, state: Path, said: list[str] | None = None) -> Service:
         on_event=lambda *both: heard.append(": ".join(both)),
     )  # fmt: skip
     service.open(LATER)
-    for hours in (0, 30):
-        for _ in range(30):
-            if not service.turn(LATER + timedelta(hours=hours), Rings(everything=True)):
-                break
+    to_rest(service, LATER)
+    to_rest(service, LATER + timedelta(hours=30))
     service.finish(LATER + timedelta(hours=30))
     return service
 

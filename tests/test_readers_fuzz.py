@@ -50,7 +50,7 @@ from executord.service import Rings, Service, blame
 from executord.settings.crontab import cron, last_before
 from executord.settings.reading import load
 from tests.real.kit import drop
-from tests.stories.kit import ENGINEER, Stage
+from tests.stories.kit import ENGINEER, Stage, to_rest
 from tests.test_fuzz import MAPPINGS, NOON, ODD, SCALARS, VALUES, often
 
 UTC_ZONE = ZoneInfo("UTC")
@@ -150,10 +150,8 @@ def _survives(root: Path) -> None:
     service = Service(str(root), make_policy(), durable=False, on_event=lambda *both: said.append(": ".join(both)))
     later = datetime(2026, 11, 20, 15, tzinfo=UTC)
     service.open(later)
-    for hours in (0, 30):
-        for _ in range(30):
-            if not service.turn(later + timedelta(hours=hours), Rings(everything=True)):
-                break
+    to_rest(service, later)
+    to_rest(service, later + timedelta(hours=30))
     service.finish(later)
     assert "acme-2" in service.cases
     assert all(s.startswith("broken: acme-1: ") for s in said if "Traceback" in s), said

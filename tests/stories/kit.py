@@ -25,6 +25,7 @@ from executord.paper import parse
 from executord.pen import dump
 from executord.policy import make_policy
 from executord.rehearsal import Rehearsal
+from executord.service import Rings, Service
 from executord.values import cli_span, read_stamp
 
 START = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
@@ -365,6 +366,14 @@ class Stage(Rehearsal):
         assert self.service is not None
         assert not self.service.broken, self.service.broken
         assert self.service.boundary.cannot_write is None
+
+
+def to_rest(service: Service, now: datetime) -> None:
+    """Looks at everything at this instant until nothing is left to do, or sixty times: what failed is tried again."""
+    for _ in range(60):
+        more, at = service.turn(now, Rings(everything=True)), service.next_at()
+        if not more and (at is None or at > now):
+            return
 
 
 def task(task_id: str, data: Mapping[str, Any] | str) -> Mapping[str, Any] | str:
