@@ -46,7 +46,7 @@ from executord.runners.ending import exit_of, state_of, tell
 from executord.runners.order import worker_from
 from executord.runners.parsers import PARSERS, Said, outcome_of
 from executord.runners.starting import WRAPPER, put, read_json
-from executord.service import Rings, Service
+from executord.service import Service
 from executord.sessions.folder import read_session
 from tests.stories.kit import ENGINEER, Stage, to_rest
 from tests.test_fuzz import SCALARS, VALUES, often
