@@ -89,6 +89,8 @@ class Looks:
         self, service: Room, again: Callable[[datetime, str], None], event: Callable[[str, str], None]
     ) -> None:
         self._service, self._again, self._event = service, again, event
+        #: case → up to which line its journal was read, and the instants in it that the clock has yet to reach
+        self._to_come: dict[str, tuple[int, set[datetime]]] = {}
 
     def look(self, batch: Batch, now: datetime, room: int) -> None:
         """One look at a case, within its budget [REL-4]."""
@@ -106,7 +108,7 @@ class Looks:
         case = batch.case
         agenda = self._service.agendas[case.id]
         self._service.escort.before(case, now)
-        to_come = self._to_come(case, now)
+        to_come = self._ahead(case, now)
         for task in [case.tasks[task_id] for task_id in case.clashed]:
             if self._service.hands.names.is_free(f"{case.id}/{task.clash}"):
                 case.put(replace(task, clash=None))
@@ -150,13 +152,20 @@ class Looks:
                 self._service.attendance.not_started(case, due, now, error)
                 self._event("cannot start", f"{case.id}: {due.name}: {error}")
         agenda.places()
+        if to_come:
+            self._to_come[case.id] = (case.n, to_come)
+        elif self._to_come:
+            self._to_come.pop(case.id, None)
         self._service.escort.after(case, self._service.policy)
 
-    def _to_come(self, case: Case, now: datetime) -> set[datetime]:
+    def _ahead(self, case: Case, now: datetime) -> set[datetime]:
         """The instants of its journal that the clock, set back, has yet to reach; nearly always there is none."""
         if case.last_at is None or case.last_at <= now:
             return set()
-        return ahead(journal.read(f"{self._service.root}/{case.id}").entries, now)
+        read, found = self._to_come.get(case.id, (-1, set[datetime]()))
+        if read != case.n:
+            found = ahead(journal.read_newest(f"{self._service.root}/{case.id}", case.n).entries, now)
+        return {at for at in found if at > now}
 
     def note(self, batch: Batch, line: Due, now: datetime) -> Entry:
         """Note a line in the batch, as it is at this moment; what lies on its name is set aside before [MEM-23]."""
