@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -128,3 +129,47 @@ def test_after_downtime_one_event_says_what_was_made_up_for(how, tmp_path, monke
     tree.start()
     assert tree.stop() == 0
     assert len(events(tree, log)) == 1
+
+
+#: The daemon, and its scheduler, on a clock that is behind by as many seconds as stand in a file.
+STEPPED = """
+import sys, datetime, pathlib
+import apscheduler.schedulers.base, apscheduler.triggers.interval
+from executord import clock
+real = datetime.datetime
+path = sys.argv.pop(1)
+del sys.argv[1:4]
+class Stepped(real):
+    @classmethod
+    def now(cls, tz=None):
+        return real.now(tz) - datetime.timedelta(seconds=int(pathlib.Path(path).read_text()))
+clock.WallClock.now = lambda self: Stepped.now(datetime.UTC)
+apscheduler.schedulers.base.datetime = apscheduler.triggers.interval.datetime = Stepped
+from executord.cli import main
+main()
+"""
+
+
+@pytest.mark.spec("SLA-12", "REL-8")
+@pytest.mark.hazard(41)
+def test_a_clock_that_is_set_back_under_a_daemon_holds_up_nothing(tmp_path):
+    """Two hours, while it runs: a claim is taken, the next task given out and worked on; nobody is chased early."""
+    step = tmp_path / "step"
+    step.write_text("0")
+    tree = Tree(tmp_path)
+    tree.under = [sys.executable, "-c", STEPPED, str(step)]
+    tree.case("acme-1", ["T1", "T2", "T3"], tier=2)
+    for task in ("T1", "T2", "T3"):
+        tree.task("acme-1", task)
+    box = "technical-support-engineer"
+    tree.start()
+    for k, task in enumerate(("T1", "T2", "T3")):
+        tree.until(lambda task=task: f"acme-1.{task}.a1.delegation.yaml" in tree.inbox(box), f"{task} is not given out")
+        if k == 1:
+            step.write_text("7200")
+        tree.message(f"{task}.yaml", {"type": "completion", "from": box, "instruction_id": "acme-1", "task_id": task,
+                                      "summary": "did it", "output": "fine"})  # fmt: skip
+    tree.until(lambda: tree.completed("acme-1") == {"T1", "T2", "T3"}, "a claim is held up")
+    assert tree.stop() == 0
+    assert "clock set back" in tree.log.read_text()
+    assert not [e for e in tree.journal("acme-1") if e["name"].startswith(("remind", "status", "finalize", "time"))]

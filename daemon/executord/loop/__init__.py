@@ -232,6 +232,7 @@ class Loop:
     def _loop(self, service: Service, bells: Bells, order: Order, started: float) -> int:
         rings = Rings(everything=True)
         round_open = False
+        before, since = self._clock.now(), self._clock.monotonic()
         while self._stop is None:
             round_open = round_open or rings.everything
             more = self._turn(service, rings)
@@ -250,14 +251,15 @@ class Loop:
             self._limit(order, started)
             self._settle(service)
             garbage.at_rest()
-            before, since = self._clock.now(), self._clock.monotonic()
             rings = self._hear(service, bells, wait=True, order=order, started=started)
-            now, waited = self._clock.now(), self._clock.monotonic() - since
+            now, mono = self._clock.now(), self._clock.monotonic()
+            waited = mono - since
             if (nap := slept(before, now, waited)) is not None:
                 self._down, rings.everything = nap, True
             if (back := set_back(before, now, waited)) is not None:
                 text = f"by {back.total_seconds():.0f} s: cases go on from their last lines, deadlines come at theirs"
                 self._event("clock set back", text)
+            before, since = now, mono
         logger.info("stopping: {}", self._stop)
         return 0
 
