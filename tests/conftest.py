@@ -13,6 +13,7 @@ import zlib
 import pytest
 from hypothesis import HealthCheck, settings
 
+from executord.remembered import forget
 from tests.spec_report import RESULTS, known_ids, tree_hash
 
 settings.register_profile("dev", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -32,6 +33,7 @@ def pytest_pyfunc_call(pyfuncitem):
     spent, began, rounds = time.process_time(), time.monotonic(), 0
     while time.process_time() - spent < FUZZ_S and time.monotonic() - began < 3 * FUZZ_S:
         pyfuncitem.obj(**given)
+        forget()  # each example has a policy of its own, and thousands of their calendars would fill the machine
         rounds += 1
     examples = rounds * pyfuncitem.obj._hypothesis_internal_use_settings.max_examples
     spent = time.process_time() - spent
