@@ -25,6 +25,7 @@ from executord.verification import communication_of
 
 INBOX = "_communication/inbox"
 NAME_BYTES = 200
+UPDATES_NAMED = 100  # of what the customer has heard a delegation names the latest
 ANSWERS = "components.from-"  # our files in outputs/partial/ in which components came as answers
 
 #: The kinds of message that we send, with what their reader is to do.
@@ -131,12 +132,13 @@ def handoff(case: Case, upstream: Task, task: Task) -> dict[str, Any]:
 def _customer(customer: Customer | None, case: Case) -> dict[str, Any] | None:
     if customer is None:
         return None
+    last = case.head.updates
     return {
         "name": customer.name,
         "segment": customer.segment,
         "contact": customer.contact,
         "timezone": customer.timezone,
-        "updates": [f"{case.id}/outputs/partial/update-{n:03}.yaml" for n in range(1, case.head.updates + 1)],
+        "updates": [f"{case.id}/outputs/partial/update-{n:03}.yaml" for n in range(max(last - UPDATES_NAMED, 0) + 1, last + 1)],
     }
 
 
