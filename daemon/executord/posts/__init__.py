@@ -133,12 +133,13 @@ def _customer(customer: Customer | None, case: Case) -> dict[str, Any] | None:
     if customer is None:
         return None
     last = case.head.updates
+    latest = range(max(last - UPDATES_NAMED, 0) + 1, last + 1)
     return {
         "name": customer.name,
         "segment": customer.segment,
         "contact": customer.contact,
         "timezone": customer.timezone,
-        "updates": [f"{case.id}/outputs/partial/update-{n:03}.yaml" for n in range(max(last - UPDATES_NAMED, 0) + 1, last + 1)],
+        "updates": [f"{case.id}/outputs/partial/update-{n:03}.yaml" for n in latest],
     }
 
 
