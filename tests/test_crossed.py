@@ -251,6 +251,21 @@ def test_tier_0_without_a_task_goes_straight_to_the_validator(act, plan, custome
     assert (got.end["cases"][0]["phase"], got.reasons()) == ("closed", [])
 
 
+@pytest.mark.spec("EXE-2", "EXE-29", "MEM-18")
+def test_three_files_of_one_task_are_told_once_in_whatever_order_they_came(tmp_path):
+    """The planner hears of each that is added, and of none again after a restart."""
+    s = Stage(tmp_path / "memory")
+    s.case({"T1": {"depends_on": ["T1"]}}, plan={})
+    s.at("09:01").add("T1", {"depends_on": ["T1"]}, folder="blocked")
+    s.at("09:02").add("T1", {"depends_on": ["T1"]}, folder="in_progress")
+    s.at("09:03").skip()
+    told = s.state("T1").why
+    s.restart()
+    s.expect("")
+    assert s.state("T1").why == told
+    s.end()
+
+
 # --- incidents --------------------------------------------------------------------------------------------------------
 
 

@@ -136,7 +136,8 @@ def see_task(
         expected = [f for f in ranked if f.folder == task.folder] or ranked
         same = [f for f in expected if f.sha256 == task.sha256]
         best = next((f for f in expected if f.name == task.name), (same or expected)[0])
-    rivals = tuple(f"{f.folder}/{f.name}" for f in (*ranked, *extras) if f is not best)
+    # In one order, whatever was seen first: they are told, once per what is told.
+    rivals = tuple(sorted(f"{f.folder}/{f.name}" for f in (*ranked, *extras) if f is not best))
     case.put(
         replace(
             task,
