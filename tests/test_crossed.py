@@ -213,6 +213,27 @@ def test_the_issues_of_a_verdict_are_not_lost_with_a_task_that_came_after_it(act
     assert "rework T1 a2 #1 verdict" in [li["name"] for li in got.lines]
 
 
+@pytest.mark.spec("SLA-2", "SLA-7", "EXE-27")
+@pytest.mark.parametrize(
+    ("steps", "expected"),
+    [
+        ([{"at": "+1h", "down_until": "+9h"}, {"at": "+2h", **NEW}], "2026-11-22T09:55:00Z"),
+        ([{"at": "+2h", **NEW}], "2026-11-22T09:55:00Z"),
+        ([says("+1h", "verdict", "validator", None, verdict="PASS"), {"at": "+2h", **NEW},
+          says("+3h", "retry", LEAD, None)], "2026-11-22T10:55:00Z"),
+    ],
+    ids=["down", "there", "passed"],
+)  # fmt: skip
+def test_a_task_that_is_added_opens_the_resolution_clock_again(act, steps, expected):  # noqa: F811
+    """48 hours from 08:00; from the end at 09:05 until the task came, or was let go, nobody had anything to do."""
+    files = one()
+    files["a/instruction.yaml"]["priority"] = "high"
+    got = act(files, [DONE, *steps])
+    clocks = got.read("a/outputs/partial/progress.yaml")["clocks"]
+    due = next(c["due"] for c in clocks if c["kind"] == "resolution" and c["task"] is None)
+    assert due == expected
+
+
 @pytest.mark.spec("EXE-27", "EXE-28")
 def test_a_task_for_an_instruction_that_was_cancelled_is_held_and_told(act):  # noqa: F811
     """It would be ready for ever: the planner is told, and `retry` on the instruction gives it out."""

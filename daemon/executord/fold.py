@@ -20,10 +20,12 @@ from executord.meaning.asking import carried
 from executord.meaning.blocking import block, unblock
 from executord.meaning.processes import called, ended, gone, over_budget, started, stopping, stuck, told
 from executord.meaning.transitions import (
+    all_ended,
     close_attempt,
     end_task,
     escalate,
     notice,
+    opened_again,
     release_instruction,
     release_task,
     signed,
@@ -48,8 +50,8 @@ def fold(case: Case, entry: Entry) -> None:
     name = entry["name"]
     at = read_stamp(entry["at"])
     case.n, case.last_at = entry["n"], at if case.last_at is None else max(at, case.last_at)
-    case.event_at = noted_instant(_facts(entry), "at") or at
     verb = name.split(" ", 1)[0]
+    case.event_at = noted_instant(_facts(entry), "at") or _came(case, entry, verb, at)
     task_id = entry.get("task")
     step = FOLD.get(verb)
     if step is not None:
@@ -84,6 +86,16 @@ def fold(case: Case, entry: Entry) -> None:
         _paid(case, name)
         if verb not in ("file", "reason", "reject", "clarify") and verb not in reckoning.WITHOUT_NAMES:
             case.set_head(replace(case.head, done=case.head.done | {name}))
+
+
+def _came(case: Case, entry: Entry, verb: str, at: datetime) -> datetime:
+    """When it happened: a file that opens again what had ended came when it came, and not when we saw it [SLA-2]."""
+    if verb not in ("admit", "hand-move") or _facts(entry).get("folder") == "completed":
+        return at
+    task = case.tasks.get(entry["task"])
+    ended = task.ended.at if task is not None and task.ended is not None else all_ended(case)
+    due = read_stamp(entry["due"])
+    return due if ended is not None and ended < due <= at else at
 
 
 def _over(task: Task) -> bool:
@@ -155,12 +167,14 @@ def _admit(case: Case, entry: Entry, at: datetime) -> None:
     task = case.ensure(entry["task"])
     folder = facts["folder"]
     reopened = task.deleted
+    if not task.admitted and folder != "completed" and case.head.closed is None:
+        task = opened_again(task, all_ended(case), case.event_at or at)
     task = replace(
         task,
         present=True,
         deleted=False,
         admitted=task.admitted + 1,
-        born=task.born or at,
+        born=task.born or case.event_at,
         name=facts.get("file"),
         folder=folder,
         sha256=shared(facts["sha256"]),

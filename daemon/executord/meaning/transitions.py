@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, TypeVar
 
-from executord.case import Ask, Attempt, Ended, FileFact, Head, Owed, Sending, Task, Update, owe
+from executord.case import Ask, Attempt, Ended, FileFact, Head, Owed, Paused, Sending, Task, Update, owe
 from executord.case.casebook import Case
 from executord.evolve import replace
 from executord.meaning.asking import with_ask, without_asks
@@ -227,10 +227,36 @@ def reopen(case: Case, at: datetime) -> None:
         return
     case.set_head(replace(case.head, closed=None, archive=None))
     changed(case, at, handed=None, halted=None, undecided=None, fixable=0)
+    came = [t for t in case.tasks.values() if t.ended is None and t.admitted]
+    if not any(t.attempts for t in came):
+        last = last_end(case)
+        for task in came:
+            case.put(opened_again(task, last, at))
     for task in list(case.tasks.values()):
         ended = task.ended
         if ended is not None and (ended.state, ended.at, ended.by) == (closed.state, closed.at, closed.by):
             case.put(replace(task, ended=None, escalated=None, spent=0, result_owed=False, sealed=False, updates=()))
+
+
+def opened_again(task: Task, last: datetime | None, at: datetime) -> Task:
+    """A task that came when every other one had ended, the last of them then: until now there was nothing to do
+    [SLA-7]."""
+    if last is None or last >= at:
+        return task
+    return replace(task, pauses=(*task.pauses, Paused("resolved", last, "ended", end=at)))
+
+
+def all_ended(case: Case) -> datetime | None:
+    """When the last task ended; None: one is open, or there is none. By the journal alone: who only lies there, or is
+    only planned, is not asked."""
+    if any(case.counts[folder] for folder in ("pending", "in_progress", "blocked")):
+        return None
+    return last_end(case)
+
+
+def last_end(case: Case) -> datetime | None:
+    """When the last of those tasks ended that have."""
+    return max((t.ended.at for t in case.tasks.values() if t.ended is not None), default=None)
 
 
 def send_back(task: Task, points: tuple[str, ...], why: str) -> Task:
