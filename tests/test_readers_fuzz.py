@@ -42,6 +42,7 @@ from executord.files import journal, ledger, lock
 from executord.files.deaths import Deaths
 from executord.files.disk import INBOX
 from executord.files.marks import Marks
+from executord.paper import parse
 from executord.pen import journal_line
 from executord.policy import make_policy
 from executord.runners.ending import Exit, exit_of
@@ -199,6 +200,29 @@ def test_a_snapshot_that_a_hand_was_in_parks_its_case_at_worst(tree: Path, data:
         text = journal_line(first) + journal_line({"n": n, "name": "snapshot", "facts": data.draw(damaged(facts))})
         (root / "acme-1" / journal.PLACE).write_bytes(text)
         _survives(root)
+
+
+@pytest.mark.spec("REL-10", "MSG-8", "SEC-0")
+def test_a_count_that_a_hand_has_written_fills_no_memory(tree: Path) -> None:
+    """A snapshot that speaks of a million updates: the next delegation names the latest hundred of them."""
+    with copied(tree) as root:
+        service = Service(str(root), make_policy(), durable=False)
+        service.load_all(NOON)
+        first, n = _lines(root)[0], _lines(root)[-1]["n"]
+        facts = json.loads(json.dumps(freeze(service.cases["acme-1"])))
+        facts["head"]["updates"] = 1_000_000
+        for task in facts["tasks"].values():
+            task.pop("attempts", None)  # so that one is given out again
+        text = journal_line(first) + journal_line({"n": n, "name": "snapshot", "facts": facts})
+        (root / "acme-1" / journal.PLACE).write_bytes(text)
+        service = Service(str(root), make_policy(), durable=False)
+        service.open(datetime(2026, 11, 20, 15, tzinfo=UTC))
+        to_rest(service, datetime(2026, 11, 20, 15, tzinfo=UTC))
+        given = [parse(path.read_bytes()).data for path in (root / INBOX).glob("*/acme-1.T2.*delegation*.yaml")]
+    named = max((each["customer"]["updates"] for each in given), key=len)
+    assert [named[0], named[-1], len(named)] == [
+        "acme-1/outputs/partial/update-999901.yaml", "acme-1/outputs/partial/update-1000000.yaml", 100,
+    ]  # fmt: skip
 
 
 @pytest.mark.spec("REL-4", "CON-6")
