@@ -216,8 +216,10 @@ def test_a_count_that_a_hand_has_written_fills_no_memory(tree: Path) -> None:
         text = journal_line(first) + journal_line({"n": n, "name": "snapshot", "facts": facts})
         (root / "acme-1" / journal.PLACE).write_bytes(text)
         service = Service(str(root), make_policy(), durable=False)
-        service.open(datetime(2026, 11, 20, 15, tzinfo=UTC))
-        to_rest(service, datetime(2026, 11, 20, 15, tzinfo=UTC))
+        later = datetime(2026, 11, 20, 15, tzinfo=UTC)
+        service.open(later)
+        for hours in (0, 30):
+            to_rest(service, later + timedelta(hours=hours))
         given = [parse(path.read_bytes()).data for path in (root / INBOX).glob("*/acme-1.T2.*delegation*.yaml")]
     named = max((each["customer"]["updates"] for each in given), key=len)
     assert [named[0], named[-1], len(named)] == [
