@@ -431,6 +431,15 @@ ACK = {
     {"tier": None, "plan": False, "specs": [0, 1], "customer": False, "programs": False, "channel": None},
     [{**ACK, "kind": "priority_change", "sender": "escalation-manager", "task": None}],
 )  # who is told of a new priority hung on the files of the tasks
+@example(
+    {"tier": None, "plan": False, "specs": [0, 0, 0], "customer": True, "programs": False, "channel": None},
+    [
+        {"do": "spoil", "what": "plan"},
+        {"do": "add", "task": "T1", "spec": 0, "to": "pending"},
+        {"do": "plan", "tasks": ["T2", "T1", "T3"], "tier": 1, "gate": False},
+        {"do": "spoil", "what": "plan"},
+    ],
+)  # who is asked for a workaround is the first in work, by an order that nobody can read any more
 def test_whatever_happens(start: Mapping[str, Any], events: list[Mapping[str, Any]]):
     """After any events: kept agenda = fresh agenda, journal = state, one folder, one live attempt, no fault of ours."""
     played(start, events)

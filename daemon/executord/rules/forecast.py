@@ -54,8 +54,8 @@ def case_lines(case: Case, policy: Policy) -> Iterator[Due]:
     clock = resolution(case, policy)
     if clock is None or clock.stopped is not None or case.open_tasks == 0:
         return
-    key = (policy, head.spec, clock, head.notices, head.done, head.workaround, case.sums.version, case.open_tasks,
-           case.beside)  # fmt: skip
+    key = (policy, head.spec, head.plan, clock, head.notices, head.done, head.workaround, case.sums.version,
+           case.open_tasks, case.beside)  # fmt: skip
     kept = case.memo.get("forecast lines")
     if kept is None or kept[0] != key:
         first, changes = _elsewhere(case, clock), changes_of("resolution", head.repriced)
