@@ -40,6 +40,8 @@ from executord.values import noted_instant, read_stamp
 Entry = Mapping[str, Any]
 OPERATOR = "operator"
 PROMISED = "promised a handoff"  # why the next attempt is whose: it has been sent to him
+#: What a line says beside its name, if it does: of another kind it is no line of ours, whatever else it says.
+_KINDS = (("to", str), ("task", str), ("type", str), ("path", str), ("attempt", int))
 
 
 def fold(case: Case, entry: Entry) -> None:
@@ -47,6 +49,10 @@ def fold(case: Case, entry: Entry) -> None:
 
     Raises whatever comes of a line that does not say what lines of its kind say; whoever reads it names the line.
     """
+    for key, kind in _KINDS:
+        said = entry.get(key)
+        if said is not None and type(said) is not kind:
+            raise TypeError(f"{key}: {said!r} is no {kind.__name__}")
     name = entry["name"]
     at = read_stamp(entry["at"])
     case.n, case.last_at = entry["n"], at if case.last_at is None else max(at, case.last_at)
