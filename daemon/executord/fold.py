@@ -49,10 +49,10 @@ def fold(case: Case, entry: Entry) -> None:
 
     Raises whatever comes of a line that does not say what lines of its kind say; whoever reads it names the line.
     """
-    for key, kind in _KINDS:
-        said = entry.get(key)
+    for word, kind in _KINDS:
+        said = entry.get(word)
         if said is not None and type(said) is not kind:
-            raise TypeError(f"{key}: {said!r} is no {kind.__name__}")
+            raise TypeError(f"{word}: {said!r} is no {kind.__name__}")
     name = entry["name"]
     at = read_stamp(entry["at"])
     case.n, case.last_at = entry["n"], at if case.last_at is None else max(at, case.last_at)
