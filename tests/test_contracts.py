@@ -365,7 +365,7 @@ def test_a_daemon_that_is_told_twice_to_stop_has_stopped_well(tmp_path):
         assert tree.process is not None
         while tree.process.poll() is None:
             tree.process.send_signal(number)
-            time.sleep(0.001)
+            time.sleep(0.001)  # again and again, so that some fall into each stage of its ending
         assert tree.process.returncode == 0
 
 
@@ -436,7 +436,7 @@ def test_a_state_folder_that_cannot_be_used_ends_no_start(memory, state):
     """Nothing of a case stands there; it is said, and the work is done."""
     (memory.parent / "a-file").write_text("x")
     (memory.parent / "marks/settled.jsonl").mkdir(parents=True)
-    time.sleep(2.1)  # the settle time of what lies there
+    time.sleep(2.1)  # `--once` takes what has lain there for the settle time; a ctime cannot be put back
     done = call(memory, "--memory", "memory", "--state", state, "run", "--once")
     assert done.returncode == 0
     assert (memory / "acme-42/tasks/in_progress/T1.yaml").exists()

@@ -11,8 +11,9 @@ from executord.policy import make_policy
 from executord.rehearsal import as_inboxes
 from tests.stories.delivery import TICKET
 from tests.stories.kit import CASE, ENGINEER, WRITER, Stage
-from tests.test_outside import INBOX, act, one, says  # noqa: F401  # `act` is a fixture
+from tests.test_outside import INBOX, act, one, says
 
+__all__ = ["act"]
 LEAD, COMMANDER, VP = "support-manager", "escalation-manager", "vp-customer-support"
 SHORT = (("reminder", "I"), ("finalize", "10m"), ("time_out", "10m"))
 LONG = (("reminder", "I"), ("reminder", "10m"), ("status_check", "10m"), ("finalize", "10m"), ("time_out", "10m"))
@@ -68,7 +69,7 @@ def test_a_ladder_that_is_edited_in_mid_run_goes_on_at_its_first_undone_rung(tmp
         (LEAD, "resource_constraint", [VP, "hitl"]),
     ],
 )
-def test_nobody_is_asked_about_his_own_blocker_on_any_level(act, holder, kind, asked):  # noqa: F811
+def test_nobody_is_asked_about_his_own_blocker_on_any_level(act, holder, kind, asked):
     """A level that asks the holder himself would be a response limit in which nothing happens."""
     files = one(assigned_to=holder)
     files["a/instruction.yaml"]["priority"] = "high"
@@ -82,7 +83,7 @@ def test_nobody_is_asked_about_his_own_blocker_on_any_level(act, holder, kind, a
     ("supporter", "kind", "asked"),
     [(LEAD, "resource_constraint", VP), (ENGINEER, "technical_dependency", "engineering")],
 )
-def test_a_supporter_is_not_asked_about_what_he_reported(act, supporter, kind, asked):  # noqa: F811
+def test_a_supporter_is_not_asked_about_what_he_reported(act, supporter, kind, asked):
     """He who supports the holder says what is missing: somebody else is asked for it."""
     files = one(assigned_to={"primary": WRITER, "supporting": [supporter]})
     got = act(files, [says("+1m", "blocked", supporter, blocker_type=kind, description="stuck")])
@@ -90,7 +91,7 @@ def test_a_supporter_is_not_asked_about_what_he_reported(act, supporter, kind, a
 
 
 @pytest.mark.spec("EXE-14", "EXE-20")
-def test_who_gave_no_result_is_not_asked_what_now(act):  # noqa: F811
+def test_who_gave_no_result_is_not_asked_what_now(act):
     """The attempts of support-manager are used up: somebody above him decides."""
     steps = [says(f"+{k}m", "failed", LEAD, reason=f"no access, try {k}") for k in (1, 2)]
     got = act(one(assigned_to=LEAD), steps)
@@ -98,7 +99,7 @@ def test_who_gave_no_result_is_not_asked_what_now(act):  # noqa: F811
 
 
 @pytest.mark.spec("EXE-17", "EXE-18")
-def test_two_questions_of_a_kind_to_two_people_are_two_blockers(act):  # noqa: F811
+def test_two_questions_of_a_kind_to_two_people_are_two_blockers(act):
     """Both are asked, and the task goes on with the second answer; more words to one of them open nothing new."""
     steps = [
         says("+1m", "blocked", blocker_type="missing_information", description="which region?", ask="product"),
@@ -121,7 +122,7 @@ def test_two_questions_of_a_kind_to_two_people_are_two_blockers(act):  # noqa: F
 
 
 @pytest.mark.spec("EXE-18", "EXE-29")
-def test_what_is_said_of_a_blocker_later_is_told_with_the_reminder(act):  # noqa: F811
+def test_what_is_said_of_a_blocker_later_is_told_with_the_reminder(act):
     """Whoever is asked gets one ask; the words that came since stand in what he gets next."""
     steps = [
         says("+1m", "blocked", blocker_type="scope_ambiguity", description="which region?"),
@@ -187,7 +188,7 @@ NEW = {"write": "a/tasks/pending/T2.yaml", "content": {"id": "T2", "title": "one
 
 
 @pytest.mark.spec("EXE-27", "MSG-11", "QUA-4")
-def test_a_verdict_counts_before_a_task_that_came_after_it_in_the_same_downtime(act):  # noqa: F811
+def test_a_verdict_counts_before_a_task_that_came_after_it_in_the_same_downtime(act):
     """As if the daemon had been there: it has passed, the task is held, and `retry` by authority opens it again."""
     verdict = says("+60m", "verdict", "validator", None, verdict="PASS")
     got = act(one(), [DONE, {"at": "+30m", "down_until": "+2h"}, verdict, {"at": "+70m", **NEW}])
@@ -197,7 +198,7 @@ def test_a_verdict_counts_before_a_task_that_came_after_it_in_the_same_downtime(
 
 
 @pytest.mark.spec("EXE-27", "MSG-11", "QUA-4")
-def test_a_verdict_on_less_than_what_lay_there_is_none(act):  # noqa: F811
+def test_a_verdict_on_less_than_what_lay_there_is_none(act):
     """The task came first: the hand-off is withdrawn, whether the daemon saw it then or later."""
     verdict = says("+60m", "verdict", "validator", None, verdict="PASS")
     got = act(one(), [DONE, {"at": "+30m", "down_until": "+2h"}, {"at": "+50m", **NEW}, verdict])
@@ -206,7 +207,7 @@ def test_a_verdict_on_less_than_what_lay_there_is_none(act):  # noqa: F811
 
 
 @pytest.mark.spec("EXE-27", "QUA-4")
-def test_the_issues_of_a_verdict_are_not_lost_with_a_task_that_came_after_it(act):  # noqa: F811
+def test_the_issues_of_a_verdict_are_not_lost_with_a_task_that_came_after_it(act):
     """FIXABLE: its rework and the new task are both given out."""
     verdict = says("+60m", "verdict", "validator", None, verdict="FIXABLE", issues=[{"task": "T1", "issue": "a typo"}])
     got = act(one(), [DONE, {"at": "+30m", "down_until": "+2h"}, verdict, {"at": "+70m", **NEW}])
@@ -224,7 +225,7 @@ def test_the_issues_of_a_verdict_are_not_lost_with_a_task_that_came_after_it(act
     ],
     ids=["down", "there", "passed"],
 )  # fmt: skip
-def test_a_task_that_is_added_opens_the_resolution_clock_again(act, steps, expected):  # noqa: F811
+def test_a_task_that_is_added_opens_the_resolution_clock_again(act, steps, expected):
     """48 hours from 08:00; from the end at 09:05 until the task came, or was let go, nobody had anything to do."""
     files = one()
     files["a/instruction.yaml"]["priority"] = "high"
@@ -235,7 +236,7 @@ def test_a_task_that_is_added_opens_the_resolution_clock_again(act, steps, expec
 
 
 @pytest.mark.spec("EXE-27", "EXE-28")
-def test_a_task_for_an_instruction_that_was_cancelled_is_held_and_told(act):  # noqa: F811
+def test_a_task_for_an_instruction_that_was_cancelled_is_held_and_told(act):
     """It would be ready for ever: the planner is told, and `retry` on the instruction gives it out."""
     cancel = says("+5m", "cancel", LEAD, None, reason="the customer withdrew it")
     files = one()
@@ -246,7 +247,7 @@ def test_a_task_for_an_instruction_that_was_cancelled_is_held_and_told(act):  # 
 
 
 @pytest.mark.spec("MSG-10", "QUA-4", "INC-6")
-def test_nobody_answers_before_there_was_anything_to_say(act):  # noqa: F811
+def test_nobody_answers_before_there_was_anything_to_say(act):
     """A verdict from before its hand-off, an end from before its incident: the time of the file counts."""
     steps = [
         says("+5m", "incident", LEAD, None, severity=3, description="slow"),
@@ -263,7 +264,7 @@ def test_nobody_answers_before_there_was_anything_to_say(act):  # noqa: F811
 @pytest.mark.spec("EXE-8", "EXE-23")
 @pytest.mark.parametrize("customer", [{}, {"customer": {"name": "Acme"}}])
 @pytest.mark.parametrize("plan", [None, {"tier": 0, "tasks": []}])
-def test_tier_0_without_a_task_goes_straight_to_the_validator(act, plan, customer):  # noqa: F811
+def test_tier_0_without_a_task_goes_straight_to_the_validator(act, plan, customer):
     """With a plan or without one, with a customer or without one: there is nothing to execute."""
     files: dict[str, Any] = {"a/instruction.yaml": {"tier": 0, "created_at": "2026-11-20T08:55:00Z", **customer}}
     if plan is not None:
@@ -334,7 +335,7 @@ def test_an_acknowledgement_of_what_is_about_the_instruction_needs_no_task(tmp_p
 
 
 @pytest.mark.spec("INC-7", "INC-5", "INC-6", "MSG-11")
-def test_an_incident_after_the_end_of_the_first_is_a_second_also_within_one_downtime(act):  # noqa: F811
+def test_an_incident_after_the_end_of_the_first_is_a_second_also_within_one_downtime(act):
     """Closed with both papers at 09:30, the next at 09:50, seen at 11:00: each has its file, its times, its chain."""
     papers = {"retrospective": "the pool was too small", "prevention_plan": ["an alarm, by 2026-12-04"]}
     got = act(
@@ -354,7 +355,7 @@ def test_an_incident_after_the_end_of_the_first_is_a_second_also_within_one_down
 
 
 @pytest.mark.spec("INC-6", "CON-15")
-def test_a_paper_that_came_before_the_end_makes_the_other_due_no_earlier(act):  # noqa: F811
+def test_a_paper_that_came_before_the_end_makes_the_other_due_no_earlier(act):
     """The retrospective came while it was open: the plan has its 48 hours from the end, nobody is reminded at once."""
     steps = [
         says("+1m", "incident", LEAD, None, severity=3, description="slow"),
@@ -368,7 +369,7 @@ def test_a_paper_that_came_before_the_end_makes_the_other_due_no_earlier(act):  
 
 
 @pytest.mark.spec("INC-6", "CON-15", "MSG-11")
-def test_of_two_papers_in_one_downtime_the_last_one_is_named(act):  # noqa: F811
+def test_of_two_papers_in_one_downtime_the_last_one_is_named(act):
     """As where the daemon saw the first before the second came."""
     paper = says("+3m", "incident_update", COMMANDER, None, status="known", retrospective="a first thought")
     last = {**says("+4m", "incident_update", COMMANDER, None, status="known", retrospective="the pool"),
@@ -380,7 +381,7 @@ def test_of_two_papers_in_one_downtime_the_last_one_is_named(act):  # noqa: F811
 
 
 @pytest.mark.spec("INC-6", "MSG-4")
-def test_a_paper_says_by_itself_what_it_answers(act):  # noqa: F811
+def test_a_paper_says_by_itself_what_it_answers(act):
     """The incident was open again in between: the answer to the first request closes it as well."""
     resolved = says("+10m", "incident_resolved", COMMANDER, None, summary="over")
     steps = [

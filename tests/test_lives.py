@@ -223,6 +223,13 @@ def played(root: Path, start: datetime, priority: str, life: list[tuple[int, str
     return (clock["due"], late[:1]), (stamp(due) if due else None, [stamp(breach)] if breach else [])
 
 
+def agreed(*life: Any) -> None:
+    """The daemon shows what is reckoned."""
+    with TemporaryDirectory() as folder:
+        shown, wanted = played(Path(folder) / "memory", *life)
+    assert shown == wanted
+
+
 LONG = [HealthCheck.too_slow, HealthCheck.data_too_large]
 
 
@@ -231,9 +238,7 @@ LONG = [HealthCheck.too_slow, HealthCheck.data_too_large]
 @given(life=lives())
 def test_a_promise_is_due_and_late_when_its_minutes_are_used_up(life):
     """Holds, waiting for the customer, extensions, priorities, edits and downtime, in every order."""
-    with TemporaryDirectory() as folder:
-        shown, wanted = played(Path(folder) / "memory", *life)
-    assert shown == wanted
+    agreed(*life)
 
 
 @pytest.mark.slow
@@ -241,6 +246,4 @@ def test_a_promise_is_due_and_late_when_its_minutes_are_used_up(life):
 @given(life=lives())
 def test_a_promise_is_due_and_late_when_its_minutes_are_used_up_for_long(life):
     """The same, often."""
-    with TemporaryDirectory() as folder:
-        shown, wanted = played(Path(folder) / "memory", *life)
-    assert shown == wanted
+    agreed(*life)

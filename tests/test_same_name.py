@@ -149,6 +149,23 @@ def test_a_message_to_the_house_that_is_written_over(tmp_path: Path) -> None:
     stage.end()
 
 
+@pytest.mark.spec("MEM-1", "MSG-2")
+def test_of_what_others_take_nothing_is_kept(tmp_path: Path) -> None:
+    """All domains share the inbox: what is known of a message for another executor goes when he takes it."""
+    stage, path = on_stage(tmp_path, Meddler("none"))
+    stage.case({"S1": {}}, case="sales-1", domain="sales")
+    stage.put(f"{INBOX}/executor/up.yaml", {**progress("10 %"), "instruction_id": "sales-1", "task_id": "S1"})
+    stage.at("09:10")
+    assert stage.service is not None
+    known = stage.service.store.intake._read
+    assert list(known) == [f"{INBOX}/executor/up.yaml"]
+    os.unlink(path)
+    stage.rings.everything = True
+    stage.look()
+    assert not known
+    stage.end()
+
+
 @pytest.mark.spec("SES-28", "MSG-2")
 @pytest.mark.parametrize("meddler", OPERATIONS, indirect=True)
 def test_a_message_to_a_session_that_is_written_over(tmp_path: Path, meddler: Meddler) -> None:
@@ -168,6 +185,15 @@ def test_a_message_to_a_session_that_is_written_over(tmp_path: Path, meddler: Me
     room.end()
 
 
+def while_it_is_noted_that_it_is_done(room: Room, meddler: Meddler, write: Callable[[], None]) -> None:
+    """A worker is done, and in the middle of our taking note of it somebody writes."""
+    meddler.write = write
+    room.finish("DEV-001")
+    room.at("+1m")
+    room.at("+1m")
+    assert meddler.write is None
+
+
 @pytest.mark.spec("SES-7", "REL-1")
 @pytest.mark.parametrize("operation", ["append", "replace"])
 def test_a_hand_in_the_board_while_we_note_something_else(tmp_path: Path, operation: str) -> None:
@@ -185,11 +211,7 @@ def test_a_hand_in_the_board_while_we_note_something_else(tmp_path: Path, operat
         row["status"] = "skipped"
         replaced(str(board), data, room.now.timestamp())
 
-    meddler.write = skip_it
-    room.finish("DEV-001")
-    room.at("09:02")
-    room.at("09:03")
-    assert meddler.write is None
+    while_it_is_noted_that_it_is_done(room, meddler, skip_it)
     assert any("hand-set DEV-003 #1 skipped" in line for line in room.told)
     room.end()
 
@@ -214,11 +236,7 @@ def test_a_hand_in_the_session_file_while_we_note_something_else(tmp_path: Path,
         data["roles"].append({"name": "tester", "prefix": "TESTER", "role_spec": "role-specs/tester.md"})
         replaced(str(session), data, room.now.timestamp())
 
-    meddler.write = add_a_role
-    room.finish("DEV-001")
-    room.at("09:03")
-    room.at("09:04")
-    assert meddler.write is None
+    while_it_is_noted_that_it_is_done(room, meddler, add_a_role)
     assert "tester" in [role["name"] for role in json.loads(session.read_text())["roles"]]
     assert any("start TESTER-001 a1" in line for line in room.told)
     room.end()

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Container
 from datetime import datetime, timedelta
 from itertools import count
 
@@ -33,6 +34,11 @@ class Intake:
         """A message was read, as it was then; `now` is no later than that."""
         fresh = now - moment_of(mtime_of(identity)) < TICK
         self._read[path] = (identity, sha256 if fresh else "")
+
+    def only(self, there: Container[str]) -> None:
+        """Of messages that are gone, taken by another executor or by their sender, nothing is kept."""
+        for path in [path for path in self._read if path not in there]:
+            del self._read[path]
 
     def take(self, disk: Disk, source: str, target: str) -> bool:
         """Rename the message that was read under this path, without replacing. False: it is gone, or its name is

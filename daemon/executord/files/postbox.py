@@ -38,6 +38,7 @@ class Postbox:
         have, told = frozenset(known), frozenset(announced)
         found: list[Letter] = []
         later: list[datetime] = []
+        there = {f"{INBOX}/{key}" for key in have}  # a waiting one is known as it was read, also when it is gone
         for folder in OWN_INBOXES:
             real = self._store.inbox_of(folder)
             path = f"{self._store.root}/{INBOX}/{real}"
@@ -48,6 +49,7 @@ class Postbox:
             for entry in entries:
                 name = entry.name
                 key = f"{real}/{name}"
+                there.add(f"{INBOX}/{key}")
                 if name.startswith(".") or key in have:
                     continue
                 folder_there = entry.is_dir(follow_symlinks=False)
@@ -56,6 +58,7 @@ class Postbox:
                 letter = self._letter(real, name, now, key in told, later)
                 if letter is not None:
                     found.append(letter)
+        self._store.intake.only(there)
         return found, min(later, default=None)
 
     def letters_named(

@@ -89,7 +89,6 @@ class Hands:
         self._left: dict[str, Identity | None] = {}  # the views that others add to, as we know them
         self._ours: dict[str, Identity | None] = {}  # and as we have written them ourselves
         self._noticed: bytes | None = None
-        self._written: Identity | None = None  # what the view that was written last lies there as
 
     # -- reading the journal -------------------------------------------------------------------------------
 
@@ -491,21 +490,21 @@ class Hands:
 
     def _show_shared(self, path: str, data: bytes) -> bool:
         """A view that others add to: written over what was read of it, else read anew with the next one."""
-        if not self._view(path, data, self._left.get(path)):
+        changed, written = self._view(path, data, self._left.get(path))
+        if not changed:
             if path not in self._left:
                 self._left[path] = self._ours[path] = self._identity(path)
             return False
-        self._left[path] = self._ours[path] = self._written
-        if self._written is None:
+        self._left[path] = self._ours[path] = written
+        if written is None:
             self.forget_view(path)
-        return self._written is not None
+        return written is not None
 
     def _show_board(self, known: Identity | None) -> Identity | None:
         if known is not None and self._identity(TASKS) not in (known, None):
             return None
-        written = None
-        if self._view(TASKS, views.tasks(self.team, self.base_tasks), known):
-            written = self._written
+        changed, written = self._view(TASKS, views.tasks(self.team, self.base_tasks), known)
+        if changed:
             if written is None:
                 self.forget_view(TASKS)
                 return None
@@ -548,9 +547,10 @@ class Hands:
         meta = read_json(f"{self.path}/.msg/meta.json").data
         self._base_meta = meta if isinstance(meta, Mapping) else {}
 
-    def _view(self, path: str, data: bytes, known: Identity | None = None) -> bool:
+    def _view(self, path: str, data: bytes, known: Identity | None = None) -> tuple[bool, Identity | None]:
+        """Whether its bytes were others, and what it lies there as since; None: by now somebody else's."""
         if self._views.get(path) == data:
-            return False
+            return False, None
         full = f"{self.path}/{path}"
         try:
             with reader(full) as file:
@@ -559,13 +559,12 @@ class Hands:
             there = None
         self._views[path] = data
         if there == data:
-            return False
+            return False, None
         folder = os.path.dirname(path)
         if folder:
             self.disk.make_folder(folder)
         dot = dot_name(self.team.id, "view " + path)
-        self._written = self.disk.replace(path, f"{folder}/{dot}" if folder else dot, data, known)
-        return True
+        return True, self.disk.replace(path, f"{folder}/{dot}" if folder else dot, data, known)
 
     def forget_view(self, path: str) -> None:
         """Somebody has changed it: it is compared again."""
