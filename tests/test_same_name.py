@@ -110,11 +110,8 @@ def test_a_third_one_in_the_same_moment(tmp_path: Path, meddler: Meddler, monkey
     stage.end()
 
 
-@pytest.mark.spec("MSG-2", "REL-2")
-@pytest.mark.parametrize("meddler", ["rename"], indirect=True)
-def test_a_death_in_the_same_moment(tmp_path: Path, meddler: Meddler, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The second was moved by us, unread, and we die before it is put back."""
-    stage, path = on_stage(tmp_path, meddler)
+def dying_over_it(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The first time that something is to be put back, it dies instead; what is left to die of is answered."""
     put_back, deaths = Intake._put_back, [1]
 
     def dies_first(intake: Intake, target: str, source: str) -> None:
@@ -124,6 +121,15 @@ def test_a_death_in_the_same_moment(tmp_path: Path, meddler: Meddler, monkeypatc
         put_back(intake, target, source)
 
     monkeypatch.setattr(Intake, "_put_back", dies_first)
+    return deaths
+
+
+@pytest.mark.spec("MSG-2", "REL-2")
+@pytest.mark.parametrize("meddler", ["rename"], indirect=True)
+def test_a_death_in_the_same_moment(tmp_path: Path, meddler: Meddler, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second was moved by us, unread, and we die before it is put back."""
+    stage, path = on_stage(tmp_path, meddler)
+    deaths = dying_over_it(monkeypatch)
     meddler.write = lambda: replaced(path, progress("20 %"), stage.now.timestamp())
     stage.put(f"{INBOX}/executor/up.yaml", progress("10 %"))
     stage.at("09:10")
@@ -166,10 +172,15 @@ def test_of_what_others_take_nothing_is_kept(tmp_path: Path) -> None:
     stage.end()
 
 
-@pytest.mark.spec("SES-28", "MSG-2")
-@pytest.mark.parametrize("meddler", OPERATIONS, indirect=True)
-def test_a_message_to_a_session_that_is_written_over(tmp_path: Path, meddler: Meddler) -> None:
-    """The same in the inbox of a team session."""
+@pytest.mark.spec("SES-28", "MSG-2", "REL-2")
+@pytest.mark.parametrize(
+    ("meddler", "dies"), [("append", False), ("rename", False), ("rename", True)], indirect=["meddler"]
+)
+def test_a_message_to_a_session_that_is_written_over(
+    tmp_path: Path, meddler: Meddler, dies: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same in the inbox of a team session, also when its executor dies before it is put back."""
+    deaths = dying_over_it(monkeypatch) if dies else []
     room = Room(tmp_path / "room", strict=False, failpoint=meddler)
     room.prepare({"DEV-001": [], "DEV-002": ["DEV-001"]})
     room.at("09:01")
@@ -180,6 +191,7 @@ def test_a_message_to_a_session_that_is_written_over(tmp_path: Path, meddler: Me
     room.at("09:02")
     room.at("09:03")
     assert meddler.write is None
+    assert not deaths
     assert room.status() == "active"
     assert not os.path.exists(path)
     room.end()
