@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import time
 import zlib
 
@@ -18,6 +19,10 @@ from tests.spec_report import RESULTS, known_ids, tree_hash
 
 settings.register_profile("dev", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", settings.get_profile("dev"), derandomize=True, database=None, print_blob=True)
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A script that starts us in the background has its children ignore Ctrl-C, and they theirs: here it is pressed.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 #: Seconds of CPU for which each property is tried with ever new examples; 0: once, as a test [REL-10].
 FUZZ_S = float(os.environ.get("EXECUTORD_FUZZ_S", "0"))
